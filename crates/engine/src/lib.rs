@@ -1,0 +1,25 @@
+//! The analytics engine: storage formats, the filter language, and the kernels behind every report.
+//!
+//! Nothing here knows Postgres. The extension reads arguments, copies buffers in, and turns rows out; every
+//! algorithm lives here, next to a slow and obvious oracle in its tests.
+#![forbid(unsafe_code)]
+
+pub mod bitmap;
+pub mod block;
+pub mod chunk;
+pub mod codec;
+pub mod compact;
+pub mod dedupe;
+pub mod error;
+pub mod expr;
+pub mod funnel;
+pub mod ingest;
+pub mod insights;
+pub mod limits;
+pub mod mask;
+pub mod profile;
+pub mod retention;
+pub mod row;
+pub mod tick;
+pub mod time;
+pub mod value;

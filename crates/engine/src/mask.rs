@@ -1,0 +1,148 @@
+//! A fixed-length set of row numbers: which rows of a chunk a selector picked.
+
+/// One bit per row.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mask {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Mask {
+    /// `len` rows, none picked.
+    pub fn none(len: usize) -> Self {
+        Mask {
+            words: vec![0; len.div_ceil(64)],
+            len,
+        }
+    }
+
+    /// `len` rows, all picked.
+    pub fn all(len: usize) -> Self {
+        let mut m = Mask {
+            words: vec![u64::MAX; len.div_ceil(64)],
+            len,
+        };
+        m.trim();
+        m
+    }
+
+    /// Picks row `i` when `f(i)`.
+    pub fn from_fn(len: usize, mut f: impl FnMut(usize) -> bool) -> Self {
+        let mut m = Mask::none(len);
+        for (w, word) in m.words.iter_mut().enumerate() {
+            let base = w * 64;
+            for bit in 0..64.min(len - base) {
+                *word |= u64::from(f(base + bit)) << bit;
+            }
+        }
+        m
+    }
+
+    fn trim(&mut self) {
+        let tail = self.len % 64;
+        if tail != 0
+            && let Some(last) = self.words.last_mut()
+        {
+            *last &= (1u64 << tail) - 1;
+        }
+    }
+
+    /// Number of rows, picked or not.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True when there are no rows at all.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Is row `i` picked? False past the end.
+    pub fn get(&self, i: usize) -> bool {
+        self.words.get(i / 64).is_some_and(|w| w >> (i % 64) & 1 == 1)
+    }
+
+    /// Picks or drops row `i`; nothing happens past the end.
+    pub fn set(&mut self, i: usize, on: bool) {
+        if i < self.len
+            && let Some(w) = self.words.get_mut(i / 64)
+        {
+            *w = *w & !(1 << (i % 64)) | u64::from(on) << (i % 64);
+        }
+    }
+
+    /// Number of picked rows.
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|w| w.count_ones() as usize).sum()
+    }
+
+    /// True when at least one row is picked.
+    pub fn any(&self) -> bool {
+        self.words.iter().any(|w| *w != 0)
+    }
+
+    /// Keeps the rows that `other` picks as well.
+    pub fn and(&mut self, other: &Mask) {
+        for (i, w) in self.words.iter_mut().enumerate() {
+            *w &= other.words.get(i).copied().unwrap_or(0);
+        }
+    }
+
+    /// Adds the rows that `other` picks.
+    pub fn or(&mut self, other: &Mask) {
+        for (w, o) in self.words.iter_mut().zip(&other.words) {
+            *w |= o;
+        }
+        self.trim();
+    }
+
+    /// Picks what was not picked.
+    pub fn not(&mut self) {
+        for w in &mut self.words {
+            *w = !*w;
+        }
+        self.trim();
+    }
+
+    /// The picked rows in order.
+    pub fn ones(&self) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(|(i, &w)| {
+            let mut w = w;
+            std::iter::from_fn(move || {
+                if w == 0 {
+                    return None;
+                }
+                let bit = w.trailing_zeros() as usize;
+                w &= w - 1;
+                Some(i * 64 + bit)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn mask_is_a_set_of_rows(a in proptest::collection::vec(any::<bool>(), 0..200), flip in any::<u8>()) {
+            let n = a.len();
+            let m = Mask::from_fn(n, |i| a[i]);
+            prop_assert_eq!(m.ones().collect::<Vec<_>>(), (0..n).filter(|i| a[*i]).collect::<Vec<_>>());
+            prop_assert_eq!(m.count(), a.iter().filter(|x| **x).count());
+            let mut inv = m.clone();
+            inv.not();
+            prop_assert_eq!(inv.count(), n - m.count());
+            let mut both = m.clone();
+            both.or(&inv);
+            prop_assert_eq!(&both, &Mask::all(n));
+            both.and(&m);
+            prop_assert_eq!(&both, &m);
+            let at = flip as usize;
+            both.set(at, true);
+            prop_assert_eq!(both.get(at), at < n);
+        }
+    }
+}
