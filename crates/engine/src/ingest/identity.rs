@@ -101,7 +101,7 @@ pub(crate) fn sent_id<'a>(field: &str, v: Option<&'a Value>) -> Result<Option<Co
         None | Some(Value::Null) => return Ok(None),
         Some(v) => id_text(v).map_err(|why| RecordProblem::new(field, why))?,
     };
-    let bare = text.strip_prefix(DEVICE).unwrap_or(&text);
+    let bare = text.trim_start_matches(DEVICE);
     if banned(bare) {
         return Err(RecordProblem::new(field, format_args!("\"{text}\" stands for nobody")));
     }
