@@ -34,7 +34,7 @@ pub use answer::answer;
 pub use attribute::{Attribution, attribute};
 pub use identity::{Identity, canonical_number, identify};
 pub use record::{from_parts, parse_value};
-pub use source::{each_json, each_ndjson, parse_batch_json, parse_ndjson};
+pub use source::{Sink, each_json, each_ndjson, parse_batch_json, parse_ndjson};
 
 pub(crate) use clean::{Bounds, cut, json_bytes, tidy};
 pub(crate) use identity::{id_text, sent_id};
