@@ -6,6 +6,7 @@
 
 pub mod bitmap;
 pub mod block;
+pub mod breakdown;
 pub mod chunk;
 pub mod codec;
 pub mod compact;
@@ -13,13 +14,16 @@ pub mod dedupe;
 pub mod error;
 pub mod expr;
 pub mod funnel;
+pub mod gather;
 pub mod ingest;
 pub mod insights;
 pub mod limits;
 pub mod mask;
+pub mod partial;
 pub mod profile;
 pub mod retention;
 pub mod row;
+pub mod subjects;
 pub mod tick;
 pub mod time;
 pub mod value;

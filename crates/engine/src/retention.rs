@@ -1,1 +1,293 @@
-//! (to come)
+//! Retention: of the users or groups that did one thing, how many came back to do another, and when.
+//!
+//! Gathers births and returns per subject, then walks each subject's events in time. Evaluates no filter.
+
+mod finish;
+#[cfg(test)]
+mod tests;
+
+pub use finish::{Row, finish};
+
+use crate::chunk::{Chunk, Hits, Kind, SubjectNo};
+use crate::error::{Error, Result};
+use crate::gather::{BucketFinder, Budget, Postings, for_each_event, pack, tag_of, time_of};
+use crate::partial::{Reader, Tag, Writer};
+use crate::tick::Tick;
+use crate::time::{Buckets, Calendar, DAY_MS, Span64, Unit};
+
+/// Most buckets after the 0th.
+pub const MAX_BUCKETS: usize = 10_000;
+
+/// When a subject counts as retained in bucket n.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Criterion {
+    /// A return in bucket n.
+    On,
+    /// A return in bucket n or later, up to the end of the data.
+    OnOrAfter,
+    /// A return in any bucket up to n.
+    OnOrBefore,
+    /// A return in every bucket from 0 to n; the birth itself fills bucket 0 when it is a return as well.
+    Streak,
+}
+
+/// What bucket n is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alignment {
+    /// From n to n + 1 units after the birth; a unit is 24 hours, 7 or 30 times that.
+    Rolling,
+    /// The n-th calendar unit after the birth's.
+    Calendar,
+}
+
+/// Which births of a subject count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Births {
+    /// The first in every calendar unit of the range.
+    Every,
+    /// The first ever, when it lies in the range. Chunks must reach back to the beginning.
+    First,
+}
+
+/// What a retention report asks.
+#[derive(Debug, Clone)]
+pub struct Plan<'a> {
+    by: Kind,
+    buckets: usize,
+    criterion: Criterion,
+    alignment: Alignment,
+    births: Births,
+    now_ms: i64,
+    remap: Option<&'a [SubjectNo]>,
+    memory_limit: usize,
+    /// Rows of the report.
+    cohorts: Buckets,
+    /// Start of every calendar unit from the first cohort's to the end of the last cohort's last bucket.
+    edges: Vec<i64>,
+    /// Length of a rolling unit.
+    unit_ms: i64,
+}
+
+/// The question in the words of the report.
+#[derive(Debug, Clone)]
+pub struct Question<'a> {
+    pub by: Kind,
+    /// Day, Week or Month.
+    pub unit: Unit,
+    /// Buckets 0 to this.
+    pub buckets: usize,
+    pub criterion: Criterion,
+    pub alignment: Alignment,
+    pub births: Births,
+    /// Days of births, both inclusive.
+    pub from_day: i32,
+    pub to_day: i32,
+    /// Decides which cells are complete.
+    pub now_ms: i64,
+    /// Canonical user of each user, where identities were merged.
+    pub remap: Option<&'a [SubjectNo]>,
+    /// Bytes a partial, or the answer, may take.
+    pub memory_limit: usize,
+}
+
+const BORN: u32 = 1;
+const RETURNED: u32 = 2;
+
+impl<'a> Plan<'a> {
+    /// Works out the calendar once, so that no event needs it.
+    pub fn new(q: Question<'a>, calendar: &Calendar) -> Result<Self> {
+        let days = match q.unit {
+            Unit::Day => 1,
+            Unit::Week => 7,
+            Unit::Month => 30,
+            _ => return Err(Error::param_hint("retention by this unit", "Use day, week or month.")),
+        };
+        if q.buckets > MAX_BUCKETS {
+            return Err(Error::param_hint(
+                format!("retention of {} buckets", q.buckets),
+                format!("At most {MAX_BUCKETS} are possible."),
+            ));
+        }
+        let cohorts = calendar.buckets(q.unit, q.from_day, q.to_day)?;
+        let cells = cohorts.len().saturating_mul(q.buckets + 1);
+        if cells.saturating_mul(size_of::<Row>() + 16) > q.memory_limit {
+            return Err(Error::Limit {
+                message: format!("a retention report of {cells} cells"),
+                hint: Some("Use a larger unit, a shorter range or fewer buckets.".into()),
+            });
+        }
+        let mut edges = cohorts.labels.clone();
+        if q.alignment == Alignment::Calendar {
+            let first = calendar.unit_start_day(q.unit, q.from_day)?;
+            for n in edges.len()..cohorts.len() + q.buckets + 1 {
+                // Past the end of the calendar nothing happens any more.
+                let day = calendar.add_units(q.unit, first, n as i64);
+                edges.push(day.and_then(|d| calendar.day_start(d)).unwrap_or(i64::MAX));
+            }
+        }
+        Ok(Plan {
+            by: q.by,
+            buckets: q.buckets,
+            criterion: q.criterion,
+            alignment: q.alignment,
+            births: q.births,
+            now_ms: q.now_ms,
+            remap: q.remap,
+            memory_limit: q.memory_limit,
+            cohorts,
+            edges,
+            unit_ms: days * DAY_MS,
+        })
+    }
+
+    /// The instants whose events can matter: `born` events for births, `returned` ones for returns. The caller need
+    /// not read anything outside of them.
+    pub fn reads(&self) -> (Span64, Span64) {
+        let range = self.cohorts.range;
+        let back = if self.births == Births::First {
+            i64::MIN
+        } else {
+            range.from
+        };
+        let last = self.cohorts.len().saturating_sub(1);
+        let to = match self.criterion {
+            Criterion::OnOrAfter => i64::MAX,
+            _ => self.edge(last, range.to, self.buckets + 1),
+        };
+        (
+            Span64 {
+                from: back,
+                to: range.to,
+            },
+            Span64 { from: range.from, to },
+        )
+    }
+
+    /// Where bucket `n` begins for a birth at `t0` in cohort `c`.
+    fn edge(&self, c: usize, t0: i64, n: usize) -> i64 {
+        match self.alignment {
+            Alignment::Rolling => t0.saturating_add(self.unit_ms.saturating_mul(n as i64)),
+            Alignment::Calendar => self.edges.get(c + n).copied().unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// Gathers chunks.
+#[derive(Debug)]
+pub struct Kernel<'p> {
+    plan: &'p Plan<'p>,
+    partial: Partial,
+}
+
+/// Births and returns gathered so far.
+#[derive(Debug, Clone)]
+pub struct Partial {
+    postings: Postings,
+    budget: Budget,
+}
+
+impl<'p> Kernel<'p> {
+    /// Nothing gathered.
+    pub fn new(plan: &'p Plan<'p>) -> Self {
+        Kernel {
+            plan,
+            partial: Partial {
+                postings: Postings::default(),
+                budget: Budget::new(plan.memory_limit),
+            },
+        }
+    }
+
+    /// Gathers the events of a chunk: what the selectors of births and of returns picked. An event may be both.
+    pub fn push(&mut self, chunk: &Chunk, born: &Hits, returned: &Hits, tick: &mut dyn Tick) -> Result<()> {
+        let plan = self.plan;
+        let (births, returns) = plan.reads();
+        let inside = |span: Span64, t: i64| t >= span.from && t < span.to;
+        let Partial { postings, budget } = &mut self.partial;
+        // Within one unit the last return says all: whether one came after a birth, and which unit it was in.
+        let mut units = BucketFinder::new(
+            &plan.edges,
+            Span64 {
+                from: plan.edges.first().copied().unwrap_or(0),
+                to: returns.to,
+            },
+        );
+        let mut same_unit = |a: i64, b: i64| match (plan.criterion, plan.alignment) {
+            (Criterion::OnOrAfter, _) => true,
+            (_, Alignment::Calendar) => units.of(a).is_some() && units.of(a) == units.of(b),
+            _ => false,
+        };
+        let hits = [born.clone(), returned.clone()];
+        for_each_event(chunk, plan.by, &hits, plan.remap, tick, |row, no, mask| {
+            let Some(&t) = chunk.time.get(row) else { return Ok(()) };
+            let mut tag = 0;
+            if mask & 1 != 0 && inside(births, t) {
+                tag |= BORN;
+            }
+            if mask & 2 != 0 && inside(returns, t) {
+                tag |= RETURNED;
+            }
+            if tag == 0 {
+                return Ok(());
+            }
+            let entry = pack(t, tag)?;
+            if tag == RETURNED
+                && let Some((last_no, last)) = postings.last_mut()
+                && last_no == no
+                && tag_of(*last) == RETURNED
+                && same_unit(time_of(*last), t)
+            {
+                *last = (*last).max(entry);
+                return Ok(());
+            }
+            postings.push(no, entry, budget)
+        })
+    }
+
+    /// What was gathered.
+    pub fn finish(self) -> Partial {
+        self.partial
+    }
+}
+
+impl Partial {
+    /// Memory in use.
+    pub fn bytes(&self) -> usize {
+        self.budget.used()
+    }
+
+    /// Both together; the order makes no difference to what comes out in the end.
+    pub fn merge(self, other: Partial, plan: &Plan) -> Result<Partial> {
+        let (mut into, from) = if self.bytes() >= other.bytes() {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        into.budget.set_limit(plan.memory_limit);
+        into.postings.append(&from.postings, &mut into.budget)?;
+        Ok(into)
+    }
+
+    /// Bytes for another process.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let mut w = Writer::new(Tag::Retention, self.postings.len() * 12)?;
+        w.u32s(self.postings.subjects())?;
+        w.u64s(self.postings.entries())?;
+        w.finish()
+    }
+
+    /// Reads what `encode` wrote for the same plan.
+    pub fn decode(bytes: &[u8], plan: &Plan) -> Result<Partial> {
+        let mut r = Reader::new(Tag::Retention, bytes)?;
+        let (subjects, entries) = (r.u32s()?, r.u64s()?);
+        r.finish()?;
+        let tags = BORN..=BORN | RETURNED;
+        if subjects.contains(&0) || entries.iter().any(|e| !tags.contains(&tag_of(*e))) {
+            return Err(Error::corrupt("partial: not births and returns"));
+        }
+        let mut budget = Budget::new(plan.memory_limit);
+        budget.take(subjects.capacity() * 4 + entries.capacity() * 8)?;
+        let postings = Postings::from_parts(subjects, entries)?;
+        Ok(Partial { postings, budget })
+    }
+}

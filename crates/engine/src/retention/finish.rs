@@ -1,0 +1,166 @@
+//! From births and returns to rows: one per cohort and bucket.
+
+use super::{Alignment, BORN, Births, Criterion, Partial, Plan, RETURNED};
+use crate::error::{Result, try_vec};
+use crate::gather::{BucketFinder, Budget, tag_of, time_of, zeroed};
+use crate::tick::Tick;
+
+/// One cell of the report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Calendar start of the unit of the births, in milliseconds; may lie before the range.
+    pub cohort: i64,
+    /// Subjects born in it.
+    pub size: u64,
+    /// From 0.
+    pub bucket: usize,
+    /// Subjects of them that were retained in the bucket.
+    pub retained: u64,
+    /// Share of them; none without births.
+    pub value: Option<f64>,
+    /// Is the bucket over for everybody who could have been born in the cohort?
+    pub complete: bool,
+}
+
+/// Every cohort × bucket, in this order.
+pub fn finish(plan: &Plan, partial: Partial, tick: &mut dyn Tick) -> Result<Vec<Row>> {
+    let Partial { postings, mut budget } = partial;
+    budget.set_limit(plan.memory_limit);
+    let columns = plan.buckets + 1;
+    let mut triangle = Triangle {
+        plan,
+        finder: BucketFinder::new(&plan.cohorts.starts, plan.cohorts.range),
+        sizes: zeroed(plan.cohorts.len(), &mut budget)?,
+        retained: zeroed(plan.cohorts.len() * columns, &mut budget)?,
+        returns: Vec::new(),
+    };
+    let range = plan.cohorts.range;
+    let in_range = |e: u64| tag_of(e) & BORN != 0 && time_of(e) >= range.from && time_of(e) < range.to;
+    let mut more = Budget::new(budget.limit().saturating_sub(budget.used()));
+    postings.walk(in_range, &mut more, tick, |events| triangle.add(events))?;
+    let mut rows = try_vec(plan.cohorts.len() * columns, "rows of a report")?;
+    let cells = triangle.retained.chunks(columns);
+    for (c, ((label, size), retained)) in plan.cohorts.labels.iter().zip(&triangle.sizes).zip(cells).enumerate() {
+        tick.tick()?;
+        for (n, kept) in retained.iter().enumerate() {
+            rows.push(Row {
+                cohort: *label,
+                size: *size,
+                bucket: n,
+                retained: *kept,
+                value: (*size > 0).then(|| *kept as f64 / *size as f64),
+                // The youngest possible member is born when the row's births end.
+                complete: plan.edge(c, plan.cohorts.end(c), n + 1) <= plan.now_ms,
+            });
+        }
+    }
+    Ok(rows)
+}
+
+struct Triangle<'a> {
+    plan: &'a Plan<'a>,
+    finder: BucketFinder<'a>,
+    sizes: Vec<u64>,
+    /// By cohort, then bucket.
+    retained: Vec<u64>,
+    /// Times of the current subject's returns.
+    returns: Vec<i64>,
+}
+
+impl Triangle<'_> {
+    /// Counts one subject. `events` are in order of time.
+    fn add(&mut self, events: &[u64]) -> Result<()> {
+        self.returns.clear();
+        self.returns
+            .try_reserve(events.len())
+            .map_err(|_| crate::error::Error::OutOfMemory("returns"))?;
+        self.returns.extend(
+            events
+                .iter()
+                .filter(|e| tag_of(**e) & RETURNED != 0)
+                .map(|e| time_of(*e)),
+        );
+        let mut counted = None;
+        for (i, e) in events.iter().enumerate().filter(|(_, e)| tag_of(**e) & BORN != 0) {
+            let t0 = time_of(*e);
+            match self.finder.of(t0) {
+                Some(c) if counted != Some(c) => {
+                    counted = Some(c);
+                    // Of simultaneous births any that is a return as well makes the birth one.
+                    let both = events
+                        .get(i..)
+                        .unwrap_or(&[])
+                        .iter()
+                        .take_while(|e| time_of(**e) == t0)
+                        .any(|e| tag_of(*e) == BORN | RETURNED);
+                    self.birth(c, t0, both);
+                }
+                _ => {}
+            }
+            // The first birth ever is the only one, also when it lies outside of the range.
+            if self.plan.births == Births::First {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a subject born at `t0` in cohort `c`; `both` when the birth is a return as well.
+    fn birth(&mut self, c: usize, t0: i64, both: bool) {
+        let plan = self.plan;
+        let columns = plan.buckets + 1;
+        if let Some(size) = self.sizes.get_mut(c) {
+            *size += 1;
+        }
+        let Some(cells) = self.retained.get_mut(c * columns..(c + 1) * columns) else {
+            return;
+        };
+        let after = self.returns.partition_point(|t| *t <= t0);
+        let mut later = self.returns.get(after..).unwrap_or(&[]);
+        // The bucket of an instant after the birth, if it is one of the report's.
+        let bucket = |t: i64| match plan.alignment {
+            Alignment::Rolling => usize::try_from((t - t0) / plan.unit_ms).ok(),
+            Alignment::Calendar => {
+                let starts = plan.edges.get(c..).unwrap_or(&[]);
+                starts.partition_point(|s| *s <= t).checked_sub(1)
+            }
+        };
+        let mut keep = |from: usize, to: usize| {
+            for cell in cells.iter_mut().take(to).skip(from) {
+                *cell += 1;
+            }
+        };
+        match plan.criterion {
+            Criterion::On => {
+                while let Some(n) = later.first().and_then(|t| bucket(*t)).filter(|n| *n < columns) {
+                    keep(n, n + 1);
+                    let next = plan.edge(c, t0, n + 1);
+                    later = later.get(later.partition_point(|t| *t < next)..).unwrap_or(&[]);
+                }
+            }
+            Criterion::OnOrAfter => {
+                if let Some(n) = later.last().and_then(|t| bucket(*t)) {
+                    keep(0, n.saturating_add(1));
+                }
+            }
+            Criterion::OnOrBefore => {
+                if let Some(n) = later.first().and_then(|t| bucket(*t)) {
+                    keep(n, columns);
+                }
+            }
+            Criterion::Streak => {
+                let mut n = 0;
+                while n < columns {
+                    let next = plan.edge(c, t0, n + 1);
+                    let until = later.partition_point(|t| *t < next);
+                    if until == 0 && !(n == 0 && both) {
+                        break;
+                    }
+                    later = later.get(until..).unwrap_or(&[]);
+                    n += 1;
+                }
+                keep(0, n);
+            }
+        }
+    }
+}
