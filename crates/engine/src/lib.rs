@@ -7,6 +7,7 @@
 pub mod bitmap;
 pub mod block;
 pub mod chunk;
+pub mod chunk_builder;
 pub mod codec;
 pub mod compact;
 pub mod dedupe;
@@ -15,6 +16,7 @@ pub mod expr;
 pub mod funnel;
 pub mod ingest;
 pub mod insights;
+mod intern;
 pub mod limits;
 pub mod mask;
 pub mod profile;
