@@ -83,7 +83,9 @@ impl ChunkBuilder {
                 self.groups.len() - 1
             }
         };
-        let Some(column) = self.groups.get_mut(index) else { return Ok(()) };
+        let Some(column) = self.groups.get_mut(index) else {
+            return Ok(());
+        };
         if column.first.len() <= at as usize {
             pad_to(&mut column.first, at as usize)?;
             push(&mut column.first, list.next().unwrap_or(0))?;
@@ -122,7 +124,9 @@ impl ChunkBuilder {
                 i
             }
         };
-        let Some(b) = self.properties.get_mut(index as usize) else { return Ok(()) };
+        let Some(b) = self.properties.get_mut(index as usize) else {
+            return Ok(());
+        };
         let code = b.values.code(v)?;
         pad_to(&mut b.codes, at as usize + 1)?;
         if let Some(slot) = b.codes.get_mut(at as usize) {

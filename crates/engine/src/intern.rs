@@ -22,7 +22,9 @@ impl Interner {
             return Ok(*c);
         }
         let oom = |_| Error::OutOfMemory("dictionary");
-        self.values.try_reserve(1).map_err(|_| Error::OutOfMemory("dictionary"))?;
+        self.values
+            .try_reserve(1)
+            .map_err(|_| Error::OutOfMemory("dictionary"))?;
         self.values.push(v.clone());
         let code = u32::try_from(self.values.len()).map_err(|_| Error::Limit {
             message: "more than 2^32 distinct values in one column".into(),
@@ -50,7 +52,8 @@ pub(crate) fn push<T>(v: &mut Vec<T>, x: T) -> Result<()> {
 
 /// Appends zeros (or whatever the default is) up to a length.
 pub(crate) fn pad_to<T: Default + Clone>(v: &mut Vec<T>, len: usize) -> Result<()> {
-    v.try_reserve(len.saturating_sub(v.len())).map_err(|_| Error::OutOfMemory("column"))?;
+    v.try_reserve(len.saturating_sub(v.len()))
+        .map_err(|_| Error::OutOfMemory("column"))?;
     if v.len() < len {
         v.resize(len, T::default());
     }

@@ -97,7 +97,11 @@ impl EventRow {
             event: chunk.event(row),
             user: chunk.user.get(row).copied().unwrap_or(0),
             time: chunk.time.get(row).copied().unwrap_or(0),
-            insert_hash: chunk.inserts.as_ref().and_then(|i| i.hash.get(row).copied()).unwrap_or(0),
+            insert_hash: chunk
+                .inserts
+                .as_ref()
+                .and_then(|i| i.hash.get(row).copied())
+                .unwrap_or(0),
             groups: groups.collect(),
             properties: properties
                 .filter_map(|p| p.column.get(row).map(|v| (p.property, v.into_owned())))

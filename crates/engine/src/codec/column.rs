@@ -42,7 +42,11 @@ pub(crate) fn dict_as_numbers(values: &[Value], codes: &[u32]) -> Result<Option<
         }
     }
     let mut out = try_vec(codes.len(), "numbers")?;
-    out.extend(codes.iter().map(|c| table.get(*c as usize).copied().unwrap_or(f64::NAN)));
+    out.extend(
+        codes
+            .iter()
+            .map(|c| table.get(*c as usize).copied().unwrap_or(f64::NAN)),
+    );
     Ok(Some(out))
 }
 
@@ -84,8 +88,17 @@ fn codes_fit(values: &[Value], codes: &[u32]) -> Result<()> {
 }
 
 fn scale_one(f: f64, by: f64) -> Option<i64> {
-    let k = (f * by).round();
-    (k.abs() <= EXACT && (k / by).to_bits() == f.to_bits()).then_some(k as i64)
+    let scaled = (f * by).round();
+    if scaled.is_nan() || scaled.abs() > EXACT {
+        return None;
+    }
+    // Through the integer, as it is decoded: -0.0 must not pass for 0.
+    let k = scaled as i64;
+    (unscale(k, by).to_bits() == f.to_bits()).then_some(k)
+}
+
+fn unscale(k: i64, by: f64) -> f64 {
+    k as f64 / by
 }
 
 /// The numbers times a power of ten as integers, when every one comes back bit by bit. What is not set becomes the least
@@ -134,7 +147,7 @@ fn decode_scaled(mut r: Reader<'_>, rows: usize) -> Result<Vec<f64>> {
     let ints = get_i64s(&mut r, rows)?;
     r.finish()?;
     let mut out: Vec<f64> = try_vec(rows, "numbers")?;
-    out.extend(ints.iter().map(|k| *k as f64 / by));
+    out.extend(ints.iter().map(|k| unscale(*k, by)));
     if !matches!(presence, Presence::All) {
         for (i, f) in out.iter_mut().enumerate() {
             if !presence.get(i) {

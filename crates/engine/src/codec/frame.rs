@@ -91,7 +91,11 @@ pub fn open(codec: Codec, bytes: &[u8]) -> Result<Frame<'_>> {
     if crc32c::crc32c_append(crc32c::crc32c(header), r.rest()) != stored {
         return Err(codec.corrupt("checksum mismatch"));
     }
-    Ok(Frame { flags, rows, payload: r })
+    Ok(Frame {
+        flags,
+        rows,
+        payload: r,
+    })
 }
 
 /// As [`open`], for a buffer whose number of rows the caller knows.
@@ -137,13 +141,19 @@ impl<'a> Reader<'a> {
 
     /// The next `n` bytes.
     pub fn take(&mut self, n: usize) -> Result<&'a [u8]> {
-        let (head, tail) = self.bytes.split_at_checked(n).ok_or_else(|| self.corrupt("truncated"))?;
+        let (head, tail) = self
+            .bytes
+            .split_at_checked(n)
+            .ok_or_else(|| self.corrupt("truncated"))?;
         self.bytes = tail;
         Ok(head)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (head, tail) = self.bytes.split_first_chunk().ok_or_else(|| self.corrupt("truncated"))?;
+        let (head, tail) = self
+            .bytes
+            .split_first_chunk()
+            .ok_or_else(|| self.corrupt("truncated"))?;
         self.bytes = tail;
         Ok(*head)
     }

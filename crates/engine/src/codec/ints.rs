@@ -70,7 +70,11 @@ pub fn put_u32s(out: &mut Vec<u8>, values: &[u32]) -> Result<()> {
         pad(&mut block, chunk, chunk.last().copied().unwrap_or(min));
         let top = chunk.iter().max().copied().unwrap_or(min);
         let bits = width(top - min);
-        let delta_bits = if block.is_sorted() { packer.num_bits_sorted(first, &block) } else { 32 };
+        let delta_bits = if block.is_sorted() {
+            packer.num_bits_sorted(first, &block)
+        } else {
+            32
+        };
         let delta = packed_len(delta_bits) + 4;
         if chunk.len() * 4 <= packed_len(bits).min(delta) {
             out.push(PLAIN);
