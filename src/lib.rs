@@ -1,1 +1,2 @@
-//! stub
+//! Product and group analytics inside PostgreSQL.
+::pgrx::pg_module_magic!(name, version);
