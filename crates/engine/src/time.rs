@@ -167,6 +167,22 @@ impl Calendar {
             .as_millisecond())
     }
 
+    /// The instant a text names: `2024-01-01` (where that day begins in this zone), `2024-01-01T10:00:00` (a clock time
+    /// in this zone), or the same with `Z` or an offset. Rounded to milliseconds; `None` for any other text.
+    pub fn parse_instant(&self, text: &str) -> Option<i64> {
+        let text = text.trim();
+        let rounded = |t: Timestamp| Some(t.round(jiff::Unit::Millisecond).ok()?.as_millisecond());
+        if let Ok(t) = text.parse::<Timestamp>() {
+            return rounded(t);
+        }
+        // Anything but a plain clock time here would be an offset or a zone that did not parse above.
+        let plain = |c: char| c.is_ascii_digit() || matches!(c, ' ' | 'T' | 't' | ':' | '.' | '-');
+        if !text.chars().all(plain) || text.chars().filter(|c| *c == '-').count() > 2 {
+            return None;
+        }
+        rounded(self.zone.to_zoned(text.parse::<DateTime>().ok()?).ok()?.timestamp())
+    }
+
     fn date_start(&self, date: Date) -> Result<i64> {
         self.instant(date.at(0, 0, 0, 0))
     }
@@ -379,6 +395,40 @@ mod tests {
             25
         );
         assert!(c.buckets(Unit::Day, day("2024-01-02"), day("2024-01-01")).is_err());
+    }
+
+    #[test]
+    fn texts_name_instants() {
+        let berlin = Calendar::new("Europe/Berlin", "monday").unwrap();
+        let parse = |s| berlin.parse_instant(s);
+        assert_eq!(parse("2024-01-01"), Some(at("Europe/Berlin", "2024-01-01T00:00:00")));
+        assert_eq!(
+            parse("2024-07-01T10:30"),
+            Some(at("Europe/Berlin", "2024-07-01T10:30:00"))
+        );
+        assert_eq!(
+            parse(" 2024-07-01 10:30:00.0006 "),
+            Some(at("Europe/Berlin", "2024-07-01T10:30:00") + 1)
+        );
+        assert_eq!(parse("2024-01-01T10:00:00Z"), Some(at("UTC", "2024-01-01T10:00:00")));
+        assert_eq!(
+            parse("2024-01-01T10:00:00+05:30"),
+            Some(at("UTC", "2024-01-01T04:30:00"))
+        );
+        assert_eq!(parse("2024-01-01T10:00-05"), Some(at("UTC", "2024-01-01T15:00:00")));
+        for bad in [
+            "",
+            "yesterday",
+            "2024-13-01",
+            "2024-01-01T25:00",
+            "2024-01-01T10:00+99:00",
+            "2024",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+        // Midnight does not exist on this day: it begins at 01:00.
+        let sp = Calendar::new("America/Sao_Paulo", "monday").unwrap();
+        assert_eq!(sp.parse_instant("2018-11-04"), Some(at("UTC", "2018-11-04T03:00:00")));
     }
 
     #[test]
