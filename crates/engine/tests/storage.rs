@@ -1,5 +1,8 @@
 //! Rows to chunks to stored bytes and back.
 
+// Tests may stop at the first surprise; the lints exempt only functions marked as tests.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
 mod common;
 
 use common::{chunk, event_row, rows};

@@ -13,8 +13,8 @@ const CONST: u8 = 0;
 const PACKED: u8 = 1;
 const RAW: u8 = 2;
 
-/// Control byte of a block: low bits are the width of an element; this one says "with an own start": sorted deltas from
-/// it (32-bit streams) or offsets from it (64-bit streams).
+/// Control byte of a block: low bits are the width of an element; this one says "with an own start": steps from one
+/// element to the next, beginning there (32-bit streams) or offsets from it (64-bit streams).
 const OWN: u8 = 0x40;
 /// Control byte of a block that is not packed.
 const PLAIN: u8 = 0x80;
@@ -38,14 +38,33 @@ fn reserve(out: &mut Vec<u8>, n: usize) -> Result<()> {
     out.try_reserve(n).map_err(|_| Error::OutOfMemory("encoded column"))
 }
 
-fn pack_into(out: &mut Vec<u8>, block: &[u32; BLOCK], bits: u8, sorted_from: Option<u32>) {
+fn pack_into(out: &mut Vec<u8>, block: &[u32; BLOCK], bits: u8) {
     let mut buf = [0u8; packed_len(32)];
-    let packer = BitPacker8x::new();
-    let n = match sorted_from {
-        Some(initial) => packer.compress_sorted(initial, block, &mut buf, bits),
-        None => packer.compress(block, &mut buf, bits),
-    };
+    let n = BitPacker8x::new().compress(block, &mut buf, bits);
     out.extend_from_slice(buf.get(..n).unwrap_or(&buf));
+}
+
+/// Replaces a sorted block by the steps from `first`, and returns the widest one's bits.
+///
+/// The packer has sorted blocks of its own, but without compiling for one CPU its sums are many times slower than these.
+fn to_steps(block: &mut [u32; BLOCK], first: u32) -> u8 {
+    let (mut last, mut all) = (first, 0);
+    for v in block {
+        let step = v.wrapping_sub(last);
+        last = *v;
+        all |= step;
+        *v = step;
+    }
+    width(all)
+}
+
+/// The inverse of [`to_steps`].
+fn from_steps(block: &mut [u32; BLOCK], first: u32) {
+    let mut at = first;
+    for v in block {
+        at = at.wrapping_add(*v);
+        *v = at;
+    }
 }
 
 /// Appends a stream of 32-bit numbers.
@@ -63,30 +82,29 @@ pub fn put_u32s(out: &mut Vec<u8>, values: &[u32]) -> Result<()> {
     let start = out.len();
     out.push(PACKED);
     out.extend_from_slice(&min.to_le_bytes());
-    let packer = BitPacker8x::new();
-    let mut block = [0u32; BLOCK];
     for chunk in values.chunks(BLOCK) {
         let first = chunk.first().copied().unwrap_or(min);
+        let mut block = [0u32; BLOCK];
         pad(&mut block, chunk, chunk.last().copied().unwrap_or(min));
-        let top = chunk.iter().max().copied().unwrap_or(min);
-        let bits = width(top - min);
-        let delta_bits = if block.is_sorted() {
-            packer.num_bits_sorted(first, &block)
+        let bits = width(chunk.iter().max().copied().unwrap_or(min) - min);
+        let mut steps = block;
+        let step_bits = if chunk.is_sorted() {
+            to_steps(&mut steps, first)
         } else {
             32
         };
-        let delta = packed_len(delta_bits) + 4;
-        if chunk.len() * 4 <= packed_len(bits).min(delta) {
+        let stepped = packed_len(step_bits) + 4;
+        if chunk.len() * 4 <= packed_len(bits).min(stepped) {
             out.push(PLAIN);
             chunk.iter().for_each(|v| out.extend_from_slice(&v.to_le_bytes()));
-        } else if delta < packed_len(bits) {
-            out.push(OWN | delta_bits);
+        } else if stepped < packed_len(bits) {
+            out.push(OWN | step_bits);
             out.extend_from_slice(&first.to_le_bytes());
-            pack_into(out, &block, delta_bits, Some(first));
+            pack_into(out, &steps, step_bits);
         } else {
             out.push(bits);
             block.iter_mut().for_each(|v| *v -= min);
-            pack_into(out, &block, bits, None);
+            pack_into(out, &block, bits);
         }
     }
     if out.len() - start > values.len() * 4 {
@@ -145,14 +163,13 @@ pub fn get_u32s(r: &mut Reader<'_>, n: usize) -> Result<Vec<u32>> {
                     continue;
                 }
                 let bits = bits_of(control, r)?;
-                if control & OWN != 0 {
-                    let initial = r.u32()?;
-                    packer.decompress_sorted(initial, r.take(packed_len(bits))?, &mut block, bits);
-                } else {
-                    packer.decompress(r.take(packed_len(bits))?, &mut block, bits);
-                    if min != 0 {
-                        block.iter_mut().for_each(|v| *v = v.wrapping_add(min));
-                    }
+                let first = if control & OWN != 0 { Some(r.u32()?) } else { None };
+                packer.decompress(r.take(packed_len(bits))?, &mut block, bits);
+                // Wrapping: these are what the encoder subtracted, whatever the bytes say.
+                match first {
+                    Some(first) => from_steps(&mut block, first),
+                    None if min != 0 => block.iter_mut().for_each(|v| *v = v.wrapping_add(min)),
+                    None => {}
                 }
                 out.extend_from_slice(block.get(..rows).unwrap_or(&block));
             }
@@ -207,7 +224,7 @@ pub fn put_i64s(out: &mut Vec<u8>, values: &[i64]) -> Result<()> {
         for (slot, v) in block.iter_mut().zip(chunk) {
             *slot = v.wrapping_sub(base) as u32;
         }
-        pack_into(out, &block, bits, None);
+        pack_into(out, &block, bits);
     }
     if out.len() - start > values.len() * 8 {
         out.truncate(start);
@@ -260,7 +277,6 @@ pub fn get_i64s(r: &mut Reader<'_>, n: usize) -> Result<Vec<i64>> {
                 let base = if control & OWN != 0 { r.i64()? } else { min };
                 packer.decompress(r.take(packed_len(bits))?, &mut block, bits);
                 let decoded = block.get(..rows).unwrap_or(&block);
-                // Wrapping: offsets are what the encoder subtracted, whatever the bytes say.
                 out.extend(decoded.iter().map(|v| base.wrapping_add(i64::from(*v))));
             }
             Ok(out)
@@ -330,7 +346,7 @@ pub fn get_presence<'a>(r: &mut Reader<'a>, n: usize) -> Result<Presence<'a>> {
         2 => Ok(Presence::None),
         1 => {
             let bits = r.take(n.div_ceil(8))?;
-            if n % 8 != 0 && bits.last().is_some_and(|b| b >> (n % 8) != 0) {
+            if !n.is_multiple_of(8) && bits.last().is_some_and(|b| b >> (n % 8) != 0) {
                 return Err(r.corrupt("presence beyond the last row"));
             }
             Ok(Presence::Bits(bits))

@@ -68,8 +68,8 @@ fn numbers() -> impl Strategy<Value = Vec<f64>> {
         any::<f64>()
     ];
     prop_oneof![
-        vec(unset.clone(), 0..300),
-        vec(prop_oneof![whole.clone(), unset.clone()], 0..700),
+        vec(unset, 0..300),
+        vec(prop_oneof![whole.clone(), unset], 0..700),
         vec(cents.clone(), 0..700),
         vec(prop_oneof![20 => cents, 20 => whole, 1 => odd, 3 => unset], 0..700),
     ]
