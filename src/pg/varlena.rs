@@ -3,6 +3,7 @@
 //! For each SQL type there is a borrowed view for arguments, without a copy unless the value was toasted, and an owned
 //! buffer for results. The bytes of a value may begin at any address.
 
+use engine::tick::{EVERY, Tick};
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::pgrx_sql_entity_graph::metadata::{
@@ -134,7 +135,7 @@ owned!(
 
 impl Int4Array {
     /// The one-dimensional array of `len` integers.
-    pub fn from_ids(len: u64, ids: impl Iterator<Item = i32>) -> Result<Self, ErrorReport> {
+    pub fn from_ids(len: u64, ids: impl Iterator<Item = i32>, interrupts: &mut impl Tick) -> Result<Self, ErrorReport> {
         let too_large = || {
             ErrorReport::new(
                 PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
@@ -155,7 +156,12 @@ impl Int4Array {
         bytes
             .try_reserve_exact(size)
             .map_err(|_| ErrorReport::new(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory: array", ""))?;
-        for v in header.iter().copied().chain(ids.take(n as usize)) {
+        for (i, v) in header.iter().copied().chain(ids.take(n as usize)).enumerate() {
+            if i % EVERY == 0 {
+                interrupts
+                    .tick()
+                    .map_err(|_| ErrorReport::new(PgSqlErrorCode::ERRCODE_QUERY_CANCELED, "cancelled", ""))?;
+            }
             bytes.extend_from_slice(&v.to_ne_bytes());
         }
         Int4Array::new(bytes)

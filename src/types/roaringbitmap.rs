@@ -3,7 +3,7 @@
 //! An `integer` stands for the unsigned number of the same 32 bits, so the order is 0 … 2147483647, -2147483648 … -1.
 //! The stored bytes are the portable format of the Roaring specification and nothing else.
 
-use super::{binary, from_c_str, from_hex, stored, text, to_c_string};
+use super::{Interrupts, binary, from_c_str, from_hex, stored, text, to_c_string};
 use crate::pg::varlena::{Int4Array, Roaring, RoaringBuf, received};
 use engine::bitmap::{self, Bitmap, Op, View};
 use engine::error::Error;
@@ -35,13 +35,17 @@ fn roaringbitmap_in(literal: &CStr) -> Result<RoaringBuf, ErrorReport> {
     let literal = from_c_str(literal)?;
     match from_hex(literal) {
         Some(bytes) => import(&bytes?, text),
-        None => RoaringBuf::new(Bitmap::parse(literal).and_then(Bitmap::into_portable).map_err(text)?),
+        None => RoaringBuf::new(
+            Bitmap::parse(literal, &mut Interrupts)
+                .and_then(Bitmap::into_portable)
+                .map_err(text)?,
+        ),
     }
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
 fn roaringbitmap_out(a: Roaring<'_>) -> Result<CString, ErrorReport> {
-    to_c_string(decode(&a)?.to_text().map_err(stored)?)
+    to_c_string(decode(&a)?.to_text(&mut Interrupts).map_err(stored)?)
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
@@ -74,13 +78,14 @@ fn rb_build(ids: Array<'_, i32>) -> Result<RoaringBuf, ErrorReport> {
             "",
         ));
     }
-    encode(Bitmap::from_ids(ids.iter().flatten().map(|id| id as u32)).map_err(stored)?)
+    let ids = ids.iter().flatten().map(|id| id as u32);
+    encode(Bitmap::from_ids(ids, &mut Interrupts).map_err(stored)?)
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
 fn rb_to_array(a: Roaring<'_>) -> Result<Int4Array, ErrorReport> {
     let set = decode(&a)?;
-    Int4Array::from_ids(set.len(), set.iter().map(|id| id as i32))
+    Int4Array::from_ids(set.len(), set.iter().map(|id| id as i32), &mut Interrupts)
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]

@@ -9,6 +9,7 @@ mod view;
 pub use view::View;
 
 use crate::error::{Error, Result, try_vec};
+use crate::tick::{EVERY, Tick};
 use roaring::RoaringBitmap;
 use std::fmt::Write as _;
 
@@ -40,10 +41,10 @@ pub enum Op {
 
 impl Bitmap {
     /// The set of `ids`, in any order, with or without repetitions.
-    pub fn from_ids(ids: impl IntoIterator<Item = u32>) -> Result<Self> {
+    pub fn from_ids(ids: impl IntoIterator<Item = u32>, tick: &mut impl Tick) -> Result<Self> {
         let mut b = Builder::default();
         for id in ids {
-            b.add(id)?;
+            b.add(id, tick)?;
         }
         b.finish()
     }
@@ -76,7 +77,7 @@ impl Bitmap {
     }
 
     /// Reads `{1,2,-1}`: whole numbers of 32 bits, signed, in any order, spaces allowed. [`Error::Syntax`] otherwise.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub fn parse(text: &str, tick: &mut impl Tick) -> Result<Self> {
         let body = text.trim_ascii();
         let Some(body) = body.strip_prefix('{').and_then(|b| b.strip_suffix('}')) else {
             return Err(bad_literal(
@@ -102,13 +103,13 @@ impl Bitmap {
                     "Ids are whole numbers from -2147483648 to 2147483647.",
                 )
             })?;
-            b.add(id as u32)?;
+            b.add(id as u32, tick)?;
         }
         b.finish()
     }
 
     /// Writes `{1,2,-1}`: signed, in the order of the unsigned ids.
-    pub fn to_text(&self) -> Result<String> {
+    pub fn to_text(&self, tick: &mut impl Tick) -> Result<String> {
         let longest = usize::try_from(self.0.len()).unwrap_or(usize::MAX).saturating_mul(12);
         if longest > MAX_TEXT {
             return Err(Error::Limit {
@@ -123,6 +124,9 @@ impl Bitmap {
         for (i, id) in self.0.iter().enumerate() {
             if i > 0 {
                 out.push(',');
+            }
+            if i % EVERY == 0 {
+                tick.tick()?;
             }
             // Writing to a String never fails.
             let _ = write!(out, "{}", id as i32);
@@ -236,9 +240,12 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, id: u32) -> Result<()> {
+    fn add(&mut self, id: u32, tick: &mut impl Tick) -> Result<()> {
         if self.batch.len() == BATCH {
             self.flush();
+        }
+        if self.batch.len().is_multiple_of(EVERY) {
+            tick.tick()?;
         }
         if self.batch.len() == self.batch.capacity() {
             let more = self.batch.capacity().clamp(16, BATCH);

@@ -19,6 +19,7 @@
 
 use super::{Bitmap, Op, add_ids};
 use crate::error::{Error, Result, try_vec};
+use crate::tick::NoTick;
 use roaring::{MultiOps, RoaringBitmap};
 
 const VERSION: u8 = 1;
@@ -221,7 +222,7 @@ pub fn push_id(state: &mut [u8], id: u32) -> Result<Change> {
         head.append(&mut new, &[&id]);
         return Ok(Some(new));
     }
-    let mut ids = Bitmap::from_ids([u32::from_le_bytes(id)])?;
+    let mut ids = Bitmap::from_ids([u32::from_le_bytes(id)], &mut NoTick)?;
     ids = ids.apply(Op::Or, finish(state)?)?;
     replace(state, Kind::Build, ids)
 }
