@@ -1,9 +1,16 @@
 //! Product and group analytics inside PostgreSQL.
 //!
-//! A thin shell around the `engine` crate: it reads arguments, calls the engine, and hands rows back.
+//! A thin shell around the `engine` crate: it reads arguments, calls the engine, and hands rows back. This file is the
+//! table of contents; CONTRIBUTING.md has the map.
 
 mod aggregates;
+mod error;
+mod ingest;
 mod pg;
+mod registry;
+mod reports;
+mod settings;
+mod store;
 mod types;
 
 ::pgrx::pg_module_magic!(name, version);
@@ -58,3 +65,44 @@ pgrx::extension_sql_file!(
         aggregates::roaringbitmap::rb_state_cardinality,
     ]
 );
+
+pgrx::extension_sql_file!(
+    "../sql/registry.sql",
+    name = "registry",
+    requires = [registry::check_calendar]
+);
+pgrx::extension_sql_file!("../sql/access.sql", name = "access", requires = ["registry"]);
+pgrx::extension_sql_file!(
+    "../sql/upkeep.sql",
+    name = "upkeep",
+    requires = ["registry", store::maintain::maintain]
+);
+pgrx::extension_sql_file!(
+    "../sql/profiles.sql",
+    name = "profiles",
+    requires = [
+        "registry",
+        ingest::profiles::update_users,
+        ingest::profiles::update_groups
+    ]
+);
+pgrx::extension_sql_file!(
+    "../sql/inbox.sql",
+    name = "inbox",
+    requires = [
+        ingest::inbox::analytics_groups::inbox_begin,
+        ingest::inbox::analytics_groups::inbox_line,
+        ingest::inbox::analytics_groups::inbox_end
+    ]
+);
+pgrx::extension_sql_file!(
+    "../sql/views.sql",
+    name = "views",
+    requires = ["registry", reports::attributed::attributed_events]
+);
+pgrx::extension_sql_file!("../sql/comments.sql", finalize);
+
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::register();
+}

@@ -3,7 +3,6 @@
 pub mod roaringbitmap;
 
 use engine::error::Error;
-use engine::tick::Tick;
 use pgrx::PgSqlErrorCode::{self, *};
 use pgrx::pg_sys::panic::ErrorReport;
 
@@ -29,16 +28,6 @@ fn report(e: Error, bytes: PgSqlErrorCode) -> ErrorReport {
     match hint {
         Some(hint) => report.set_hint(hint),
         None => report,
-    }
-}
-
-/// Checks for a pending cancel or timeout; Postgres raises the error itself.
-pub struct Interrupts;
-
-impl Tick for Interrupts {
-    fn tick(&mut self) -> engine::error::Result<()> {
-        pgrx::check_for_interrupts!();
-        Ok(())
     }
 }
 

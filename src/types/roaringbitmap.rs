@@ -3,7 +3,8 @@
 //! An `integer` stands for the unsigned number of the same 32 bits, so the order is 0 … 2147483647, -2147483648 … -1.
 //! The stored bytes are the portable format of the Roaring specification and nothing else.
 
-use super::{Interrupts, binary, from_c_str, from_hex, stored, text, to_c_string};
+use super::{binary, from_c_str, from_hex, stored, text, to_c_string};
+use crate::pg::interrupts::Interrupts;
 use crate::pg::varlena::{Int4Array, Roaring, RoaringBuf, received};
 use engine::bitmap::{self, Bitmap, Op, View};
 use engine::error::Error;

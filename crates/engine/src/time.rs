@@ -189,7 +189,16 @@ impl Calendar {
 
     /// The day of an instant, counted from 1970-01-01 in this zone.
     pub fn day_of(&self, t: i64) -> Result<i32> {
-        Ok(Self::day_number(self.civil(t)?.date()))
+        let day = Self::day_number(self.civil(t)?.date());
+        // Where a clock falls back across midnight the date on the wall runs backwards; days do not.
+        if t < self.day_start(day)? {
+            return Ok(day.saturating_sub(1));
+        }
+        Ok(if t >= self.day_start(day.saturating_add(1))? {
+            day.saturating_add(1)
+        } else {
+            day
+        })
     }
 
     /// First instant of a day.
@@ -360,6 +369,11 @@ mod tests {
         );
         let d = berlin.days(day("2024-03-31"), day("2024-03-31")).unwrap();
         assert_eq!(d.to - d.from, 23 * HOUR_MS);
+        // Half an hour before midnight comes twice: the second time belongs to the day that had begun.
+        let johns = Calendar::new("America/St_Johns", "monday").unwrap();
+        let twice = at("UTC", "2006-10-29T03:00:00");
+        assert_eq!(johns.day_of(twice).unwrap(), day("2006-10-29"));
+        assert!(johns.day_start(day("2006-10-29")).unwrap() <= twice);
         // Midnight does not exist on this day in Sao Paulo: the day begins at 01:00.
         let sp = Calendar::new("America/Sao_Paulo", "monday").unwrap();
         assert_eq!(
@@ -447,7 +461,7 @@ mod tests {
         #[test]
         fn day_and_units_agree_with_the_naive_way(
             t in 0i64..4_000_000_000_000,
-            zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "America/Sao_Paulo", "Pacific/Chatham", "Asia/Kolkata"]),
+            zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "America/Sao_Paulo", "America/St_Johns", "Pacific/Chatham", "Asia/Kolkata"]),
         ) {
             let c = Calendar::new(zone, "monday").unwrap();
             let d = c.day_of(t).unwrap();

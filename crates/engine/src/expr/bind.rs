@@ -3,18 +3,11 @@
 use super::ast::{BinaryOp, Expr, Func};
 use super::eval::{Node, ty};
 use super::parser::regex;
-use crate::chunk::{Kind, SharedProfile, SubjectNo};
+use crate::chunk::{Kind, Membership, SharedProfile};
 use crate::error::{Error, Result};
 use crate::time::Calendar;
 use crate::value::Value;
 use std::sync::Arc;
-
-/// The groups of one key in the users' profile lists.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Membership {
-    /// By user number; past the end = no groups.
-    pub groups: Vec<Vec<SubjectNo>>,
-}
 
 /// What a project knows: numbers of names, and columns of profiles.
 pub trait Names {

@@ -1,9 +1,9 @@
 //! A filter bound to a project: picks rows of chunks.
 
 use super::ast::Expr;
-use super::bind::{Membership, Names, Resolve, condition};
+use super::bind::{Names, Resolve, condition};
 use super::plan::{Further, Leaf, Of, Plan, Rows, Scan};
-use crate::chunk::{Chunk, Hits, Kind, SharedProfile, USER};
+use crate::chunk::{Chunk, Hits, Kind, Membership, SharedProfile, USER};
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::tick::Tick;

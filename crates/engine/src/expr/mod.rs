@@ -44,7 +44,7 @@ mod select;
 mod tests;
 
 pub use ast::{BinaryOp, Expr, Func, References, Step};
-pub use bind::{Membership, Names};
+pub use bind::Names;
 pub use filter::{Filter, bind};
 pub use parser::{MAX_CHARS, MAX_DEPTH, parse};
 pub use profile::{ProfileFilter, ProfileScope, eval_object};

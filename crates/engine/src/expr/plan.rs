@@ -1,11 +1,10 @@
 //! How a filter is run over a chunk: masks for `and`, `or` and `not`, a table per dictionary for conditions on one
 //! property, plain comparison for numbers, and the interpreter for the rest.
 
-use super::bind::Membership;
 use super::eval::{Node, Nothing, OneValue, Source, ty};
 use super::number::NumberTest;
 use super::ops::V;
-use crate::chunk::{Chunk, Column, GroupColumn, Kind, ProfileColumn, SharedProfile, SubjectNo};
+use crate::chunk::{Chunk, Column, GroupColumn, Kind, Membership, ProfileColumn, SharedProfile, SubjectNo};
 use crate::error::{Result, try_vec};
 use crate::mask::Mask;
 use crate::tick::{EVERY, Tick};
@@ -147,7 +146,7 @@ impl Source for RowSource<'_, '_> {
                 if own.peek().is_some() {
                     return joined(column, own);
                 }
-                let of_user = membership.and_then(|m| m.groups.get(self.scan.user(self.row) as usize));
+                let of_user = membership.map(|m| m.of(self.scan.user(self.row)));
                 joined(column, of_user.into_iter().flatten().copied().filter(|g| *g != 0))
             }
         }

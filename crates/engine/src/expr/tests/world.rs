@@ -1,7 +1,8 @@
 //! A small project for the tests, and rows as maps of names.
 
+use crate::chunk::Membership;
 use crate::chunk::{Chunk, Kind, ProfileColumn, SharedProfile, SubjectNo, USER};
-use crate::expr::{Membership, Names};
+use crate::expr::Names;
 use crate::time::Calendar;
 use crate::value::Value;
 use std::collections::BTreeMap;
@@ -51,9 +52,7 @@ impl World {
             profiles: profiles.into_iter().map(|(k, n, p)| ((k, n), json(p))).collect(),
             membership: [(
                 COMPANY,
-                Arc::new(Membership {
-                    groups: vec![vec![], vec![1, 2], vec![3], vec![]],
-                }),
+                Arc::new(Membership::from_pairs(&[(1, 1), (1, 2), (2, 3)]).unwrap()),
             )]
             .into(),
         }
