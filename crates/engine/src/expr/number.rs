@@ -2,6 +2,9 @@
 
 use super::ast::BinaryOp;
 use super::eval::Node;
+use crate::error::Result;
+use crate::mask::Mask;
+use crate::tick::Tick;
 
 /// A condition on one number that IEEE comparison decides as the language does, NaN standing for "not set".
 #[derive(Debug, Clone)]
@@ -42,7 +45,21 @@ impl NumberTest {
         }
     }
 
-    pub fn test(&self, x: f64) -> bool {
+    /// Keeps the picked items whose value passes.
+    pub fn retain(&self, picked: &mut Mask, tick: &mut dyn Tick, value: impl Fn(usize) -> f64) -> Result<()> {
+        // One loop per operator, so that a plain comparison decides nothing else per row.
+        match self {
+            NumberTest::Compare(BinaryOp::Eq, c) => picked.retain(tick, |i| value(i) == *c),
+            NumberTest::Compare(BinaryOp::Ne, c) => picked.retain(tick, |i| value(i) != *c),
+            NumberTest::Compare(BinaryOp::Lt, c) => picked.retain(tick, |i| value(i) < *c),
+            NumberTest::Compare(BinaryOp::Le, c) => picked.retain(tick, |i| value(i) <= *c),
+            NumberTest::Compare(BinaryOp::Gt, c) => picked.retain(tick, |i| value(i) > *c),
+            NumberTest::Compare(BinaryOp::Ge, c) => picked.retain(tick, |i| value(i) >= *c),
+            test => picked.retain(tick, |i| test.test(value(i))),
+        }
+    }
+
+    fn test(&self, x: f64) -> bool {
         match self {
             NumberTest::Compare(op, c) => match op {
                 BinaryOp::Eq => x == *c,

@@ -375,14 +375,14 @@ impl One<'_, '_> {
             Some(Live::Column(Column::Number(v))) => {
                 let value = |i: usize| v.get(items.row(i)).copied().unwrap_or(f64::NAN);
                 match self.number {
-                    Some(test) => out.retain(tick, |i| test.test(value(i)))?,
+                    Some(test) => test.retain(&mut out, tick, value)?,
                     None => out.retain(tick, |i| of_value(node, V::num(value(i))))?,
                 }
             }
             Some(Live::Time) => match self.number {
                 Some(test) => {
                     let time = |i: usize| scan.chunk.time.get(items.row(i)).map_or(f64::NAN, |t| *t as f64);
-                    out.retain(tick, |i| test.test(time(i)))?;
+                    test.retain(&mut out, tick, time)?;
                 }
                 None => return each(node, scan, items, picked, tick),
             },
