@@ -66,4 +66,4 @@ FROM analytics_groups.insights(
        '[{"event": "$any", "measure": "unique", "by": "company_id"}]',
        '2024-03-01', '2024-03-31', unit => 'range',
        breakdown => '[{"users_who_did": "Report Viewed", "bucket": {"size": 10, "min": 1, "max": 41}}]')
-ORDER BY nullif(regexp_replace(segment[1], '^[^0-9]*([0-9]+).*$', '\1'), segment[1])::int NULLS LAST, segment[1] DESC;
+ORDER BY (regexp_match(segment[1], '[0-9]+'))[1]::int, segment[1];
