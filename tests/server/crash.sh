@@ -15,7 +15,6 @@ chmod 755 "$work"
 
 createdb crash
 sql -c 'CREATE EXTENSION analytics_groups' -c "ALTER DATABASE crash SET analytics_groups.auto_maintain = off"
-sql -c "SELECT analytics_groups.create_project('default') IS NULL" >/dev/null 2>&1 || true
 sql -c "SELECT analytics_groups.add_group_key('company_id')" >/dev/null
 
 # One SELECT that tracks batch $1: `batch` events, each with the number of its batch and one of its own.

@@ -114,11 +114,22 @@ SQL
 # Names that mean mischief are names.
 raises "a role that does not exist is refused" 42704 "SELECT analytics_groups.grant_access('no such role', 'reader', project => 'shop')"
 raises "a privilege that does not exist is refused" 22023 "SELECT analytics_groups.grant_access('nobody', 'owner', project => 'shop')"
-sql -c 'CREATE ROLE "x; DROP TABLE y; --" LOGIN'
-answers "a role with a name of SQL" 1 "SELECT analytics_groups.grant_access('x; DROP TABLE y; --', 'reader', project => 'shop'); $(fill x shop "$count")" -v QUIET=1
-# An object of the caller's in front of the search_path is not called.
-raises "a caller's operator is not run by a definer" 42501 "CREATE SCHEMA mine; CREATE FUNCTION mine.eq(text, text) RETURNS boolean LANGUAGE plpgsql AS \$\$
-    BEGIN RAISE EXCEPTION 'pwned'; END \$\$; $(fill nobody secret "$count")" -U nobody
+sql -c 'CREATE ROLE "x; DROP TABLE y; --" LOGIN' -c "SELECT analytics_groups.grant_access('x; DROP TABLE y; --', 'reader', project => 'shop')" >/dev/null
+answers "a role whose name is SQL" 1 "$(fill x shop "$count")" -U 'x; DROP TABLE y; --'
+# What the caller puts in front of pg_catalog is not what runs inside.
+sql >/dev/null <<'SQL'
+CREATE SCHEMA evil;
+GRANT USAGE ON SCHEMA evil TO PUBLIC;
+CREATE FUNCTION evil.pwn(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'pwned'; END $$;
+CREATE FUNCTION evil.pwn(int, int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'pwned'; END $$;
+CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.pwn);
+CREATE OPERATOR evil.= (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.pwn);
+SQL
+for name in count funnel retention; do
+    equal "$name does not look at the caller's search_path" "$(fill member shop "${!name}" | sql -U member -f -)" \
+        "$( (echo 'SET search_path = evil, pg_catalog;'; fill member shop "${!name}") | sql -U member -f - 2>&1)"
+done
+answers "the trap works" "ERROR:  P0001" "SET search_path = evil, pg_catalog; SELECT 'a'::text = 'b'::text" -v VERBOSITY=sqlstate
 answers "an admin drops the own project" '' "$(fill admin shop "$drop")" -U admin
 answers "and the other one is as it was" 1 "$(fill postgres secret "$count")"
 log_clean "$server"
