@@ -47,23 +47,25 @@ FROM analytics_groups.retention('"Sign Up"', '"Report Viewed"', '2024-01-01', '2
 GROUP BY cohort
 ORDER BY cohort;
 
-\qecho '── Broken down by a property of the company: who pays, and how much ─────────────────────────────'
+\qecho '── Broken down by a property of the company: who is there, who pays ─────────────────────────────'
 SELECT segment[1] AS plan,
-       max(value) FILTER (WHERE metric = 'companies') AS companies,
-       max(value) FILTER (WHERE metric = 'payments')  AS payments,
-       max(value) FILTER (WHERE metric = 'revenue')   AS revenue
+       max(value) FILTER (WHERE metric = 'active')   AS active_companies,
+       max(value) FILTER (WHERE metric = 'paying')   AS paying_companies,
+       max(value) FILTER (WHERE metric = 'payments') AS payments
 FROM analytics_groups.insights(
-       '[{"event": "Payment", "measure": "unique", "by": "company_id", "label": "companies"},
-         {"event": "Payment", "measure": "total",  "by": "company_id", "label": "payments"},
-         {"event": "Payment", "measure": "sum", "property": "amount", "by": "company_id", "label": "revenue"}]',
+       '[{"event": "$any",    "measure": "unique", "by": "company_id", "label": "active"},
+         {"event": "Payment", "measure": "unique", "by": "company_id", "label": "paying"},
+         {"event": "Payment", "measure": "total",  "by": "company_id", "label": "payments"}]',
        '2024-01-01', '2024-03-31', unit => 'range', breakdown => '["group.company_id.plan"]')
 GROUP BY segment
-ORDER BY revenue DESC NULLS LAST;
+ORDER BY payments DESC;
 
 \qecho '── Companies by the number of their users who viewed a report in March ──────────────────────────'
-SELECT segment[1] AS "users who did", value AS companies
+SELECT ('{nobody,1,2 to 5,6 to 10,11 to 25,more}'::text[])[1 + width_bucket(segment[1]::int, '{1,2,6,11,26}')] AS users_who_did,
+       sum(value) AS companies
 FROM analytics_groups.insights(
        '[{"event": "$any", "measure": "unique", "by": "company_id"}]',
-       '2024-03-01', '2024-03-31', unit => 'range',
-       breakdown => '[{"users_who_did": "Report Viewed", "bucket": {"size": 10, "min": 1, "max": 41}}]')
-ORDER BY (regexp_match(segment[1], '[0-9]+'))[1]::int, segment[1];
+       '2024-03-01', '2024-03-31', unit => 'range', top => 1000,
+       breakdown => '[{"users_who_did": "Report Viewed"}]')
+GROUP BY 1
+ORDER BY min(segment[1]::int);

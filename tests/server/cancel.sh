@@ -19,9 +19,9 @@ sql -c 'DROP SCHEMA source CASCADE' 2>/dev/null
 
 any='"$any"'
 declare -A long=(
-    [insights]="SELECT count(*) FROM analytics_groups.insights('[{\"event\": $any, \"measure\": \"unique\"}, {\"event\": $any, \"measure\": \"mau\", \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', unit => 'hour', breakdown => '[\"browser\", \"country\", \"page\"]')"
-    [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', count => 'total', breakdown => '[\"browser\", \"country\"]')"
-    [retention]="SELECT count(*) FROM analytics_groups.retention('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, breakdown => '[\"browser\", \"country\"]')"
+    [insights]="SELECT count(*) FROM analytics_groups.insights('[{\"event\": $any, \"measure\": \"unique\"}, {\"event\": $any, \"measure\": \"unique\", \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', unit => 'hour', breakdown => '[\"browser\", \"country\", \"page\"]')"
+    [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id')"
+    [retention]="SELECT count(*) FROM analytics_groups.retention('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id')"
 )
 
 # A run that was faster than the interruption says nothing; then the interruption comes sooner.

@@ -17,12 +17,12 @@ createdb crash
 sql -c 'CREATE EXTENSION analytics_groups' -c "ALTER DATABASE crash SET analytics_groups.auto_maintain = off"
 sql -c "SELECT analytics_groups.add_group_key('company_id')" >/dev/null
 
-# One SELECT that tracks batch $1: `batch` events, each with the number of its batch and one of its own.
+# One SELECT that tracks batch $1: `batch` events of as many users, a hundred of them new.
 batch_sql() {
     cat <<SQL
 SELECT 'acknowledged $1 ' || (analytics_groups.track_ndjson(string_agg(jsonb_build_object('event', 'Event ' || i % 7, 'properties',
-    jsonb_build_object('time', 1704067200000 + ($1 * 13 + i) * 61000::bigint, 'distinct_id', 'u' || ($1 * 31 + i) % 997,
-                       '\$insert_id', 'b$1-' || i, 'company_id', 'c' || i % 50, 'batch', 'b' || $1, 'seq', i, 'pad', repeat(md5(i::text), 4)))::text, E'\n'))
+    jsonb_build_object('time', 1704067200000 + ($1 * 13 + i) * 61000::bigint, 'distinct_id', CASE WHEN i <= 100 THEN 'b$1-' || i ELSE 'u' || i END,
+                       '\$insert_id', 'b$1-' || i, 'company_id', 'c' || i % 50, 'batch', 'b' || $1, 'pad', repeat(md5(i::text), 4)))::text, E'\n'))
     ->> 'num_records_imported') FROM generate_series(1, $batch) AS i;
 SQL
 }
@@ -49,11 +49,11 @@ recovered() { wait_for "recovery" 'SELECT NOT pg_is_in_recovery()' -d postgres; 
 next=1 kills=0 in_flight=()
 acknowledged() { cat "$work"/acks.* 2>/dev/null | sed -n "s/^acknowledged \([0-9]*\) $batch$/\1/p" | sort -n; }
 
-# What the store holds, one line per batch: batch, events, different numbers. One event of each number in each batch is the rule.
+# What the store holds, one line per batch: batch, events, users. One event of each of its users is what was sent.
 stored() {
-    sql -c "SELECT segment[1], max(value) FILTER (WHERE metric = 'events'), max(value) FILTER (WHERE metric = 'numbers')
+    sql -c "SELECT segment[1], max(value) FILTER (WHERE metric = 'events'), max(value) FILTER (WHERE metric = 'users')
             FROM analytics_groups.insights('[{\"event\": \"\$any\", \"measure\": \"total\", \"label\": \"events\"},
-                                             {\"event\": \"\$any\", \"measure\": \"distinct\", \"property\": \"seq\", \"label\": \"numbers\"}]',
+                                             {\"event\": \"\$any\", \"measure\": \"unique\", \"label\": \"users\"}]',
                  '2024-01-01', '2024-12-31', unit => 'range', breakdown => '[\"batch\"]', top => 100000)
             WHERE segment[1] LIKE 'b%' GROUP BY segment"
 }

@@ -5,12 +5,12 @@
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO';
 SET client_min_messages = warning;
-SELECT 'keys', property, display_name, data_group_id, is_company_key, groups, attributed_events FROM analytics_groups.group_keys ORDER BY property COLLATE "C";
-SELECT 'events', name FROM analytics_groups.lexicon_events ORDER BY name COLLATE "C";
+SELECT 'keys', property, display_name, data_group_id, is_company_key, groups, attributed_events FROM analytics_groups.group_keys WHERE project = 'default' ORDER BY property COLLATE "C";
+SELECT 'events', project, event FROM analytics_groups.lexicon_events WHERE project = 'default' ORDER BY event COLLATE "C";
 SELECT 'insights', md5(string_agg(i::text, E'\n' ORDER BY i::text COLLATE "C")), count(*)
 FROM analytics_groups.insights('[{"event": "$any", "measure": "unique", "label": "users"}, {"event": "$any", "measure": "total", "label": "events"},
                                  {"event": "$any", "measure": "unique", "by": "company_id", "label": "companies"},
-                                 {"event": "Payment", "measure": "sum", "property": "amount", "label": "revenue"}]', '2024-01-01', '2024-04-30') AS i;
+                                 {"event": "Payment", "filter": "properties[\"amount\"] > 100", "label": "large payments"}]', '2024-01-01', '2024-04-30') AS i;
 SELECT 'breakdown', md5(string_agg(i::text, E'\n' ORDER BY i::text COLLATE "C")), count(*)
 FROM analytics_groups.insights('[{"event": "$any", "measure": "unique", "by": "company_id"}]', '2024-01-01', '2024-04-30', unit => 'week',
                                breakdown => '["group.company_id.plan", "country"]') AS i;

@@ -25,7 +25,7 @@ SQL
 
 digest() { psql -XAtq -v ON_ERROR_STOP=1 -d "$1" -f "$ROOT/tests/server/digest.sql" 2>&1 || true; }
 store() { psql -XAtq -v ON_ERROR_STOP=1 -d "$1" -f "$ROOT/tests/server/digest_store.sql" 2>&1 || true; }
-projects() { sql -d "$1" -c 'SELECT name, timezone, week_start FROM analytics_groups.projects ORDER BY name' 2>&1 || true; }
+projects() { sql -d "$1" -c 'SELECT project, timezone, week_start, owner FROM analytics_groups.projects ORDER BY project' 2>&1 || true; }
 hello="SELECT value FROM analytics_groups.insights('[{\"event\": \"Hello\", \"measure\": \"unique\", \"by\": \"org\"}]', '2024-01-01', '2024-01-01', project => 'second')"
 
 healthy "before the dump"

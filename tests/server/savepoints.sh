@@ -17,7 +17,7 @@ counts() {
         {\"event\": \"$1\", \"measure\": \"unique\", \"label\": \"2\"}, {\"event\": \"$1\", \"measure\": \"unique\", \"by\": \"company_id\", \"label\": \"3\"}]', '2024-01-01', '2024-01-01', unit => 'range')" 2>&1
 }
 users() {
-    sql -c "SET client_min_messages = warning" -c "SELECT string_agg(segment[1], ' ' ORDER BY segment[1] COLLATE \"C\") FROM analytics_groups.insights('[\"$1\"]', '2024-01-01', '2024-01-01', breakdown => '[\"\$distinct_id\"]') WHERE value > 0" 2>&1
+    sql -c "SET client_min_messages = warning" -c "SELECT string_agg(segment[1], ' ' ORDER BY segment[1] COLLATE \"C\") FROM analytics_groups.insights('[\"$1\"]', '2024-01-01', '2024-01-01', breakdown => '[\"user.\$distinct_id\"]') WHERE value > 0" 2>&1
 }
 companies() {
     sql -c "SET client_min_messages = warning" -c "SELECT string_agg(segment[1], ' ' ORDER BY segment[1] COLLATE \"C\") FROM analytics_groups.insights('[{\"event\": \"$1\", \"by\": \"company_id\"}]', '2024-01-01', '2024-01-01', breakdown => '[\"group.company_id\"]') WHERE value > 0" 2>&1

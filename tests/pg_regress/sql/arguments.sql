@@ -38,12 +38,7 @@ SELECT * FROM analytics_groups.insights('5', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('[{"evnt": "A"}]', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('[{"event": "A", "measur": "unique"}]', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "uniqe"}]', '2024-01-01', '2024-01-01');
-SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "sum"}]', '2024-01-01', '2024-01-01');
-SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "percentile", "percentile": 101, "property": "amount"}]', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('[{"event": 7}]', '2024-01-01', '2024-01-01');
-SELECT * FROM analytics_groups.insights('["A", "A"]', '2024-01-01', '2024-01-01', formulas => '{A +}');
-SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', formulas => '{B / 2}');
-SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', rolling => 0);
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', top => 0);
 -- An event nobody sent is zero, with a notice that names the near ones.
 SELECT value FROM analytics_groups.insights('["Purchse"]', '2024-01-01', '2024-01-01');
@@ -51,11 +46,8 @@ SELECT value FROM analytics_groups.insights('["Purchse"]', '2024-01-01', '2024-0
 -- ---- Breakdowns ---------------------------------------------------------------------------------------------------------------------
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["a", "b", "c", "d", "e"]');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["group.team_id"]');
-SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "amount", "bucket": {"size": 0}}]');
-SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "amount", "bucket": {"size": 0.000001, "min": 0, "max": 1000000}}]');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"prop": "amount"}]');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"users_who_did": "A"}]');
-SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["cohort.nobodies"]');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '"amount"');
 
 -- ---- Funnels ------------------------------------------------------------------------------------------------------------------------
@@ -66,27 +58,21 @@ SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-0
 SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', within => '-1 day');
 SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', within => '400 days');
 SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', grace => '-1 s');
-SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', count => 'uniques');
-SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', ordering => 'tight');
-SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', reentry => 'aggressive');
-SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', attribution => 'step3');
-SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', hold => '{a,b,c,d}');
-SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', hold => '{""}');
-SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', exclude => '[{"event": "X", "between": [2, 1]}]');
-SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', exclude => '[{"event": "X", "between": [1, 3]}]');
-SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', '2024-01-01', filter => 'properties["amount"] =');
+SELECT * FROM analytics_groups.funnel('["A", {"event": "Purchase", "filter": "properties[\"amount\"] ="}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.funnel('["A", {"event": "Purchase", "measure": "unique"}]', '2024-01-01', '2024-01-01');
 
 -- ---- Retention ------------------------------------------------------------------------------------------------------------------------
 SELECT * FROM analytics_groups.retention(NULL, '"A"', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', buckets => -1);
 SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', buckets => 1000000);
-SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', brackets => '{7,1}');
-SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', brackets => '{}');
-SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', brackets => '{0,1}');
 SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', criterion => 'after');
 SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', alignment => 'lunar');
 SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', births => 'last');
-SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', measure => '{"measure": "sum"}');
+
+-- What the language has and this version does not yet answers so, instead of with a wrong number.
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "median", "property": "amount"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "amount", "bucket": {"size": 10}}]');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["cohort.power users"]');
 
 -- The SQLSTATE of a wrong argument is 22023.
 DO $$

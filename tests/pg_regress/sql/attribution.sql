@@ -27,7 +27,7 @@ SELECT analytics_groups.track('other case of key',  'u1', '{"Company_Id": "acme"
 SELECT analytics_groups.track('other case of id',   'u1', '{"company_id": "Acme"}',                        at => '2024-01-01 10:00Z');
 SELECT analytics_groups.track('both keys',          'u1', '{"company_id": "acme", "team_id": "red"}',      at => '2024-01-01 10:00Z');
 
--- Booleans, objects and nested lists name no group. The event is stored, and the answer says what was not understood.
+-- Booleans, objects and nested lists name no group. The answer says what was not understood.
 SELECT analytics_groups.track('[
   {"event": "boolean",     "properties": {"distinct_id": "u1", "time": 1704103200, "$insert_id": "a1", "company_id": true}},
   {"event": "object",      "properties": {"distinct_id": "u1", "time": 1704103200, "$insert_id": "a2", "company_id": {"id": "acme"}}},
@@ -37,6 +37,11 @@ SELECT analytics_groups.track('[
 SELECT analytics_groups.track(jsonb_build_object('event', '301 groups', 'properties', jsonb_build_object(
     'distinct_id', 'u1', 'time', 1704103200, '$insert_id', 'a4',
     'company_id', (SELECT jsonb_agg('g' || lpad((i / 2)::text, 3, '0') ORDER BY i) FROM generate_series(0, 601) AS i))));
+
+-- What could not be attributed is counted and never lost without a word.
+SELECT property, unattributed_values FROM analytics_groups.group_keys WHERE project = 't_attribution' ORDER BY property;
+SELECT outcome, field, message, sum(records) AS records FROM analytics_groups.ingest_errors WHERE project = 't_attribution'
+GROUP BY outcome, field, message ORDER BY outcome, field, message;
 
 -- Events, and companies each belongs to.
 SELECT metric AS event,
@@ -90,11 +95,12 @@ ORDER BY metric;
 SELECT analytics_groups.track('e6', 'u5', '{"plan_id": "gold"}', at => '2024-01-02 10:00Z');
 SELECT analytics_groups.add_group_key('plan_id') IS NOT NULL AS added;
 SELECT analytics_groups.track('e6', 'u5', '{"plan_id": "silver"}', at => '2024-01-02 11:00Z');
-SELECT property, groups, attributed_events FROM analytics_groups.group_keys WHERE property = 'plan_id';
+SELECT property, groups, attributed_events FROM analytics_groups.group_keys WHERE project = 't_attribution_example' AND property = 'plan_id';
 SELECT value FROM analytics_groups.insights('[{"event": "e6", "measure": "unique", "by": "plan_id"}]', '2024-01-02', '2024-01-02');
-SELECT analytics_groups.drop_group_key('plan_id');
-SELECT analytics_groups.add_group_key('plan_id', backfill => true) IS NOT NULL AS added;
-SELECT value FROM analytics_groups.insights('[{"event": "e6", "measure": "unique", "by": "plan_id"}]', '2024-01-02', '2024-01-02');
+SELECT analytics_groups.track('e7', 'u5', '{"tier_id": "gold"}', at => '2024-01-02 10:00Z');
+SELECT analytics_groups.add_group_key('tier_id', backfill => true) IS NOT NULL AS added;
+SELECT analytics_groups.track('e7', 'u5', '{"tier_id": "silver"}', at => '2024-01-02 11:00Z');
+SELECT value FROM analytics_groups.insights('[{"event": "e7", "measure": "unique", "by": "tier_id"}]', '2024-01-02', '2024-01-02');
 
 -- A company on the user's profile attributes none of the user's events.
 SELECT analytics_groups.update_users('{"$distinct_id": "u9", "$set": {"company_id": ["acme"]}}') ->> 'status' AS status;

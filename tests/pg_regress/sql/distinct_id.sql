@@ -15,7 +15,7 @@ $$;
 CREATE FUNCTION pg_temp.who(event text) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(segment[1], ' ' ORDER BY segment[1] COLLATE "C"), 'nobody')
     FROM analytics_groups.insights(jsonb_build_array(jsonb_build_object('event', event)), '2024-01-01', '2024-01-01',
-                                   breakdown => '["$distinct_id"]')
+                                   breakdown => '["user.$distinct_id"]')
     WHERE value > 0
 $$;
 

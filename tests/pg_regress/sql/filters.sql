@@ -19,7 +19,7 @@ SELECT analytics_groups.update_groups('[{"$group_key": "company_id", "$group_id"
 -- Which of the five users pass.
 CREATE FUNCTION pg_temp.pass(filter text) RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(string_agg(segment[1], ' ' ORDER BY segment[1] COLLATE "C"), 'nobody')
-    FROM analytics_groups.insights('["E"]', '2024-01-01', '2024-01-01', filter => filter, breakdown => '["$distinct_id"]') WHERE value > 0
+    FROM analytics_groups.insights('["E"]', '2024-01-01', '2024-01-01', filter => filter, breakdown => '["user.$distinct_id"]') WHERE value > 0
 $$;
 
 SELECT filter, pg_temp.pass(filter) AS pass

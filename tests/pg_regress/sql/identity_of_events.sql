@@ -7,13 +7,12 @@ SET IntervalStyle = 'postgres';
 SELECT analytics_groups.create_project('t_identity_of_events') > 0 AS created;
 SET analytics_groups.project = 't_identity_of_events';
 
+-- How many events and users there are, and the amounts of the events.
 CREATE VIEW pg_temp.bought AS
-SELECT max(value) FILTER (WHERE metric = 'events') AS events, max(value) FILTER (WHERE metric = 'amount') AS amount,
-       max(value) FILTER (WHERE metric = 'users') AS users
-FROM analytics_groups.insights('[{"event": "Buy", "measure": "total", "label": "events"},
-                                 {"event": "Buy", "measure": "sum", "property": "amount", "label": "amount"},
-                                 {"event": "Buy", "measure": "unique", "label": "users"}]',
-                               '2024-01-01', '2024-01-01', unit => 'range');
+SELECT (SELECT value FROM analytics_groups.insights('["Buy"]', '2024-01-01', '2024-01-01')) AS events,
+       (SELECT value FROM analytics_groups.insights('[{"event": "Buy", "measure": "unique"}]', '2024-01-01', '2024-01-01')) AS users,
+       (SELECT string_agg(segment[1] || ' x ' || value, ', ' ORDER BY segment[1]::numeric)
+        FROM analytics_groups.insights('["Buy"]', '2024-01-01', '2024-01-01', breakdown => '["amount"]')) AS amounts;
 
 SELECT analytics_groups.track('Buy', 'u1', '{"amount": 1}', at => '2024-01-01 10:00Z', insert_id => 'x');
 TABLE pg_temp.bought;
@@ -71,7 +70,7 @@ SET analytics_groups.dedupe = 'skip';
 SELECT analytics_groups.track('Keep', 'u8', '{"amount": 1}', at => '2024-01-01 10:00Z', insert_id => 'k');
 SELECT analytics_groups.track('Keep', 'u8', '{"amount": 2}', at => '2024-01-01 10:00Z', insert_id => 'k');
 RESET analytics_groups.dedupe;
-SELECT value FROM analytics_groups.insights('[{"event": "Keep", "measure": "sum", "property": "amount"}]', '2024-01-01', '2024-01-01');
+SELECT segment, value FROM analytics_groups.insights('["Keep"]', '2024-01-01', '2024-01-01', breakdown => '["amount"]') ORDER BY segment;
 
 -- What a transaction did not commit never was.
 BEGIN;

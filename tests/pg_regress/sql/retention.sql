@@ -60,10 +60,6 @@ GROUP BY births, r.cohort, r.size ORDER BY births, r.cohort;
 SELECT to_char(cohort, 'YYYY-MM-DD') AS cohort, size
 FROM analytics_groups.retention('"Buy"', '"Buy"', '2024-05-13', '2024-05-26', unit => 'week', buckets => 0, births => 'first') ORDER BY cohort;
 
--- ---- Brackets ------------------------------------------------------------------------------------------------------------------
-SELECT bucket, size, retained
-FROM analytics_groups.retention('"Start"', '"Use"', '2024-04-01', '2024-04-01', by => 'company_id', brackets => '{1,3,30}', criterion => 'on') ORDER BY bucket;
-
 -- ---- 6.7: a company is retained when any of its people comes back ------------------------------------------------------------------
 -- acme: Signup by u1 01-01 09:00, Login by u2 01-02 10:00; globex: Signup u3 12:00, Login u3 18:00.
 SELECT analytics_groups.track('Signup', 'u1', '{"company_id": "acme"}', at => '2024-07-01 09:00Z');
@@ -73,19 +69,10 @@ SELECT analytics_groups.track('Login', 'u3', '{"company_id": "globex"}', at => '
 SELECT by, c.* FROM unnest('{company_id,user}'::text[]) AS by,
      pg_temp.counts('Signup', 'Login', '2024-07-01', '2024-07-01', by, 'day', 1, 'on', 'rolling') AS c ORDER BY by;
 
--- ---- Measures of money, and segments ------------------------------------------------------------------------------------------------
+-- ---- Filters, and any event -------------------------------------------------------------------------------------------------------
 SELECT count(analytics_groups.track('Subscribe', u, jsonb_build_object('source', s), at => '2024-08-01 10:00Z')) FROM (VALUES ('s1', 'ad'), ('s2', 'ad'), ('s3', NULL)) AS t(u, s);
 SELECT count(analytics_groups.track('Pay', u, jsonb_build_object('amount', a), at => '2024-08-01 12:00Z'::timestamptz + make_interval(days => d)))
 FROM (VALUES ('s1', 10, 0), ('s1', 5, 1), ('s2', 7, 1), ('s2', 3, 1), ('s3', 100, 2)) AS t(u, a, d);
-SELECT segment, bucket, size, retained, round(value::numeric, 4) AS value
-FROM analytics_groups.retention('"Subscribe"', '"Pay"', '2024-08-01', '2024-08-01', buckets => 2, criterion => 'on', breakdown => '["source"]')
-ORDER BY segment, bucket;
-SELECT measure, bucket, round(value::numeric, 4) AS value
-FROM unnest('{"{\"measure\": \"sum\", \"property\": \"amount\"}","{\"measure\": \"average\", \"property\": \"amount\"}"}'::text[]) AS measure,
-     analytics_groups.retention('"Subscribe"', '{"event": "Pay"}', '2024-08-01', '2024-08-01', buckets => 2, criterion => 'on', measure => measure::jsonb)
-ORDER BY measure DESC, bucket;
-
--- Any event; a filter inside the selector.
 SELECT bucket, size, retained
 FROM analytics_groups.retention('"Subscribe"', from_date => '2024-08-01', to_date => '2024-08-01', buckets => 1, criterion => 'on') ORDER BY bucket;
 SELECT bucket, size, retained
