@@ -5,6 +5,7 @@ starts a new one.
 """
 
 import json
+import os
 import subprocess
 import tempfile
 import uuid
@@ -39,7 +40,12 @@ class Session:
     def start(self):
         self.errors = tempfile.TemporaryFile(mode="w+", encoding="utf-8")
         self.process = subprocess.Popen(
-            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True, encoding="utf-8"
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            encoding="utf-8",
+            env=os.environ | {"PGCLIENTENCODING": "UTF8"},
         )
         self.run(self.preamble)
 
