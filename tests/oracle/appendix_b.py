@@ -28,8 +28,18 @@ def funnel(by):
 
 
 def retention(by):
-    return {"report": "retention", "born": "Signup", "returned": "Login", "from_date": FIRST, "to_date": LAST, "by": by,
-            "unit": "day", "buckets": 2, "criterion": "on", "alignment": "rolling"}
+    return {
+        "report": "retention",
+        "born": "Signup",
+        "returned": "Login",
+        "from_date": FIRST,
+        "to_date": LAST,
+        "by": by,
+        "unit": "day",
+        "buckets": 2,
+        "criterion": "on",
+        "alignment": "rolling",
+    }
 
 
 def values(rows):
@@ -54,7 +64,9 @@ def by_segment(rows):
     return {tuple(r["segment"]): r["value"] for r in rows if r["value"]}
 
 
-WHO_DID = insights("unique", "company_id", "day", FIRST, breakdown=["group.company_id", {"users_who_did": "$any", "at_least": 1}])
+WHO_DID = insights(
+    "unique", "company_id", "day", FIRST, breakdown=["group.company_id", {"users_who_did": "$any", "at_least": 1}]
+)
 
 # (what, question, how its rows are read, what the law says)
 TABLE = [
@@ -64,8 +76,12 @@ TABLE = [
     ("total events attributed: companies", insights("total", "company_id", "range"), values, [7]),
     ("daily uniques: users", insights("unique", "user", "day"), values, [4, 1, 3]),
     ("daily uniques: companies", insights("unique", "company_id", "day"), values, [2, 1, 2]),
-    ("companies by name: `old` absent", insights("total", "company_id", "range", breakdown=["group.company_id"]), by_segment,
-     {("acme",): 5, ("globex",): 3}),
+    (
+        "companies by name: `old` absent",
+        insights("total", "company_id", "range", breakdown=["group.company_id"]),
+        by_segment,
+        {("acme",): 5, ("globex",): 3},
+    ),
     ("funnel: users", funnel("user"), counts, [3, 1, 0]),
     ("funnel: companies", funnel("company_id"), counts, [2, 2, 1]),
     ("time Signup to Pay: companies", funnel("company_id"), third_step_time, [82_800_000, 82_800_000]),

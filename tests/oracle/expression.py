@@ -5,7 +5,8 @@ repeated. `undefined` (and JSON null) is Python's None.
 
     ("prop", name)  ("user", name)  ("group", key, name)  ("lit", value)
     ("==" | "!=" | "<" | "<=" | ">" | ">=", a, b)   ("and" | "or", a, b)   ("not", a)
-    ("in", a, [literal, …])   ("part", literal, a)   ("defined", a)   ("number", a)   ("+", a, b)   ("any", list, literal)
+    ("in", a, [literal, …])   ("part", literal, a)   ("any", list, literal)
+    ("defined", a)   ("number", a)   ("+", a, b)
 """
 
 import json

@@ -48,10 +48,9 @@ class Generator:
         """An instant: of an event already drawn, near one, a step of a unit from one, or around midnight."""
         r = self.random
         if sent and self.chance(0.55):
-            near = r.choice(sent)["ms"]
-            jump = r.choice([0, 0, 1, -1, 999, 1999, 2000, 2001, -2000, MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, DAY, -DAY,
-                             7 * DAY, 30 * DAY])
-            return near + jump + r.choice([0, 0, 0, 1, -1])
+            far = [MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, DAY, -DAY, 7 * DAY, 30 * DAY]
+            jump = r.choice(r.choice([[0], [-2000, -1000, 1000, 2000], far]))
+            return r.choice(sent)["ms"] + jump + r.choice([0, 0, 0, 1, -1])
         start = self.calendar.day_start(self.day())
         return start + r.choice([0, -1, 1, r.randrange(3) * HOUR, r.randrange(DAY), r.randrange(24) * HOUR])
 
@@ -102,6 +101,10 @@ class Generator:
         r = self.random
         ms = self.time(sent)
         p = {"time": self.sent_time(ms), **self.identity()}
+        if sent and self.chance(0.3):  # a burst of one user
+            ms = sent[-1]["ms"] + r.choice([0, 0, 1, -1000, 1000, -2000, 2000, 2001, MINUTE])
+            sender = {k: v for k, v in sent[-1]["properties"].items() if k in ("distinct_id", "$user_id", "$device_id")}
+            p = {"time": self.sent_time(ms), **sender}
         if self.chance(0.7):
             p["company_id"] = self.group_value(COMPANIES)
         if self.chance(0.4):
@@ -117,7 +120,7 @@ class Generator:
         if self.chance(0.3):
             p["mixed"] = r.choice([1, "1", True, "x", None, ["x"], 2.5])
         if self.chance(0.6):
-            p["$insert_id"] = f"i-{r.randint(1, 10 ** 6)}"
+            p["$insert_id"] = f"i-{r.randint(1, 10**6)}"
         return {"event": r.choices(EVENTS, OFTEN)[0], "properties": p, "ms": ms}
 
     def duplicate(self, original):
@@ -130,7 +133,9 @@ class Generator:
             if name in new:
                 p[name] = new[name]
         p["time"] = self.sent_time(twin["ms"])
-        change = r.choice(["nothing", "nothing", "nothing", "nothing", "form", "time", "event", "user", "insert_id", "no id"])
+        change = r.choice(
+            ["nothing", "nothing", "nothing", "nothing", "form", "time", "event", "user", "insert_id", "no id"]
+        )
         if change == "form" and set(p) & {"distinct_id", "$user_id"} == {"distinct_id"} and p["distinct_id"] in USERS:
             p["$user_id"] = p.pop("distinct_id")
         elif change == "time":
@@ -143,7 +148,7 @@ class Generator:
                 p.pop(name, None)
             p |= self.identity()
         elif change == "insert_id":
-            p["$insert_id"] = f"i-{r.randint(1, 10 ** 6)}"
+            p["$insert_id"] = f"i-{r.randint(1, 10**6)}"
         elif change == "no id":
             p.pop("$insert_id", None)
         return twin
@@ -151,7 +156,9 @@ class Generator:
     def events(self):
         """All events in the order of ingestion."""
         r = self.random
-        total = r.choices([r.randint(3, 20), r.randint(20, 100), r.randint(100, 250), r.randint(250, 1200)], [2, 4, 3, 1])[0]
+        total = r.choices(
+            [r.randint(3, 20), r.randint(20, 100), r.randint(100, 250), r.randint(250, 1200)], [2, 4, 3, 1]
+        )[0]
         sent = []
         for _ in range(total):
             sent.append(self.event(sent[-40:]))
@@ -266,7 +273,13 @@ class Generator:
     def breakdown(self, bys):
         """At most two properties whose meaning is the same for every entity of the report."""
         r = self.random
-        choices = ["plan", "n", "ok", "tags", {"property": r.choice(["n", "mixed"]), "bucket": {"size": 2, "min": 0, "max": 4}}]
+        choices = [
+            "plan",
+            "n",
+            "ok",
+            "tags",
+            {"property": r.choice(["n", "mixed"]), "bucket": {"size": 2, "min": 0, "max": 4}},
+        ]
         (only,) = bys if len(bys) == 1 else (None,)
         if only == "user":
             choices += ["user.plan", "user.age"]
@@ -280,8 +293,12 @@ class Generator:
 
     def insights(self):
         r = self.random
-        unit = r.choice(["minute", "hour", "day", "day", "day", "week", "week", "month", "quarter", "year", "range", "range"])
-        dates = self.dates({"minute": 0, "hour": 3}.get(unit, 20) if unit in ("minute", "hour") else r.choice([20, 70, 400]))
+        unit = r.choice(
+            ["minute", "hour", "day", "day", "day", "week", "week", "month", "quarter", "year", "range", "range"]
+        )
+        dates = self.dates(
+            {"minute": 0, "hour": 3}.get(unit, 20) if unit in ("minute", "hour") else r.choice([20, 70, 400])
+        )
         if unit in ("minute", "hour"):
             dates["to_date"] = min(dates["to_date"], dates["from_date"] + timedelta(days=0 if unit == "minute" else 3))
         metrics = []

@@ -38,12 +38,23 @@ def questions(first, last):
         for unit in ("month", "range"):
             asked.append((f"{unit}: {by}", {"report": "insights", "metrics": metrics, **dates, "unit": unit}))
     for by in ["user", "team", "product"]:
-        asked.append((f"funnel, 7 days: {by}", {"report": "funnel", "steps": STEPS, **dates, "by": by, "within": 7 * DAY}))
+        asked.append(
+            (f"funnel, 7 days: {by}", {"report": "funnel", "steps": STEPS, **dates, "by": by, "within": 7 * DAY})
+        )
     for returned in (WORK, "$any"):
         for alignment in ("rolling", "calendar"):
             for criterion in ("on", "on_or_after"):
-                question = {"report": "retention", "born": WORK, "returned": returned, **dates, "by": "org_line",
-                            "unit": "week", "buckets": 8, "criterion": criterion, "alignment": alignment}
+                question = {
+                    "report": "retention",
+                    "born": WORK,
+                    "returned": returned,
+                    **dates,
+                    "by": "org_line",
+                    "unit": "week",
+                    "buckets": 8,
+                    "criterion": criterion,
+                    "alignment": alignment,
+                }
                 asked.append((f"weekly retention of org_line, {alignment}, {criterion}, {returned}", question))
     return asked
 
@@ -58,14 +69,19 @@ def figures(question, answer):
         totals = {}
         for (_, bucket), row in answer.items():
             totals[bucket] = totals.get(bucket, 0) + row["retained"]
-        numbers = [sum(row["size"] for (_, b), row in answer.items() if b == 0), *(n for _, n in sorted(totals.items()))]
+        numbers = [
+            sum(row["size"] for (_, b), row in answer.items() if b == 0),
+            *(n for _, n in sorted(totals.items())),
+        ]
     return " ".join(map(str, numbers))
 
 
 def ingest(session, project, lines):
     for start in range(0, len(lines), BATCH):
         batch = lines[start : start + BATCH]
-        answer = session.json(f"analytics_groups.track_ndjson({quote(chr(10).join(batch))}, project => {quote(project)})")
+        answer = session.json(
+            f"analytics_groups.track_ndjson({quote(chr(10).join(batch))}, project => {quote(project)})"
+        )
         if answer.get("failed_records") or answer["num_records_imported"] != len(batch):
             raise SystemExit(f"not stored: {str(answer)[:1000]}\n0 passed, 1 failed")
 
@@ -112,7 +128,9 @@ def main():
     calendar = Calendar()
     world = World(events, dict.fromkeys(KEYS, 0), calendar)
     days = sorted(calendar.local_date(e.time) for e in world.events)
-    off = "SET client_min_messages = warning; SET statement_timeout = '10min'; SET analytics_groups.auto_maintain = off;"
+    off = (
+        "SET client_min_messages = warning; SET statement_timeout = '10min'; SET analytics_groups.auto_maintain = off;"
+    )
     with Session(off) as session:
         checks = Checks(session, questions(days[0], days[-1] + timedelta(days=1)), world)
         for halves in (False, True):

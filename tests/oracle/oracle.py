@@ -77,7 +77,7 @@ def sent_identity(properties):
 
 
 def history(raw, registered):
-    """The events that count. `registered` maps a group key to the number of events ingested before it was registered."""
+    """The events that count. `registered`: how many events had been ingested when a group key was registered."""
     owner = {}  # device -> the user it was first seen with
     for event in raw:
         _, device, user = sent_identity(event["properties"])
@@ -106,9 +106,7 @@ def history(raw, registered):
                 time=time_ms(properties["time"]),
                 insert_id=properties.get("$insert_id"),
                 properties=properties,
-                groups={
-                    key: group_ids(properties.get(key)) for key, since in registered.items() if index >= since
-                },
+                groups={key: group_ids(properties.get(key)) for key, since in registered.items() if index >= since},
             )
         )
     return events
@@ -125,7 +123,7 @@ class World:
 
 
 def sightings(world, by):
-    """Every (event, subject) of a report: the user (None: nobody), or each group of a key the event is attributed to."""
+    """Every (event, subject) of a report: the user (None: nobody), or each group the event is attributed to."""
     for event in world.events:
         if by == "user":
             yield event, event.user

@@ -59,7 +59,10 @@ def ingest(way, events, project):
     if way == "each":
         return [track_each(e, project) for e in events]
     lines = "\n".join(line_of(e).replace("\\", "\\\\") for e in events)
-    return [f"SET analytics_groups.project = {quote(project)};", f"COPY analytics_groups.inbox FROM STDIN;\n{lines}\n\\.\n"]
+    return [
+        f"SET analytics_groups.project = {quote(project)};",
+        f"COPY analytics_groups.inbox FROM STDIN;\n{lines}\n\\.\n",
+    ]
 
 
 def in_transaction(kind, statements):
@@ -151,7 +154,8 @@ class Image:
 def as_sql(script, zone, week_start, project="repro"):
     """A script as SQL that a person can run."""
     lines = [
-        f"SELECT analytics_groups.create_project({quote(project)}, timezone => {quote(zone)}, week_start => {quote(week_start)});"
+        f"SELECT analytics_groups.create_project({quote(project)}, timezone => {quote(zone)}, "
+        f"week_start => {quote(week_start)});"
     ]
     for step in script:
         lines += statements_of(step, project)

@@ -25,6 +25,7 @@ class Session:
         self.process = None
 
     def __enter__(self):
+        self.start()  # a server that cannot be reached is an error before anything is counted
         return self
 
     def __exit__(self, *_):

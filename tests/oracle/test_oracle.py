@@ -85,28 +85,33 @@ class Attribution(unittest.TestCase):
         self.assertEqual(value(w, "E", "unique", "team_id"), 1)
 
     def test_identity_of_users(self):  # §3.3
-        raw = [{"event": "E", "properties": {"time": i, **p}} for i, p in enumerate(
-            [
-                {"$device_id": "D1"},
-                {"$device_id": "$device:D1"},
-                {"$device_id": "D1", "$user_id": "U1", "distinct_id": "overwritten"},
-                {"distinct_id": "$device:D1"},
-                {"$device_id": "D2"},
-                {"$device_id": "D2", "$user_id": "U1"},
-                {"$device_id": "D1", "$user_id": "U9"},
-                {"$device_id": "D1"},
-                {"distinct_id": ""},
-                {},
-                {"distinct_id": 7},
-            ]
-        )]
+        raw = [
+            {"event": "E", "properties": {"time": i, **p}}
+            for i, p in enumerate(
+                [
+                    {"$device_id": "D1"},
+                    {"$device_id": "$device:D1"},
+                    {"$device_id": "D1", "$user_id": "U1", "distinct_id": "overwritten"},
+                    {"distinct_id": "$device:D1"},
+                    {"$device_id": "D2"},
+                    {"$device_id": "D2", "$user_id": "U1"},
+                    {"$device_id": "D1", "$user_id": "U9"},
+                    {"$device_id": "D1"},
+                    {"distinct_id": ""},
+                    {},
+                    {"distinct_id": 7},
+                ]
+            )
+        ]
         resolved = [e.user for e in history(raw, {})]
         self.assertEqual(resolved, ["U1"] * 6 + ["U9", "U1", None, None, "7"])
         self.assertEqual([e.user for e in history(raw[:2], {})], ["$device:D1"] * 2)
 
     def test_times(self):
-        self.assertEqual([time_ms(t) for t in (1.7e9, 1700000000, 1700000000.123, 1700000000123)],
-                         [1700000000000, 1700000000000, 1700000000123, 1700000000123])
+        self.assertEqual(
+            [time_ms(t) for t in (1.7e9, 1700000000, 1700000000.123, 1700000000123)],
+            [1700000000000, 1700000000000, 1700000000123, 1700000000123],
+        )
 
 
 class Identity(unittest.TestCase):
@@ -118,8 +123,12 @@ class Identity(unittest.TestCase):
         self.assertEqual(self.amounts(ev(100, "u1", "Buy", "x", amt=1), ev(101, "u1", "Buy", "x", amt=2)), [1, 2])
 
     def test_every_part_of_the_identity_counts(self):
-        for other in (ev(100, "u2", "Buy", "x", amt=2), ev(100, "u1", "Pay", "x", amt=2), ev(100, "u1", "Buy", "y", amt=2),
-                      ev(100, "u1", "Buy", amt=2)):
+        for other in (
+            ev(100, "u2", "Buy", "x", amt=2),
+            ev(100, "u1", "Pay", "x", amt=2),
+            ev(100, "u1", "Buy", "y", amt=2),
+            ev(100, "u1", "Buy", amt=2),
+        ):
             self.assertEqual(self.amounts(ev(100, "u1", "Buy", "x", amt=1), other), [1, 2])
         self.assertEqual(self.amounts(ev(100, "u1", "Buy", amt=1), ev(100, "u1", "Buy", amt=1)), [1, 1])
 
@@ -127,18 +136,32 @@ class Identity(unittest.TestCase):
         as_user = {"event": "E", "properties": {"time": 1, "$user_id": "u1", "$insert_id": "x", "amt": 2}}
         self.assertEqual(self.amounts(ev(1, "u1", "E", "x", amt=1), as_user), [2])
         on_device = {"event": "E", "properties": {"time": 1, "$device_id": "D", "$insert_id": "x", "amt": 3}}
-        both = {"event": "E", "properties": {"time": 1, "$device_id": "D", "$user_id": "u1", "$insert_id": "x", "amt": 4}}
+        both = {
+            "event": "E",
+            "properties": {"time": 1, "$device_id": "D", "$user_id": "u1", "$insert_id": "x", "amt": 4},
+        }
         self.assertEqual(self.amounts(on_device, both), [3, 4])
 
     def test_replacement_is_attributed_anew(self):
-        raw = [ev(1, "u1", "E", "x", company_id="a"), ev(2, "u1", "E", "y", company_id="a"), ev(1, "u1", "E", "x", company_id="b")]
+        raw = [
+            ev(1, "u1", "E", "x", company_id="a"),
+            ev(2, "u1", "E", "y", company_id="a"),
+            ev(1, "u1", "E", "x", company_id="b"),
+        ]
         self.assertEqual([e.groups for e in history(raw, {"company_id": 2})], [{}, {"company_id": ["b"]}])
 
 
 class Insights(unittest.TestCase):
     def test_measures(self):  # §4.2
-        sent = [("u1", "acme", 10), ("u1", "acme", 30), ("u2", "acme", 20), ("u3", "globex", 60), ("u3", "globex", None),
-                ("u4", None, 5), ("u1", None, 15)]
+        sent = [
+            ("u1", "acme", 10),
+            ("u1", "acme", 30),
+            ("u2", "acme", 20),
+            ("u3", "globex", 60),
+            ("u3", "globex", None),
+            ("u4", None, 5),
+            ("u1", None, 15),
+        ]
         w = world([ev(f"01-01 0{i}:00", u, "watch", company_id=c, minutes=m) for i, (u, c, m) in enumerate(sent)])
         self.assertEqual(value(w, "watch", "total"), 7)
         self.assertEqual(value(w, "watch", "unique"), 4)
@@ -156,12 +179,20 @@ class Insights(unittest.TestCase):
         w = world([ev("01-01 01:00", "u1", "E", n=n) for n in values])
         cut = {"property": "n", "bucket": {"size": 10, "min": 50, "max": 100}}
         answer = insights(w, [{"event": "E", "measure": "total"}], DAY1, DAY1, "range", [cut])
-        self.assertEqual({s[0]: n for (_, s, _), n in answer.items()}, {
-            "<50": 1, "[50,60)": 2, "[60,70)": 1, ">=100": 1, "(non-numeric values)": 1, "(not set)": 1})
+        self.assertEqual(
+            {s[0]: n for (_, s, _), n in answer.items()},
+            {"<50": 1, "[50,60)": 2, "[60,70)": 1, ">=100": 1, "(non-numeric values)": 1, "(not set)": 1},
+        )
 
     def test_users_who_did(self):  # §4.9
-        sent = [("u1", "Login", "acme"), ("u2", "Login", "acme"), ("u1", "Download", "acme"), ("u3", "Download", "globex"),
-                ("u4", "Login", "init"), ("u1", "Login", "acme")]
+        sent = [
+            ("u1", "Login", "acme"),
+            ("u2", "Login", "acme"),
+            ("u1", "Download", "acme"),
+            ("u3", "Download", "globex"),
+            ("u4", "Login", "init"),
+            ("u1", "Login", "acme"),
+        ]
         w = world([ev("01-01 01:00", u, e, company_id=c) for u, e, c in sent])
         metric = [{"event": "Download", "measure": "unique", "by": "company_id"}]
         for at_least, expected in ((1, {"2": 1, "0": 1}), (2, {"1": 1, "0": 1})):
@@ -169,12 +200,18 @@ class Insights(unittest.TestCase):
             self.assertEqual({s[0]: n for (_, s, _), n in answer.items()}, expected)
 
     def test_other(self):
-        w = world([ev("01-01 01:00", u, "E", p=p) for u, p in
-                   (("u1", "a"), ("u1", "a"), ("u1", "b"), ("u2", "b"), ("u1", ["c", "d"]), ("u3", "c"))])
+        w = world(
+            [
+                ev("01-01 01:00", u, "E", p=p)
+                for u, p in (("u1", "a"), ("u1", "a"), ("u1", "b"), ("u2", "b"), ("u1", ["c", "d"]), ("u3", "c"))
+            ]
+        )
         metrics = [{"event": "E", "measure": "total"}, {"event": "E", "measure": "unique"}]
         answer = insights(w, metrics, DAY1, DAY1, "range", ["p"], top=1)
-        self.assertEqual({(m, s[0]): n for (m, s, _), n in answer.items()},
-                         {("A", "a"): 2, ("A", "$other"): 4, ("B", "a"): 1, ("B", "$other"): 3})
+        self.assertEqual(
+            {(m, s[0]): n for (m, s, _), n in answer.items()},
+            {("A", "a"): 2, ("A", "$other"): 4, ("B", "a"): 1, ("B", "$other"): 3},
+        )
 
     def test_zones(self):
         sao_paulo = Calendar("America/Sao_Paulo", "sunday")
@@ -182,12 +219,15 @@ class Insights(unittest.TestCase):
         self.assertEqual(first, instant("2018-11-04 03:00"))  # midnight does not exist
         self.assertEqual(sao_paulo.local_date(first - 1), date(2018, 11, 3))
         self.assertEqual(sao_paulo.day_start(date(2018, 11, 5)) - first, 23 * HOUR)
-        w = world([ev(first - 1, "u1", "E"), ev(first, "u1", "E"), ev(first + 23 * HOUR, "u2", "E")], calendar=sao_paulo)
+        w = world(
+            [ev(first - 1, "u1", "E"), ev(first, "u1", "E"), ev(first + 23 * HOUR, "u2", "E")], calendar=sao_paulo
+        )
         answer = insights(w, [{"event": "E", "measure": "unique"}], date(2018, 11, 3), date(2018, 11, 5), "day")
         self.assertEqual(list(answer.values()), [1, 1, 1])
         self.assertEqual(len(sao_paulo.buckets("hour", date(2018, 11, 4), date(2018, 11, 4))), 23)
-        self.assertEqual(sao_paulo.buckets("week", date(2018, 11, 3), date(2018, 11, 4)),
-                         [instant("2018-10-28 03:00"), first])
+        self.assertEqual(
+            sao_paulo.buckets("week", date(2018, 11, 3), date(2018, 11, 4)), [instant("2018-10-28 03:00"), first]
+        )
         chatham = Calendar("Pacific/Chatham")
         self.assertEqual(len(chatham.buckets("hour", date(2024, 4, 7), date(2024, 4, 7))), 25)
         self.assertEqual(len(chatham.buckets("quarter", date(2024, 3, 31), date(2024, 4, 1))), 2)
@@ -197,19 +237,31 @@ class Expressions(unittest.TestCase):
     def test_meaning(self):  # §2.15
         p, undefined = ("prop", "p"), ("prop", "missing")
         cases = [
-            (("==", p, ("lit", 1)), 1, True), (("==", p, ("lit", 1)), "1", False), (("==", p, ("lit", 1)), True, False),
-            (("!=", undefined, ("lit", "a")), 0, True), (("<", p, ("lit", 2)), "1", None), (("not", undefined), 0, True),
-            (("not", ("<", p, ("lit", 2))), "1", True), (("or", undefined, ("==", p, ("lit", 1.0))), 1, True),
-            (("number", p), "abc", None), (("number", p), True, 1), (("in", p, ["a", "b"]), "a", True),
-            (("in", p, ["1"]), 1, False), (("part", "b", p), "abc", True), (("defined", undefined), 0, False),
-            (("+", p, ("lit", "x")), "a", "ax"), (("+", p, ("lit", "x")), 1, None),
+            (("==", p, ("lit", 1)), 1, True),
+            (("==", p, ("lit", 1)), "1", False),
+            (("==", p, ("lit", 1)), True, False),
+            (("!=", undefined, ("lit", "a")), 0, True),
+            (("<", p, ("lit", 2)), "1", None),
+            (("not", undefined), 0, True),
+            (("not", ("<", p, ("lit", 2))), "1", True),
+            (("or", undefined, ("==", p, ("lit", 1.0))), 1, True),
+            (("number", p), "abc", None),
+            (("number", p), True, 1),
+            (("in", p, ["a", "b"]), "a", True),
+            (("in", p, ["1"]), 1, False),
+            (("part", "b", p), "abc", True),
+            (("defined", undefined), 0, False),
+            (("+", p, ("lit", "x")), "a", "ax"),
+            (("+", p, ("lit", "x")), 1, None),
         ]
         for tree, sent, expected in cases:
             self.assertEqual(expression.evaluate(tree, {"p": sent}, {}, None), expected, tree)
 
     def test_text(self):
         tree = ("and", ("in", ("prop", "c"), ["a", "b"]), (">=", ("number", ("prop", "amt")), ("lit", 10)))
-        self.assertEqual(expression.render(tree), '(properties["c"] in ["a", "b"] and (number(properties["amt"]) >= 10))')
+        self.assertEqual(
+            expression.render(tree), '(properties["c"] in ["a", "b"] and (number(properties["amt"]) >= 10))'
+        )
 
 
 class Funnels(unittest.TestCase):
@@ -218,10 +270,14 @@ class Funnels(unittest.TestCase):
         return sum(counts(w, list(steps)))
 
     def test_order(self):  # §5.1
-        self.assertEqual([self.steps_reached(p) for p in ("A B C D E", "A B F C D E", "A B D C D E", "A B C E")], [5, 5, 5, 3])
+        self.assertEqual(
+            [self.steps_reached(p) for p in ("A B C D E", "A B F C D E", "A B D C D E", "A B C E")], [5, 5, 5, 3]
+        )
 
     def test_window(self):  # §5.1
-        w = world([ev(f"01-01 {t}", "u1", e) for t, e in (("01:00", "A"), ("01:30", "A"), ("01:45", "B"), ("02:15", "C"))])
+        w = world(
+            [ev(f"01-01 {t}", "u1", e) for t, e in (("01:00", "A"), ("01:30", "A"), ("01:45", "B"), ("02:15", "C"))]
+        )
         self.assertEqual(counts(w, list("ABC"), within=HOUR), [1, 1, 0])
         w = world([ev("01-01 01:00", "u1", "A"), ev("01-01 02:00", "u1", "B")])
         self.assertEqual(counts(w, list("AB"), within=HOUR), [1, 1])  # inclusive
@@ -250,11 +306,14 @@ class Funnels(unittest.TestCase):
         self.assertEqual(counts(w, list("AB")), [1, 1])
 
     def test_groups(self):  # §5.11
-        w = world([
-            ev("01-01 10:00", "u1", "Signup", company_id="acme"), ev("01-01 10:30", "u2", "Pay", company_id="acme"),
-            ev("01-01 11:00", "u3", "Signup", company_id="globex"),
-            ev("01-01 11:05", "u3", "Pay", company_id=["globex", "acme"]),
-        ])
+        w = world(
+            [
+                ev("01-01 10:00", "u1", "Signup", company_id="acme"),
+                ev("01-01 10:30", "u2", "Pay", company_id="acme"),
+                ev("01-01 11:00", "u3", "Signup", company_id="globex"),
+                ev("01-01 11:05", "u3", "Pay", company_id=["globex", "acme"]),
+            ]
+        )
         self.assertEqual(counts(w, ["Signup", "Pay"]), [2, 1])
         self.assertEqual(counts(w, ["Signup", "Pay"], "company_id"), [2, 2])
         rows = funnel(w, ["Signup", "Pay"], DAY1, DAY1, by="company_id")
@@ -264,7 +323,9 @@ class Funnels(unittest.TestCase):
 class Retention(unittest.TestCase):
     def bucket(self, birth, back, alignment, unit="day"):
         w = world([ev(birth, "u1", "A"), ev(back, "u1", "B")])
-        answer = retention(w, "A", "B", DAY1, date(2024, 12, 31), unit=unit, buckets=40, criterion="on", alignment=alignment)
+        answer = retention(
+            w, "A", "B", DAY1, date(2024, 12, 31), unit=unit, buckets=40, criterion="on", alignment=alignment
+        )
         return [n for (_, n), (_, kept) in answer.items() if kept]
 
     def test_buckets(self):  # §6.2
@@ -281,7 +342,12 @@ class Retention(unittest.TestCase):
 
     def test_criteria(self):  # §6.3
         active = [{0, 2}, {1}, {0, 1, 2}, set(), {3}]
-        expected = {"on": [2, 2, 2, 1], "on_or_after": [4, 4, 3, 1], "on_or_before": [2, 3, 3, 4], "streak": [2, 1, 1, 0]}
+        expected = {
+            "on": [2, 2, 2, 1],
+            "on_or_after": [4, 4, 3, 1],
+            "on_or_before": [2, 3, 3, 4],
+            "streak": [2, 1, 1, 0],
+        }
         raw = []
         for i, days in enumerate(active):
             raw += [ev(instant("2024-01-01"), f"u{i}", "A")]
@@ -307,10 +373,14 @@ class Retention(unittest.TestCase):
         self.assertEqual(retained_counts(world(twins), "A", returned, criterion="streak"), (1, [1, 0, 0, 0]))
 
     def test_groups(self):  # §6.7
-        w = world([
-            ev("01-01 09:00", "u1", "Signup", company_id="acme"), ev("01-02 10:00", "u2", "Login", company_id="acme"),
-            ev("01-01 12:00", "u3", "Signup", company_id="globex"), ev("01-01 18:00", "u3", "Login", company_id="globex"),
-        ])
+        w = world(
+            [
+                ev("01-01 09:00", "u1", "Signup", company_id="acme"),
+                ev("01-02 10:00", "u2", "Login", company_id="acme"),
+                ev("01-01 12:00", "u3", "Signup", company_id="globex"),
+                ev("01-01 18:00", "u3", "Login", company_id="globex"),
+            ]
+        )
         self.assertEqual(retained_counts(w, "Signup", "Login", "company_id", 1, criterion="on"), (2, [1, 1]))
         self.assertEqual(retained_counts(w, "Signup", "Login", "user", 1, criterion="on"), (2, [1, 0]))
 
@@ -342,8 +412,14 @@ class AppendixB(unittest.TestCase):
         self.assertEqual(rows[3]["avg_time_from_start"], 82_800_000)
         for by, size in (("user", 3), ("company_id", 2)):
             self.assertEqual(retained_counts(w, "Signup", "Login", by, 2, criterion="on"), (size, [0, 0, 1]))
-        answer = insights(w, [{"event": "$any", "measure": "unique", "by": "company_id"}], DAY1, DAY1, "day",
-                          ["group.company_id", {"users_who_did": "$any", "at_least": 1}])
+        answer = insights(
+            w,
+            [{"event": "$any", "measure": "unique", "by": "company_id"}],
+            DAY1,
+            DAY1,
+            "day",
+            ["group.company_id", {"users_who_did": "$any", "at_least": 1}],
+        )
         self.assertEqual({s: n for (_, s, _), n in answer.items()}, {("acme", "3"): 1, ("globex", "1"): 1})
 
 
