@@ -4,6 +4,7 @@
 //! chunks and the selectors' hits on them; evaluates no filter.
 
 mod cells;
+mod combinations;
 mod finish;
 mod partial;
 #[cfg(test)]
@@ -132,6 +133,7 @@ impl<'p> Kernel<'p> {
         let Partial {
             counts,
             segments,
+            combinations,
             budget,
             ..
         } = &mut self.partial;
@@ -161,10 +163,12 @@ impl<'p> Kernel<'p> {
                 bucket,
             };
             match (&mut *counts, scope) {
+                // Without a subject nobody is counted, and no segment may come into being.
+                (Counts::Sets(_), _) if subjects.is_empty() => {}
                 (Counts::Sets(table), Scope::Row) => {
                     let found = self.breakdown.of(event, 0, segments, budget)?;
                     for no in subjects {
-                        for s in found {
+                        for s in found.iter() {
                             table.slot(*s, bucket, budget)?.add(*no, budget)?;
                         }
                     }
@@ -177,9 +181,9 @@ impl<'p> Kernel<'p> {
                     }
                 }
                 (Counts::Totals(table), Scope::Row) => {
-                    for s in self.breakdown.of(event, 0, segments, budget)? {
-                        *table.slot(*s, bucket, budget)? += 1;
-                    }
+                    let found = self.breakdown.of(event, 0, segments, budget)?;
+                    let line = combinations.line(found, budget)?;
+                    *table.slot(line, bucket, budget)? += 1;
                 }
                 (Counts::Totals(table), Scope::Subject) => {
                     // Two groups of one event can share a segment: it counts there once.
@@ -190,11 +194,8 @@ impl<'p> Kernel<'p> {
                             .map_err(|_| Error::OutOfMemory("segments of an event"))?;
                         seen.extend_from_slice(found);
                     }
-                    seen.sort_unstable();
-                    seen.dedup();
-                    for s in &seen {
-                        *table.slot(*s, bucket, budget)? += 1;
-                    }
+                    let line = combinations.line(&mut seen, budget)?;
+                    *table.slot(line, bucket, budget)? += 1;
                 }
             }
             Ok(())
