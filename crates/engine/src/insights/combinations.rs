@@ -38,7 +38,8 @@ impl Combinations {
         }
         let n = u32::try_from(self.sets.len())
             .ok()
-            .and_then(|n| n.checked_add(MAX_SEGMENTS));
+            .and_then(|n| n.checked_add(MAX_SEGMENTS))
+            .filter(|n| *n < u32::MAX);
         let n = n.ok_or_else(|| Error::corrupt("insights: too many sets of segments"))?;
         budget.take(size_of_val(set) + 64)?;
         self.numbers

@@ -94,7 +94,7 @@ impl World<'_> {
             let longer = |s: &Vec<String>| {
                 values
                     .iter()
-                    .map(|v| [&s[..], &[v.clone()]].concat())
+                    .map(|v| [&s[..], std::slice::from_ref(v)].concat())
                     .collect::<Vec<_>>()
             };
             all = all.iter().flat_map(longer).collect();
