@@ -1,1 +1,108 @@
-//! stub
+//! Product and group analytics inside PostgreSQL.
+//!
+//! A thin shell around the `engine` crate: it reads arguments, calls the engine, and hands rows back. This file is the
+//! table of contents; CONTRIBUTING.md has the map.
+
+mod aggregates;
+mod error;
+mod ingest;
+mod pg;
+mod registry;
+mod reports;
+mod settings;
+mod store;
+mod types;
+
+::pgrx::pg_module_magic!(name, version);
+
+pgrx::extension_sql_file!("../sql/bootstrap.sql", bootstrap);
+
+// Lets `schema = "analytics_groups"` be said of a function. The schema itself is made by bootstrap.sql, which comes
+// first and fails when somebody else already made one; the IF NOT EXISTS this line generates then finds our own.
+#[pgrx::pg_schema]
+mod analytics_groups {}
+
+// Completes the types, so it comes after each of their functions. SQL that needs a whole type requires "types".
+pgrx::extension_sql_file!(
+    "../sql/types.sql",
+    name = "types",
+    requires = [
+        types::roaringbitmap::roaringbitmap_in,
+        types::roaringbitmap::roaringbitmap_out,
+        types::roaringbitmap::roaringbitmap_recv,
+        types::roaringbitmap::roaringbitmap_send,
+        types::roaringbitmap::roaringbitmap_from_bytea,
+        types::roaringbitmap::rb_build,
+        types::roaringbitmap::rb_to_array,
+        types::roaringbitmap::rb_iterate,
+        types::roaringbitmap::rb_cardinality,
+        types::roaringbitmap::rb_is_empty,
+        types::roaringbitmap::rb_and,
+        types::roaringbitmap::rb_or,
+        types::roaringbitmap::rb_xor,
+        types::roaringbitmap::rb_andnot,
+        types::roaringbitmap::rb_and_cardinality,
+        types::roaringbitmap::rb_or_cardinality,
+        types::roaringbitmap::rb_xor_cardinality,
+        types::roaringbitmap::rb_andnot_cardinality,
+        types::roaringbitmap::rb_contains,
+        types::roaringbitmap::rb_contains_id,
+        types::roaringbitmap::rb_containedby,
+        types::roaringbitmap::rb_id_containedby,
+        types::roaringbitmap::rb_intersect,
+        types::roaringbitmap::rb_equals,
+        types::roaringbitmap::rb_not_equals,
+        aggregates::roaringbitmap::rb_state_in,
+        aggregates::roaringbitmap::rb_state_out,
+        aggregates::roaringbitmap::rb_state_recv,
+        aggregates::roaringbitmap::rb_state_send,
+        aggregates::roaringbitmap::rb_build_trans,
+        aggregates::roaringbitmap::rb_or_trans,
+        aggregates::roaringbitmap::rb_and_trans,
+        aggregates::roaringbitmap::rb_xor_trans,
+        aggregates::roaringbitmap::rb_state_combine,
+        aggregates::roaringbitmap::rb_state_final,
+        aggregates::roaringbitmap::rb_state_cardinality,
+    ]
+);
+
+pgrx::extension_sql_file!(
+    "../sql/registry.sql",
+    name = "registry",
+    requires = [registry::check_calendar]
+);
+pgrx::extension_sql_file!("../sql/access.sql", name = "access", requires = ["registry"]);
+pgrx::extension_sql_file!(
+    "../sql/upkeep.sql",
+    name = "upkeep",
+    requires = ["registry", store::maintain::maintain]
+);
+pgrx::extension_sql_file!(
+    "../sql/profiles.sql",
+    name = "profiles",
+    requires = [
+        "registry",
+        ingest::profiles::update_users,
+        ingest::profiles::update_groups
+    ]
+);
+pgrx::extension_sql_file!(
+    "../sql/inbox.sql",
+    name = "inbox",
+    requires = [
+        ingest::inbox::analytics_groups::inbox_begin,
+        ingest::inbox::analytics_groups::inbox_line,
+        ingest::inbox::analytics_groups::inbox_end
+    ]
+);
+pgrx::extension_sql_file!(
+    "../sql/views.sql",
+    name = "views",
+    requires = ["registry", reports::attributed::attributed_events]
+);
+pgrx::extension_sql_file!("../sql/comments.sql", finalize);
+
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::register();
+}

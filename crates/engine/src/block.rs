@@ -1,1 +1,172 @@
-//! (to come)
+//! One stored buffer with all columns of an ingested batch, mixed events included.
+//!
+//! Payload: shard u16, number of sections u32, a directory of (section u8, id u32, offset u32, length u32) in strictly
+//! ascending order of (section, id), and the sections, each a column with an envelope of its own.
+
+use crate::chunk::{Chunk, Events, Kind, PropertyColumn};
+use crate::codec::frame::{Codec, Reader, open, seal};
+use crate::codec::{
+    decode_column, decode_group, decode_ids, decode_inserts, decode_times, encode_column, encode_group, encode_ids,
+    encode_inserts, encode_times,
+};
+use crate::error::{Error, Result, try_vec};
+
+/// Most rows of one block.
+pub const MAX_ROWS: usize = 1 << 22;
+
+/// The only shard there is so far: reserved for stores on several machines, cut by a hash of the user.
+const SHARD: u16 = 0;
+const ENTRY: usize = 13;
+
+const ONE_EVENT: u8 = 1;
+const EVENTS: u8 = 2;
+const USERS: u8 = 3;
+const TIMES: u8 = 4;
+const INSERTS: u8 = 5;
+const GROUP: u8 = 6;
+const PROPERTY: u8 = 7;
+
+/// Which columns to decode; events, users and times always are.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Wanted {
+    /// Group kinds; `None` = all.
+    pub kinds: Option<Vec<Kind>>,
+    /// Properties; `None` = all.
+    pub properties: Option<Vec<u32>>,
+    /// Insert hashes and priorities.
+    pub inserts: bool,
+}
+
+impl Wanted {
+    /// Every column.
+    pub fn all() -> Self {
+        Wanted {
+            kinds: None,
+            properties: None,
+            inserts: true,
+        }
+    }
+}
+
+/// Encodes a chunk with every column it has.
+pub fn encode(chunk: &Chunk) -> Result<Vec<u8>> {
+    chunk.check()?;
+    if chunk.len() > MAX_ROWS {
+        return Err(Error::Limit {
+            message: format!("a batch of {} events, more than {MAX_ROWS}", chunk.len()),
+            hint: Some("Write smaller batches.".into()),
+        });
+    }
+    let mut sections: Vec<(u8, u32, Vec<u8>)> = Vec::new();
+    match &chunk.events {
+        Events::One(e) => sections.push((ONE_EVENT, *e, Vec::new())),
+        Events::Each(v) => sections.push((EVENTS, 0, encode_ids(v)?)),
+    }
+    sections.push((USERS, 0, encode_ids(&chunk.user)?));
+    sections.push((TIMES, 0, encode_times(&chunk.time)?));
+    if let Some(i) = &chunk.inserts {
+        sections.push((INSERTS, 0, encode_inserts(i)?));
+    }
+    for g in &chunk.groups {
+        sections.push((GROUP, u32::from(g.kind), encode_group(g)?));
+    }
+    for p in &chunk.properties {
+        sections.push((PROPERTY, p.property, encode_column(&p.column)?));
+    }
+    let total: usize = sections.iter().map(|(_, _, body)| body.len() + ENTRY).sum();
+    let mut out = try_vec(total.saturating_add(6), "block")?;
+    out.extend_from_slice(&SHARD.to_le_bytes());
+    out.extend_from_slice(&(sections.len() as u32).to_le_bytes());
+    let mut offset = 0usize;
+    for (kind, id, body) in &sections {
+        out.push(*kind);
+        out.extend_from_slice(&id.to_le_bytes());
+        // Lengths beyond 32 bits are refused when the whole is sealed.
+        out.extend_from_slice(&(offset as u32).to_le_bytes());
+        out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        offset = offset.saturating_add(body.len());
+    }
+    for (_, _, body) in &sections {
+        out.extend_from_slice(body);
+    }
+    seal(Codec::Block, 0, chunk.len(), &out)
+}
+
+struct Section<'a> {
+    kind: u8,
+    id: u32,
+    body: &'a [u8],
+}
+
+/// Reads and checks the directory: ascending, without gaps, nothing after the last section.
+fn directory<'a>(r: &mut Reader<'a>) -> Result<Vec<Section<'a>>> {
+    let shard = r.u16()?;
+    if shard != SHARD {
+        return Err(r.corrupt(&format!("shard {shard}")));
+    }
+    let count = r.u32()? as usize;
+    let table = r.take(count.saturating_mul(ENTRY))?;
+    let mut entries = Reader::new(table, Codec::Block);
+    let mut sections: Vec<Section<'a>> = try_vec(count, "block directory")?;
+    let mut expected = 0usize;
+    for _ in 0..count {
+        let (kind, id) = (entries.u8()?, entries.u32()?);
+        let (offset, len) = (entries.u32()? as usize, entries.u32()? as usize);
+        if offset != expected || sections.last().is_some_and(|s| (s.kind, s.id) >= (kind, id)) {
+            return Err(r.corrupt("directory out of order"));
+        }
+        let body = r.take(len)?;
+        expected += len;
+        sections.push(Section { kind, id, body });
+    }
+    Ok(sections)
+}
+
+/// Decodes the columns that are wanted.
+pub fn decode(bytes: &[u8], wanted: &Wanted) -> Result<Chunk> {
+    let frame = open(Codec::Block, bytes)?;
+    let corrupt = |what: &str| Err(Codec::Block.corrupt(what));
+    let rows = frame.rows;
+    if frame.flags != 0 || rows > MAX_ROWS {
+        return corrupt("unknown flags or too many rows");
+    }
+    let mut r = frame.payload;
+    let sections = directory(&mut r)?;
+    r.finish()?;
+    let (mut events, mut user, mut time) = (None, None, None);
+    let mut chunk = Chunk::default();
+    for s in &sections {
+        match s.kind {
+            ONE_EVENT if s.body.is_empty() && events.is_none() => events = Some(Events::One(s.id)),
+            EVENTS if s.id == 0 && events.is_none() => events = Some(Events::Each(decode_ids(s.body, rows)?)),
+            USERS if s.id == 0 => user = Some(decode_ids(s.body, rows)?),
+            TIMES if s.id == 0 => time = Some(decode_times(s.body, rows)?),
+            INSERTS if s.id == 0 => {
+                if wanted.inserts {
+                    chunk.inserts = Some(decode_inserts(s.body, rows)?);
+                }
+            }
+            GROUP => {
+                let kind = match Kind::try_from(s.id) {
+                    Ok(k) if k != crate::chunk::USER => k,
+                    _ => return corrupt("kind out of range"),
+                };
+                if wanted.kinds.as_ref().is_none_or(|k| k.contains(&kind)) {
+                    chunk.groups.push(decode_group(kind, s.body, rows)?);
+                }
+            }
+            PROPERTY => {
+                if wanted.properties.as_ref().is_none_or(|p| p.contains(&s.id)) {
+                    let column = decode_column(s.body, rows)?;
+                    chunk.properties.push(PropertyColumn { property: s.id, column });
+                }
+            }
+            _ => return corrupt("unknown section"),
+        }
+    }
+    let (Some(events), Some(user), Some(time)) = (events, user, time) else {
+        return corrupt("section missing");
+    };
+    (chunk.events, chunk.user, chunk.time) = (events, user, time);
+    Ok(chunk)
+}

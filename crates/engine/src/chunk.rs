@@ -1,6 +1,6 @@
 //! A run of events in memory, columns side by side: what the store hands to the kernels.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, try_vec};
 use crate::mask::Mask;
 use crate::value::Value;
 use std::borrow::Cow;
@@ -105,6 +105,43 @@ impl ProfileColumn {
 
 /// A profile column shared between filters, breakdowns and threads.
 pub type SharedProfile = Arc<ProfileColumn>;
+
+/// The groups of one key that each user's profile lists: how a user report finds group properties when the event itself
+/// names no group. Users are numbered as they are counted, after identity merges.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Membership {
+    /// Where the groups of each user begin in `groups`; they end where the next user's begin.
+    starts: Vec<u32>,
+    groups: Vec<SubjectNo>,
+}
+
+impl Membership {
+    /// From (user, group), sorted.
+    pub fn from_pairs(pairs: &[(SubjectNo, SubjectNo)]) -> Result<Self> {
+        let users = pairs.last().map_or(0, |(u, _)| *u as usize + 1);
+        let mut m = Membership {
+            starts: try_vec(users, "memberships")?,
+            groups: try_vec(pairs.len(), "memberships")?,
+        };
+        for (user, group) in pairs {
+            while m.starts.len() <= *user as usize {
+                m.starts.push(m.groups.len() as u32);
+            }
+            m.groups.push(*group);
+        }
+        Ok(m)
+    }
+
+    /// The groups of a user.
+    pub fn of(&self, user: SubjectNo) -> &[SubjectNo] {
+        let from = self.starts.get(user as usize).copied().unwrap_or(u32::MAX) as usize;
+        let to = self
+            .starts
+            .get(user as usize + 1)
+            .map_or(self.groups.len(), |to| *to as usize);
+        self.groups.get(from..to).unwrap_or(&[])
+    }
+}
 
 impl Column {
     /// The value of a row, if it is set.
@@ -268,5 +305,23 @@ impl Hits {
     /// Whole rows.
     pub fn rows(rows: Mask) -> Self {
         Hits { rows, more: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn membership_keeps_every_pair(pairs in proptest::collection::btree_set((0u32..20, 1u32..9), 0..40)) {
+            let pairs: Vec<_> = pairs.into_iter().collect();
+            let m = Membership::from_pairs(&pairs).unwrap();
+            for user in 0..25 {
+                let naive: Vec<u32> = pairs.iter().filter(|(u, _)| *u == user).map(|(_, g)| *g).collect();
+                prop_assert_eq!(m.of(user), &naive[..]);
+            }
+        }
     }
 }

@@ -1,1 +1,290 @@
-//! (to come)
+//! Which of several events with one identity stays.
+//!
+//! Identity is (event, user, time, insert hash); an event without an insert hash is never a duplicate. The highest
+//! priority stays; of equal priorities, which one batch can only hold when its maker did not clean it, the later row.
+
+use crate::chunk::Chunk;
+use crate::error::{Error, Result};
+use crate::mask::Mask;
+use crate::tick::{EVERY, Tick};
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+
+type Identity = (u64, i64, u32, u32);
+
+/// Where a row is, and what it wins by: compared in the order of the fields.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Standing {
+    priority: i64,
+    chunk: u32,
+    row: u32,
+}
+
+/// Rows with an insert hash: (identity, row, priority).
+fn hashed(chunk: &Chunk) -> impl Iterator<Item = (Identity, usize, i64)> + '_ {
+    let inserts = chunk.inserts.iter();
+    inserts.flat_map(move |i| {
+        let rows = i.hash.iter().zip(&i.priority).zip(&chunk.time).zip(&chunk.user);
+        rows.enumerate().filter(|(_, (((hash, _), _), _))| **hash != 0).map(
+            move |(row, (((hash, priority), time), user))| ((*hash, *time, *user, chunk.event(row)), row, *priority),
+        )
+    })
+}
+
+fn count_hashed(chunk: &Chunk) -> usize {
+    let of = |i: &crate::chunk::Inserts| i.hash.iter().filter(|h| **h != 0).count();
+    chunk.inserts.as_ref().map_or(0, of)
+}
+
+type Best = HashMap<Identity, Standing>;
+
+/// Sends every row with an insert hash into `best`, the losers into `masks`.
+fn contest(chunks: &[&Chunk], best: &mut Best, masks: &mut [Option<Mask>], tick: &mut dyn Tick) -> Result<()> {
+    let total = chunks.iter().map(|c| count_hashed(c)).sum();
+    best.try_reserve(total).map_err(|_| Error::OutOfMemory("duplicates"))?;
+    for (c, chunk) in chunks.iter().enumerate() {
+        for (i, (identity, row, priority)) in hashed(chunk).enumerate() {
+            if i % EVERY == 0 {
+                tick.tick()?;
+            }
+            // Row numbers are u32 in every format, so neither cast cuts.
+            let mine = Standing {
+                priority,
+                chunk: c as u32,
+                row: row as u32,
+            };
+            let loser = match best.entry(identity) {
+                Entry::Vacant(e) => {
+                    e.insert(mine);
+                    continue;
+                }
+                Entry::Occupied(mut e) => {
+                    let held = *e.get();
+                    e.insert(held.max(mine));
+                    held.min(mine)
+                }
+            };
+            drop_row(chunks, masks, loser);
+        }
+    }
+    Ok(())
+}
+
+fn drop_row(chunks: &[&Chunk], masks: &mut [Option<Mask>], loser: Standing) {
+    let at = loser.chunk as usize;
+    if let (Some(chunk), Some(mask)) = (chunks.get(at), masks.get_mut(at)) {
+        mask.get_or_insert_with(|| Mask::all(chunk.len()))
+            .set(loser.row as usize, false);
+    }
+}
+
+/// The rows of each chunk that stay; `None` = all of them. Chunks without `inserts` have no duplicates.
+pub fn keep_masks(chunks: &[&Chunk], tick: &mut dyn Tick) -> Result<Vec<Option<Mask>>> {
+    let mut masks = vec![None; chunks.len()];
+    contest(chunks, &mut Best::default(), &mut masks, tick)?;
+    Ok(masks)
+}
+
+/// Duplicates between a few small chunks (the delta) and many big ones (sealed segments) among which there are none.
+///
+/// The answer is that of [`keep_masks`] over the sealed chunks followed by the delta.
+pub struct Duplicates<'a> {
+    delta: Vec<&'a Chunk>,
+    best: Best,
+    masks: Vec<Option<Mask>>,
+    /// Times of the delta's rows with an insert hash, by event, sorted.
+    times: HashMap<u32, Vec<i64>>,
+    /// One bit per possible low end of an insert hash, so that most sealed rows need no look-up.
+    bits: Vec<u64>,
+}
+
+impl<'a> Duplicates<'a> {
+    /// Collects the delta.
+    pub fn new(delta: &[&'a Chunk], tick: &mut dyn Tick) -> Result<Self> {
+        let mut d = Duplicates {
+            delta: delta.to_vec(),
+            best: Best::default(),
+            masks: vec![None; delta.len()],
+            times: HashMap::default(),
+            bits: Vec::new(),
+        };
+        contest(delta, &mut d.best, &mut d.masks, tick)?;
+        let words = d.best.len().saturating_mul(16).div_ceil(64).next_power_of_two();
+        d.bits
+            .try_reserve_exact(words)
+            .map_err(|_| Error::OutOfMemory("duplicates"))?;
+        d.bits.resize(words, 0);
+        for (i, (hash, time, _, event)) in d.best.keys().enumerate() {
+            if i % EVERY == 0 {
+                tick.tick()?;
+            }
+            let (word, bit) = Self::place(*hash, words);
+            if let Some(w) = d.bits.get_mut(word) {
+                *w |= bit;
+            }
+            crate::intern::push(d.times.entry(*event).or_default(), *time)?;
+        }
+        d.times.values_mut().for_each(|t| t.sort_unstable());
+        Ok(d)
+    }
+
+    fn place(hash: u64, words: usize) -> (usize, u64) {
+        ((hash >> 6) as usize & (words - 1), 1 << (hash & 63))
+    }
+
+    fn maybe(&self, hash: u64) -> bool {
+        let (word, bit) = Self::place(hash, self.bits.len().max(1));
+        hash != 0 && self.bits.get(word).is_some_and(|w| w & bit != 0)
+    }
+
+    /// Can rows of this event with times in `ts_min ..= ts_max` have duplicates in the delta? If not, a segment's insert
+    /// hashes need not be read.
+    pub fn may_touch(&self, event: u32, ts_min: i64, ts_max: i64) -> bool {
+        self.times.get(&event).is_some_and(|t| {
+            let from = t.partition_point(|x| *x < ts_min);
+            t.get(from).is_some_and(|x| *x <= ts_max)
+        })
+    }
+
+    /// The rows of a sealed chunk that stay; `None` = all of them. Remembers which rows of the delta lose.
+    pub fn check(&mut self, sealed: &Chunk) -> Option<Mask> {
+        let inserts = sealed.inserts.as_ref().filter(|_| !self.best.is_empty())?;
+        let mut mask: Option<Mask> = None;
+        for (row, hash) in inserts.hash.iter().enumerate() {
+            if !self.maybe(*hash) {
+                continue;
+            }
+            let (Some(time), Some(user)) = (sealed.time.get(row), sealed.user.get(row)) else {
+                break;
+            };
+            let Some(held) = self.best.get(&(*hash, *time, *user, sealed.event(row))) else {
+                continue;
+            };
+            if inserts.priority.get(row).is_some_and(|p| *p > held.priority) {
+                let held = *held;
+                drop_row(&self.delta, &mut self.masks, held);
+            } else {
+                mask.get_or_insert_with(|| Mask::all(sealed.len())).set(row, false);
+            }
+        }
+        mask
+    }
+
+    /// The rows of each delta chunk that stay, after every sealed chunk was checked.
+    pub fn delta_masks(self) -> Vec<Option<Mask>> {
+        self.masks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk::{Events, Inserts};
+    use crate::tick::NoTick;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    type Row = (u32, u32, i64, u64, i64);
+
+    fn chunk(rows: &[Row]) -> Chunk {
+        Chunk {
+            events: Events::Each(rows.iter().map(|r| r.0).collect()),
+            user: rows.iter().map(|r| r.1).collect(),
+            time: rows.iter().map(|r| r.2).collect(),
+            inserts: Some(Inserts {
+                hash: rows.iter().map(|r| r.3).collect(),
+                priority: rows.iter().map(|r| r.4).collect(),
+            }),
+            ..Chunk::default()
+        }
+    }
+
+    fn naive(chunks: &[Vec<Row>]) -> Vec<Vec<bool>> {
+        let mut best = BTreeMap::new();
+        for (c, rows) in chunks.iter().enumerate() {
+            for (i, r) in rows.iter().enumerate() {
+                let held = best.entry((r.0, r.1, r.2, r.3)).or_insert((r.4, c, i));
+                *held = (*held).max((r.4, c, i));
+            }
+        }
+        let stays = |c: usize, i: usize, r: &Row| r.3 == 0 || best[&(r.0, r.1, r.2, r.3)] == (r.4, c, i);
+        let each = chunks.iter().enumerate();
+        each.map(|(c, rows)| rows.iter().enumerate().map(|(i, r)| stays(c, i, r)).collect())
+            .collect()
+    }
+
+    fn bools(mask: &Option<Mask>, n: usize) -> Vec<bool> {
+        (0..n).map(|i| mask.as_ref().is_none_or(|m| m.get(i))).collect()
+    }
+
+    fn row() -> impl Strategy<Value = Row> {
+        (0u32..2, 0u32..3, 0i64..3, 0u64..4, -2i64..3)
+    }
+
+    proptest! {
+        #[test]
+        fn masks_agree_with_the_naive_way(
+            rows in prop::collection::vec(prop::collection::vec(row(), 0..40), 0..5),
+            without in 0usize..6,
+        ) {
+            let mut rows = rows;
+            let mut chunks: Vec<Chunk> = rows.iter().map(|r| chunk(r)).collect();
+            if let Some(c) = chunks.get_mut(without) {
+                c.inserts = None;
+                rows[without].iter_mut().for_each(|r| r.3 = 0);
+            }
+            let masks = keep_masks(&chunks.iter().collect::<Vec<_>>(), &mut NoTick).unwrap();
+            let got: Vec<_> = masks.iter().zip(&rows).map(|(m, r)| bools(m, r.len())).collect();
+            let want = naive(&rows);
+            prop_assert!(masks.iter().flatten().all(|m| m.count() < m.len()), "a mask that drops nothing is None");
+            prop_assert_eq!(got, want);
+        }
+
+        #[test]
+        fn delta_against_sealed_is_the_same_as_all_at_once(
+            sealed in prop::collection::vec(prop::collection::vec(row(), 0..40), 0..4),
+            delta in prop::collection::vec(prop::collection::vec(row(), 0..20), 0..4),
+        ) {
+            // Segments hold no duplicates among themselves.
+            let clean = naive(&sealed);
+            let sealed: Vec<Vec<Row>> = sealed
+                .iter()
+                .zip(&clean)
+                .map(|(rows, keep)| rows.iter().zip(keep).filter(|(_, k)| **k).map(|(r, _)| *r).collect())
+                .collect();
+            let all: Vec<Vec<Row>> = sealed.iter().chain(&delta).cloned().collect();
+            let want = naive(&all);
+            let sealed: Vec<Chunk> = sealed.iter().map(|r| chunk(r)).collect();
+            let delta: Vec<Chunk> = delta.iter().map(|r| chunk(r)).collect();
+            let mut d = Duplicates::new(&delta.iter().collect::<Vec<_>>(), &mut NoTick).unwrap();
+            let mut got = Vec::new();
+            for c in &sealed {
+                let mut mask = None;
+                let touches = (0..2).any(|e| {
+                    let times = (0..c.len()).filter(|i| c.event(*i) == e).map(|i| c.time[i]);
+                    let (lo, hi) = times.fold((i64::MAX, i64::MIN), |(a, b), t| (a.min(t), b.max(t)));
+                    lo <= hi && d.may_touch(e, lo, hi)
+                });
+                if touches {
+                    mask = d.check(c);
+                }
+                got.push(bools(&mask, c.len()));
+            }
+            got.extend(d.delta_masks().iter().zip(&delta).map(|(m, c)| bools(m, c.len())));
+            prop_assert_eq!(got, want);
+        }
+    }
+
+    #[test]
+    fn only_ranges_with_delta_rows_are_touched() {
+        let delta = chunk(&[(1, 1, 100, 7, 1), (1, 1, 300, 8, 1), (2, 1, 200, 0, 1)]);
+        let d = Duplicates::new(&[&delta], &mut NoTick).unwrap();
+        assert!(d.may_touch(1, 100, 100) && d.may_touch(1, 0, 1000));
+        assert!(!d.may_touch(1, 101, 299) && !d.may_touch(1, 301, 999));
+        assert!(
+            !d.may_touch(2, 0, 1000),
+            "rows without an insert hash have no duplicates"
+        );
+        assert!(!d.may_touch(3, 0, 1000));
+    }
+}

@@ -1,5 +1,8 @@
 //! A fixed-length set of row numbers: which rows of a chunk a selector picked.
 
+use crate::error::Result;
+use crate::tick::{EVERY, Tick};
+
 /// One bit per row.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mask {
@@ -104,6 +107,31 @@ impl Mask {
         self.trim();
     }
 
+    /// Keeps the picked rows for which `f` holds; asks `tick` as it goes.
+    pub fn retain(&mut self, tick: &mut dyn Tick, mut f: impl FnMut(usize) -> bool) -> Result<()> {
+        for (block, words) in self.words.chunks_mut(EVERY / 64).enumerate() {
+            tick.tick()?;
+            for (w, word) in words.iter_mut().enumerate() {
+                let base = block * EVERY + w * 64;
+                let mut kept = 0;
+                if *word == u64::MAX {
+                    for bit in 0..64 {
+                        kept |= u64::from(f(base + bit)) << bit;
+                    }
+                } else {
+                    let mut left = *word;
+                    while left != 0 {
+                        let bit = left.trailing_zeros() as usize;
+                        left &= left - 1;
+                        kept |= u64::from(f(base + bit)) << bit;
+                    }
+                }
+                *word = kept;
+            }
+        }
+        Ok(())
+    }
+
     /// The picked rows in order.
     pub fn ones(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(i, &w)| {
@@ -123,6 +151,7 @@ impl Mask {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tick::NoTick;
     use proptest::prelude::*;
 
     proptest! {
@@ -140,6 +169,9 @@ mod tests {
             prop_assert_eq!(&both, &Mask::all(n));
             both.and(&m);
             prop_assert_eq!(&both, &m);
+            let mut kept = m.clone();
+            kept.retain(&mut NoTick, |i| i % 3 == 0).unwrap();
+            prop_assert_eq!(&kept, &Mask::from_fn(n, |i| a[i] && i % 3 == 0));
             let at = flip as usize;
             both.set(at, true);
             prop_assert_eq!(both.get(at), at < n);

@@ -167,13 +167,38 @@ impl Calendar {
             .as_millisecond())
     }
 
+    /// The instant a text names: `2024-01-01` (where that day begins in this zone), `2024-01-01T10:00:00` (a clock time
+    /// in this zone), or the same with `Z` or an offset. Rounded to milliseconds; `None` for any other text.
+    pub fn parse_instant(&self, text: &str) -> Option<i64> {
+        let text = text.trim();
+        let rounded = |t: Timestamp| Some(t.round(jiff::Unit::Millisecond).ok()?.as_millisecond());
+        if let Ok(t) = text.parse::<Timestamp>() {
+            return rounded(t);
+        }
+        // Anything but a plain clock time here would be an offset or a zone that did not parse above.
+        let plain = |c: char| c.is_ascii_digit() || matches!(c, ' ' | 'T' | 't' | ':' | '.' | '-');
+        if !text.chars().all(plain) || text.chars().filter(|c| *c == '-').count() > 2 {
+            return None;
+        }
+        rounded(self.zone.to_zoned(text.parse::<DateTime>().ok()?).ok()?.timestamp())
+    }
+
     fn date_start(&self, date: Date) -> Result<i64> {
         self.instant(date.at(0, 0, 0, 0))
     }
 
     /// The day of an instant, counted from 1970-01-01 in this zone.
     pub fn day_of(&self, t: i64) -> Result<i32> {
-        Ok(Self::day_number(self.civil(t)?.date()))
+        let day = Self::day_number(self.civil(t)?.date());
+        // Where a clock falls back across midnight the date on the wall runs backwards; days do not.
+        if t < self.day_start(day)? {
+            return Ok(day.saturating_sub(1));
+        }
+        Ok(if t >= self.day_start(day.saturating_add(1))? {
+            day.saturating_add(1)
+        } else {
+            day
+        })
     }
 
     /// First instant of a day.
@@ -344,6 +369,11 @@ mod tests {
         );
         let d = berlin.days(day("2024-03-31"), day("2024-03-31")).unwrap();
         assert_eq!(d.to - d.from, 23 * HOUR_MS);
+        // Half an hour before midnight comes twice: the second time belongs to the day that had begun.
+        let johns = Calendar::new("America/St_Johns", "monday").unwrap();
+        let twice = at("UTC", "2006-10-29T03:00:00");
+        assert_eq!(johns.day_of(twice).unwrap(), day("2006-10-29"));
+        assert!(johns.day_start(day("2006-10-29")).unwrap() <= twice);
         // Midnight does not exist on this day in Sao Paulo: the day begins at 01:00.
         let sp = Calendar::new("America/Sao_Paulo", "monday").unwrap();
         assert_eq!(
@@ -382,6 +412,40 @@ mod tests {
     }
 
     #[test]
+    fn texts_name_instants() {
+        let berlin = Calendar::new("Europe/Berlin", "monday").unwrap();
+        let parse = |s| berlin.parse_instant(s);
+        assert_eq!(parse("2024-01-01"), Some(at("Europe/Berlin", "2024-01-01T00:00:00")));
+        assert_eq!(
+            parse("2024-07-01T10:30"),
+            Some(at("Europe/Berlin", "2024-07-01T10:30:00"))
+        );
+        assert_eq!(
+            parse(" 2024-07-01 10:30:00.0006 "),
+            Some(at("Europe/Berlin", "2024-07-01T10:30:00") + 1)
+        );
+        assert_eq!(parse("2024-01-01T10:00:00Z"), Some(at("UTC", "2024-01-01T10:00:00")));
+        assert_eq!(
+            parse("2024-01-01T10:00:00+05:30"),
+            Some(at("UTC", "2024-01-01T04:30:00"))
+        );
+        assert_eq!(parse("2024-01-01T10:00-05"), Some(at("UTC", "2024-01-01T15:00:00")));
+        for bad in [
+            "",
+            "yesterday",
+            "2024-13-01",
+            "2024-01-01T25:00",
+            "2024-01-01T10:00+99:00",
+            "2024",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+        // Midnight does not exist on this day: it begins at 01:00.
+        let sp = Calendar::new("America/Sao_Paulo", "monday").unwrap();
+        assert_eq!(sp.parse_instant("2018-11-04"), Some(at("UTC", "2018-11-04T03:00:00")));
+    }
+
+    #[test]
     fn unknown_names_are_errors_with_a_hint() {
         assert!(matches!(
             Calendar::new("Mars/Base", "monday"),
@@ -397,7 +461,7 @@ mod tests {
         #[test]
         fn day_and_units_agree_with_the_naive_way(
             t in 0i64..4_000_000_000_000,
-            zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "America/Sao_Paulo", "Pacific/Chatham", "Asia/Kolkata"]),
+            zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "America/Sao_Paulo", "America/St_Johns", "Pacific/Chatham", "Asia/Kolkata"]),
         ) {
             let c = Calendar::new(zone, "monday").unwrap();
             let d = c.day_of(t).unwrap();

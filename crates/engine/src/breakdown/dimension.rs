@@ -1,7 +1,7 @@
 //! Evaluating the dimensions of a breakdown for events and subjects.
 
 use super::{MAX_DIMENSIONS, NOT_SET, Segments, texts_of};
-use crate::chunk::{Chunk, Column, Kind, SharedProfile, SubjectNo, USER};
+use crate::chunk::{Chunk, Column, Kind, Membership, SharedProfile, SubjectNo, USER};
 use crate::error::{Error, Result};
 use crate::gather::{Budget, grow_within, push_within};
 use crate::insights::UsersWhoDidTable;
@@ -34,26 +34,6 @@ pub enum Dimension {
     },
     /// "Number of users who did …": of the very group that is counted. Only for what is counted by that group key.
     UsersWhoDid(Arc<UsersWhoDidTable>),
-}
-
-/// The groups of one key that each user's profile lists. Users are numbered as they are counted, after identity merges.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Membership {
-    /// Where the groups of each user begin in `groups`; they end where the next user's begin.
-    pub starts: Vec<u32>,
-    pub groups: Vec<SubjectNo>,
-}
-
-impl Membership {
-    /// The groups of a user.
-    pub fn of(&self, user: SubjectNo) -> &[SubjectNo] {
-        let from = self.starts.get(user as usize).copied().unwrap_or(u32::MAX) as usize;
-        let to = self
-            .starts
-            .get(user as usize + 1)
-            .map_or(self.groups.len(), |to| *to as usize);
-        self.groups.get(from..to).unwrap_or(&[])
-    }
 }
 
 /// What values depend on.

@@ -1,1 +1,163 @@
-//! (to come)
+//! The stored form of columns. `FORMAT.md` next to this crate's manifest is the grammar.
+//!
+//! Every buffer is a [`frame`]: version, codec, row count, length, CRC32C. Decoders take the number of rows from the
+//! caller, check everything they read, and answer [`Error::Corrupt`](crate::error::Error::Corrupt) for whatever does not
+//! fit; they never panic and never allocate for a count that the caller or the bytes at hand do not vouch for.
+
+mod column;
+pub mod frame;
+mod ints;
+pub(crate) mod values;
+
+#[cfg(test)]
+mod tests;
+
+use crate::chunk::{GroupColumn, Inserts, Kind, SubjectNo};
+use crate::error::{Error, Result, try_vec};
+use crate::value::Value;
+pub use column::{decode_column, encode_column};
+pub(crate) use column::{dict_as_numbers, too_many_distinct};
+use frame::{Codec, Reader, open, open_rows, seal};
+use ints::{Presence, get_i64s, get_presence, get_u32s, put_i64s, put_presence, put_u32s};
+
+/// Encodes subject or event numbers.
+pub fn encode_ids(ids: &[u32]) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    put_u32s(&mut out, ids)?;
+    seal(Codec::Ids, 0, ids.len(), &out)
+}
+
+/// Decodes `rows` numbers.
+pub fn decode_ids(bytes: &[u8], rows: usize) -> Result<Vec<u32>> {
+    let mut r = plain(Codec::Ids, bytes, rows)?;
+    let ids = get_u32s(&mut r, rows)?;
+    r.finish()?;
+    Ok(ids)
+}
+
+/// Encodes instants in milliseconds.
+pub fn encode_times(times: &[i64]) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    put_i64s(&mut out, times)?;
+    seal(Codec::Times, 0, times.len(), &out)
+}
+
+/// Decodes `rows` instants.
+pub fn decode_times(bytes: &[u8], rows: usize) -> Result<Vec<i64>> {
+    let mut r = plain(Codec::Times, bytes, rows)?;
+    let times = get_i64s(&mut r, rows)?;
+    r.finish()?;
+    Ok(times)
+}
+
+/// Opens a frame that uses no flags.
+fn plain(codec: Codec, bytes: &[u8], rows: usize) -> Result<Reader<'_>> {
+    let f = open_rows(codec, bytes, rows)?;
+    if f.flags != 0 {
+        return Err(codec.corrupt("unknown flags"));
+    }
+    Ok(f.payload)
+}
+
+/// Encodes insert hashes and priorities, which must be of one length.
+pub fn encode_inserts(inserts: &Inserts) -> Result<Vec<u8>> {
+    let n = inserts.hash.len();
+    if inserts.priority.len() != n {
+        return Err(Codec::Inserts.corrupt("columns of different length"));
+    }
+    let mut out = try_vec(n.saturating_mul(9), "encoded column")?;
+    put_presence(&mut out, n, |i| inserts.hash.get(i).is_some_and(|h| *h != 0))?;
+    for h in inserts.hash.iter().filter(|h| **h != 0) {
+        out.extend_from_slice(&h.to_le_bytes());
+    }
+    put_i64s(&mut out, &inserts.priority)?;
+    seal(Codec::Inserts, 0, n, &out)
+}
+
+/// Decodes insert hashes and priorities of `rows` rows.
+pub fn decode_inserts(bytes: &[u8], rows: usize) -> Result<Inserts> {
+    let mut r = plain(Codec::Inserts, bytes, rows)?;
+    let presence = get_presence(&mut r, rows)?;
+    let stored = r.take(presence.count(rows).saturating_mul(8))?;
+    let mut hashes = stored.as_chunks::<8>().0.iter().map(|b| u64::from_le_bytes(*b));
+    let mut hash = try_vec(rows, "insert hashes")?;
+    match presence {
+        Presence::All => hash.extend(hashes),
+        Presence::None => hash.resize(rows, 0),
+        Presence::Bits(_) => {
+            hash.extend((0..rows).map(|i| if presence.get(i) { hashes.next().unwrap_or(0) } else { 0 }));
+        }
+    }
+    let priority = get_i64s(&mut r, rows)?;
+    r.finish()?;
+    Ok(Inserts { hash, priority })
+}
+
+/// Encodes the groups of one key. The kind is not part of the bytes.
+pub fn encode_group(group: &GroupColumn) -> Result<Vec<u8>> {
+    lists_fit(&group.first, &group.more)?;
+    let mut out = Vec::new();
+    put_u32s(&mut out, &group.first)?;
+    let more = u32::try_from(group.more.len()).map_err(|_| Error::Limit {
+        message: "more than 2^32 further groups in one batch".into(),
+        hint: Some("Write smaller batches.".into()),
+    })?;
+    out.extend_from_slice(&more.to_le_bytes());
+    if more != 0 {
+        let mut side: Vec<u32> = try_vec(group.more.len(), "encoded column")?;
+        side.extend(group.more.iter().map(|(row, _)| *row));
+        put_u32s(&mut out, &side)?;
+        side.clear();
+        side.extend(group.more.iter().map(|(_, g)| *g));
+        put_u32s(&mut out, &side)?;
+    }
+    seal(Codec::Group, 0, group.first.len(), &out)
+}
+
+/// Decodes the groups of `rows` rows as a column of `kind`.
+pub fn decode_group(kind: Kind, bytes: &[u8], rows: usize) -> Result<GroupColumn> {
+    let mut r = plain(Codec::Group, bytes, rows)?;
+    let first = get_u32s(&mut r, rows)?;
+    let count = r.u32()? as usize;
+    let mut more: Vec<(u32, SubjectNo)> = Vec::new();
+    if count != 0 {
+        // The pairs ascend strictly, so at least one of the two streams spends a bit on each pair.
+        if count / 8 > r.left() {
+            return Err(r.corrupt("more groups than bytes"));
+        }
+        let rows_of = get_u32s(&mut r, count)?;
+        let groups = get_u32s(&mut r, count)?;
+        more = try_vec(count, "further groups")?;
+        more.extend(rows_of.into_iter().zip(groups));
+    }
+    r.finish()?;
+    lists_fit(&first, &more)?;
+    Ok(GroupColumn { kind, first, more })
+}
+
+/// Entries ascend, and each is a further group of a row that exists, not the row's first one again.
+fn lists_fit(first: &[SubjectNo], more: &[(u32, SubjectNo)]) -> Result<()> {
+    let fits = |(row, g): &(u32, SubjectNo)| *g != 0 && first.get(*row as usize).is_some_and(|f| f != g);
+    if more.is_sorted_by(|a, b| a < b) && more.iter().all(fits) {
+        Ok(())
+    } else {
+        Err(Codec::Group.corrupt("list of groups out of order"))
+    }
+}
+
+/// Encodes a list of values, compressed when that pays.
+pub fn encode_values(list: &[Value]) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    values::put_values(&mut out, list)?;
+    seal(Codec::Values, 0, list.len(), &out)
+}
+
+/// Decodes a list of values; its length is in the bytes.
+pub fn decode_values(bytes: &[u8]) -> Result<Vec<Value>> {
+    let f = open(Codec::Values, bytes)?;
+    let list = values::get_values(f.payload)?;
+    if f.flags != 0 || list.len() != f.rows {
+        return Err(Codec::Values.corrupt("wrong number of values"));
+    }
+    Ok(list)
+}

@@ -1,0 +1,212 @@
+//! Property values as tagged bytes, and lists of them: the dictionaries of property columns.
+
+use super::frame::{Reader, put_varint, unzigzag, zigzag};
+use crate::error::{Error, Result, try_vec};
+use crate::value::Value;
+
+/// Deepest nesting of lists and objects that is written or read.
+pub const MAX_DEPTH: usize = 16;
+/// Most bytes a compressed list of values may unpack to.
+pub const MAX_UNPACKED: usize = 1 << 30;
+
+const NULL: u8 = 0;
+const FALSE: u8 = 1;
+const TRUE: u8 = 2;
+const INT: u8 = 3;
+const FLOAT: u8 = 4;
+const STR: u8 = 5;
+const LIST: u8 = 6;
+const OBJECT: u8 = 7;
+
+const STORED: u8 = 0;
+const LZ4: u8 = 1;
+/// Below this nothing is won by compression.
+const MIN_LZ4: usize = 128;
+
+fn reserve(out: &mut Vec<u8>, n: usize) -> Result<()> {
+    out.try_reserve(n).map_err(|_| Error::OutOfMemory("encoded values"))
+}
+
+fn put_str(out: &mut Vec<u8>, s: &str) -> Result<()> {
+    reserve(out, s.len().saturating_add(10))?;
+    put_varint(out, s.len() as u64);
+    out.extend_from_slice(s.as_bytes());
+    Ok(())
+}
+
+/// Appends one value. Numbers and objects are written in their canonical form.
+pub fn put_value(out: &mut Vec<u8>, v: &Value) -> Result<()> {
+    put_nested(out, v, 0)
+}
+
+fn put_nested(out: &mut Vec<u8>, v: &Value, depth: usize) -> Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(Error::Limit {
+            message: format!("value nested deeper than {MAX_DEPTH} levels"),
+            hint: Some("Flatten the object or list.".into()),
+        });
+    }
+    reserve(out, 16)?;
+    match v {
+        Value::Null => out.push(NULL),
+        Value::Bool(false) => out.push(FALSE),
+        Value::Bool(true) => out.push(TRUE),
+        Value::Int(i) => {
+            out.push(INT);
+            put_varint(out, zigzag(*i));
+        }
+        Value::Float(f) => match Value::number(*f) {
+            Value::Float(f) => {
+                out.push(FLOAT);
+                out.extend_from_slice(&f.to_le_bytes());
+            }
+            whole => put_nested(out, &whole, depth)?,
+        },
+        Value::Str(s) => {
+            out.push(STR);
+            put_str(out, s)?;
+        }
+        Value::List(l) => {
+            out.push(LIST);
+            put_varint(out, l.len() as u64);
+            for v in l {
+                put_nested(out, v, depth + 1)?;
+            }
+        }
+        Value::Object(m) if !m.is_sorted_by(|a, b| a.0 < b.0) => {
+            put_nested(out, &Value::object(m.iter().cloned()), depth)?;
+        }
+        Value::Object(m) => {
+            out.push(OBJECT);
+            put_varint(out, m.len() as u64);
+            for (k, v) in m {
+                put_str(out, k)?;
+                put_nested(out, v, depth + 1)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn get_str(r: &mut Reader<'_>) -> Result<Box<str>> {
+    let n = r.count()?;
+    let text = std::str::from_utf8(r.take(n)?).map_err(|_| r.corrupt("text that is not UTF-8"))?;
+    let mut s = String::new();
+    s.try_reserve_exact(n).map_err(|_| Error::OutOfMemory("text"))?;
+    s.push_str(text);
+    Ok(s.into_boxed_str())
+}
+
+/// Reads one value.
+pub fn get_value(r: &mut Reader<'_>) -> Result<Value> {
+    get_nested(r, 0)
+}
+
+fn get_nested(r: &mut Reader<'_>, depth: usize) -> Result<Value> {
+    if depth > MAX_DEPTH {
+        return Err(r.corrupt("value nested too deep"));
+    }
+    Ok(match r.u8()? {
+        NULL => Value::Null,
+        FALSE => Value::Bool(false),
+        TRUE => Value::Bool(true),
+        INT => Value::Int(unzigzag(r.varint()?)),
+        FLOAT => {
+            let f = f64::from_bits(r.u64()?);
+            match Value::number(f) {
+                v @ Value::Float(_) => v,
+                _ => return Err(r.corrupt("number not in canonical form")),
+            }
+        }
+        STR => Value::Str(get_str(r)?),
+        LIST => {
+            let n = r.count()?;
+            let mut l = try_vec(n, "list")?;
+            for _ in 0..n {
+                l.push(get_nested(r, depth + 1)?);
+            }
+            Value::List(l)
+        }
+        OBJECT => {
+            let n = r.count()?;
+            let mut m: Vec<(Box<str>, Value)> = try_vec(n, "object")?;
+            for _ in 0..n {
+                let key = get_str(r)?;
+                if m.last().is_some_and(|(last, _)| *last >= key) {
+                    return Err(r.corrupt("keys of an object out of order"));
+                }
+                m.push((key, get_nested(r, depth + 1)?));
+            }
+            Value::Object(m)
+        }
+        _ => return Err(r.corrupt("unknown type of value")),
+    })
+}
+
+/// Appends a list of values: count u32, method u8, unpacked length u32, bytes to the end of the buffer.
+pub fn put_values(out: &mut Vec<u8>, values: &[Value]) -> Result<()> {
+    let mut raw = try_vec(values.len().saturating_mul(8), "encoded values")?;
+    for v in values {
+        put_value(&mut raw, v)?;
+    }
+    if raw.len() > MAX_UNPACKED || values.len() > MAX_UNPACKED {
+        return Err(Error::Limit {
+            message: "more than 1 GiB of distinct values in one column".into(),
+            hint: Some("Write smaller batches.".into()),
+        });
+    }
+    out.extend_from_slice(&(values.len() as u32).to_le_bytes());
+    if raw.len() >= MIN_LZ4 {
+        let room = lz4_flex::block::get_maximum_output_size(raw.len());
+        let mut packed = try_vec(room, "compressed values")?;
+        packed.resize(room, 0u8);
+        let n = lz4_flex::block::compress_into(&raw, &mut packed).unwrap_or(usize::MAX);
+        // An eighth is the least that is worth unpacking for.
+        if n <= raw.len() - raw.len() / 8 {
+            reserve(out, 5 + n)?;
+            out.push(LZ4);
+            out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+            out.extend_from_slice(packed.get(..n).unwrap_or_default());
+            return Ok(());
+        }
+    }
+    reserve(out, 5 + raw.len())?;
+    out.push(STORED);
+    out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+    out.extend_from_slice(&raw);
+    Ok(())
+}
+
+/// Reads what [`put_values`] wrote; takes the reader to its end.
+pub fn get_values(mut r: Reader<'_>) -> Result<Vec<Value>> {
+    let count = r.u32()? as usize;
+    let method = r.u8()?;
+    let raw_len = r.u32()? as usize;
+    match method {
+        STORED if raw_len == r.left() => list_of(r, count),
+        // LZ4 cannot expand by more than 255; whoever declares more is lying.
+        LZ4 if raw_len <= MAX_UNPACKED && raw_len / 255 <= r.left() => {
+            let mut raw = try_vec(raw_len, "unpacked values")?;
+            raw.resize(raw_len, 0u8);
+            match lz4_flex::block::decompress_into(r.rest(), &mut raw) {
+                Ok(n) if n == raw_len => {}
+                _ => return Err(r.corrupt("values do not unpack")),
+            }
+            list_of(Reader::new(&raw, r.codec()), count)
+        }
+        STORED | LZ4 => Err(r.corrupt("wrong length of values")),
+        _ => Err(r.corrupt("unknown compression of values")),
+    }
+}
+
+fn list_of(mut r: Reader<'_>, count: usize) -> Result<Vec<Value>> {
+    if count > r.left() {
+        return Err(r.corrupt("more values than bytes"));
+    }
+    let mut values = try_vec(count, "values")?;
+    for _ in 0..count {
+        values.push(get_value(&mut r)?);
+    }
+    r.finish()?;
+    Ok(values)
+}

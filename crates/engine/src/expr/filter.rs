@@ -1,0 +1,163 @@
+//! A filter bound to a project: picks rows of chunks.
+
+use super::ast::Expr;
+use super::bind::{Names, Resolve, condition};
+use super::plan::{Further, Leaf, Of, Plan, Rows, Scan};
+use crate::chunk::{Chunk, Hits, Kind, Membership, SharedProfile, USER};
+use crate::error::{Error, Result};
+use crate::mask::Mask;
+use crate::tick::Tick;
+use crate::time::Calendar;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A condition on events, ready to be evaluated. It can be shared between threads.
+#[derive(Debug, Clone)]
+pub struct Filter {
+    by: Kind,
+    leaves: Vec<Leaf>,
+    plan: Plan,
+    properties: BTreeSet<u32>,
+    kinds: BTreeSet<Kind>,
+    /// Depends on the group that is counted, so that every attribution of an event is asked on its own.
+    per_subject: bool,
+}
+
+/// Binds a filter to a project, for a report that counts `by` users or the groups of one key.
+///
+/// Unknown properties are never set; unknown group keys, user properties in a report by group, and conditions that can't
+/// be true or false are [`Error::Param`].
+pub fn bind(expr: &Expr, names: &dyn Names, by: Kind) -> Result<Filter> {
+    let mut binder = Binder {
+        names,
+        by,
+        seen: Vec::new(),
+        leaves: Vec::new(),
+    };
+    let node = condition(expr, &mut binder)?;
+    let leaves = binder.leaves;
+    let mut properties = BTreeSet::new();
+    let mut kinds = BTreeSet::new();
+    let mut per_subject = false;
+    for leaf in &leaves {
+        match leaf {
+            Leaf::Property(p) => {
+                properties.insert(*p);
+            }
+            Leaf::Profile { of: Of::Subject, .. } => {
+                kinds.insert(by);
+                per_subject = true;
+            }
+            Leaf::Groups { kind, .. } => {
+                kinds.insert(*kind);
+            }
+            Leaf::Profile { .. } | Leaf::Time | Leaf::Unset => {}
+        }
+    }
+    Ok(Filter {
+        by,
+        plan: Plan::new(node),
+        leaves,
+        properties,
+        kinds,
+        per_subject,
+    })
+}
+
+impl Filter {
+    /// Event properties whose columns it reads.
+    pub fn properties(&self) -> &BTreeSet<u32> {
+        &self.properties
+    }
+
+    /// Group kinds whose columns it reads.
+    pub fn kinds(&self) -> &BTreeSet<Kind> {
+        &self.kinds
+    }
+
+    /// Which of the picked `rows` it holds for.
+    ///
+    /// Where it reads properties of the counted group, each attribution is asked on its own: `Hits::more` is then there
+    /// whenever the chunk has rows with several groups.
+    pub fn hits(&self, chunk: &Chunk, rows: &Mask, tick: &mut dyn Tick) -> Result<Hits> {
+        let scan = Scan::new(chunk, &self.leaves);
+        let group = chunk.group(self.by).filter(|_| self.per_subject);
+        let first = group.map_or(&[][..], |g| &g.first);
+        let hit = self.plan.run(&scan, &Rows { first }, rows, tick)?;
+        let Some(g) = group.filter(|g| !g.more.is_empty()) else {
+            return Ok(Hits::rows(hit));
+        };
+        let picked = Mask::from_fn(g.more.len(), |i| g.more.get(i).is_some_and(|e| rows.get(e.0 as usize)));
+        let more = self.plan.run(&scan, &Further { entries: &g.more }, &picked, tick)?;
+        Ok(Hits {
+            rows: hit,
+            more: Some(more),
+        })
+    }
+}
+
+struct Binder<'a> {
+    names: &'a dyn Names,
+    by: Kind,
+    /// What was asked for before, in the order of `leaves`.
+    seen: Vec<Expr>,
+    leaves: Vec<Leaf>,
+}
+
+fn profile(of: Of, column: Option<SharedProfile>) -> Leaf {
+    column.map_or(Leaf::Unset, |column| Leaf::Profile { of, column })
+}
+
+impl Binder<'_> {
+    fn group(&self, key: &str, property: &str) -> Result<Leaf> {
+        let kind = self.names.group_kind(key).ok_or_else(|| {
+            Error::param_hint(
+                format!("unknown group key \"{key}\""),
+                format!("Group keys are registered with add_group_key('{key}') and listed in the view group_keys."),
+            )
+        })?;
+        let column = self.names.group_column(kind, property);
+        if kind == self.by {
+            return Ok(profile(Of::Subject, column));
+        }
+        let membership: Option<Arc<Membership>> = match self.by {
+            USER => self.names.membership(kind),
+            _ => None,
+        };
+        Ok(column.map_or(Leaf::Unset, |column| Leaf::Groups {
+            kind,
+            column,
+            membership,
+        }))
+    }
+}
+
+impl Resolve for Binder<'_> {
+    fn leaf(&mut self, e: &Expr) -> Result<usize> {
+        if let Some(i) = self.seen.iter().position(|s| s == e) {
+            return Ok(i);
+        }
+        let leaf = match e {
+            Expr::Property(p) => self.names.property(p).map_or(Leaf::Unset, Leaf::Property),
+            Expr::User(p) if self.by != USER => {
+                return Err(Error::param_hint(
+                    format!("user[\"{p}\"] is not available when groups are counted"),
+                    "Users may use properties of their groups, never the reverse: count by user, or use group[…] or properties[…].",
+                ));
+            }
+            Expr::User(p) => profile(Of::User, self.names.user_column(p)),
+            Expr::Group { key, property } => self.group(key, property)?,
+            Expr::Time => Leaf::Time,
+            Expr::EventName => profile(Of::Event, self.names.event_names()),
+            Expr::DistinctId => profile(Of::User, self.names.distinct_ids()),
+            _ => Leaf::Unset,
+        };
+        self.seen.push(e.clone());
+        self.leaves.push(leaf);
+        Ok(self.leaves.len() - 1)
+    }
+
+    fn calendar(&self) -> &Calendar {
+        self.names.calendar()
+    }
+}

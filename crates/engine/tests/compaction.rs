@@ -1,0 +1,276 @@
+//! Compaction against the obvious way: expand to rows, drop duplicates, sort.
+
+// Tests may stop at the first surprise; the lints exempt only functions marked as tests.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+mod common;
+
+use common::{Prioritised, chunk, event_row, rows, without_duplicates};
+use engine::block;
+use engine::chunk::{Chunk, Column, Events};
+use engine::compact::{Sealed, compact};
+use engine::error::{Error, Result};
+use engine::row::EventRow;
+use engine::tick::{NoTick, Tick};
+use engine::time::Calendar;
+use engine::value::Value;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+fn run(chunks: Vec<Chunk>, calendar: &Calendar, target: usize, max: usize) -> Vec<Sealed> {
+    compact(chunks, calendar, target, max, &mut NoTick).unwrap()
+}
+
+fn day(calendar: &Calendar, t: i64) -> i32 {
+    calendar.day_of(t).unwrap()
+}
+
+/// Property values as compaction compares them: by property, not set first.
+fn content(r: &EventRow) -> (Vec<Vec<u32>>, Vec<Option<Value>>) {
+    let groups = [1, 4].map(|k| {
+        r.groups
+            .iter()
+            .find(|g| g.0 == k)
+            .map(|g| g.1.clone())
+            .unwrap_or_default()
+    });
+    let properties = [1, 2, 3, 70_000].map(|p| r.properties.iter().find(|x| x.0 == p).map(|x| x.1.clone()));
+    (groups.into(), properties.into())
+}
+
+fn naive(all: &[Prioritised], calendar: &Calendar) -> Vec<Prioritised> {
+    let mut kept = without_duplicates(all);
+    for (r, p) in &mut kept {
+        if r.insert_hash == 0 {
+            *p = 0;
+        }
+    }
+    kept.sort_by_key(|(r, _)| {
+        (
+            r.event,
+            day(calendar, r.time),
+            r.user,
+            r.time,
+            r.insert_hash,
+            content(r),
+        )
+    });
+    kept
+}
+
+fn bytes(sealed: &[Sealed]) -> Vec<Vec<u8>> {
+    sealed.iter().map(|s| block::encode(&s.chunk).unwrap()).collect()
+}
+
+/// What a segment says about itself, and where segments may end.
+fn check_cuts(sealed: &[Sealed], calendar: &Calendar, target: usize, max: usize) {
+    for s in sealed {
+        let c = &s.chunk;
+        assert_eq!(c.events, Events::One(s.event));
+        assert!(!c.is_empty());
+        let days: Vec<i32> = c.time.iter().map(|t| day(calendar, *t)).collect();
+        assert_eq!((s.day_min, s.day_max), (days[0], days[days.len() - 1]));
+        assert_eq!(s.ts_min, *c.time.iter().min().unwrap());
+        assert_eq!(s.ts_max, *c.time.iter().max().unwrap());
+        assert_eq!(
+            (s.user_min, s.user_max),
+            (*c.user.iter().min().unwrap(), *c.user.iter().max().unwrap())
+        );
+        let one_user_one_day = s.day_min == s.day_max && s.user_min == s.user_max;
+        assert!(c.len() <= max || one_user_one_day, "{} rows", c.len());
+        assert!(c.inserts.as_ref().is_none_or(|i| i.hash.iter().any(|h| *h != 0)));
+        for p in &c.properties {
+            match &p.column {
+                Column::Dict { values, codes } => {
+                    assert!(values.is_sorted_by(|a, b| a < b), "sorted and distinct");
+                    assert!(
+                        (1..=values.len()).all(|k| codes.contains(&(k as u32))),
+                        "every value is used"
+                    );
+                }
+                Column::Number(v) => assert!(v.iter().any(|f| !f.is_nan())),
+            }
+        }
+    }
+    let in_day = |event: u32, d: i32| {
+        let own = sealed.iter().filter(|s| s.event == event);
+        own.map(|s| s.chunk.time.iter().filter(|t| day(calendar, **t) == d).count())
+            .sum::<usize>()
+    };
+    for pair in sealed.windows(2).filter(|p| p[0].event == p[1].event) {
+        let (a, b) = (&pair[0], &pair[1]);
+        let split_day = a.day_min == b.day_min && a.day_max == a.day_min && b.day_max == a.day_min;
+        assert!(
+            a.day_max < b.day_min || split_day && a.user_max < b.user_min,
+            "segments overlap"
+        );
+        // Days are whole unless they are too large; then they share a segment with no other day.
+        assert_eq!(split_day, in_day(a.event, a.day_max) > max && a.day_max == b.day_min);
+        if in_day(a.event, a.day_max) <= max {
+            let no_room = a.chunk.len() + in_day(b.event, b.day_min) > max;
+            assert!(a.chunk.len() >= target.min(max) || no_room, "cut too early");
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn compaction_is_dedupe_and_sort(
+        batches in vec(vec(event_row(), 0..60), 0..5),
+        target in 0usize..40,
+        max in 0usize..60,
+        berlin in any::<bool>(),
+        stored in any::<bool>(),
+    ) {
+        let calendar = if berlin { Calendar::new("Europe/Berlin", "monday").unwrap() } else { Calendar::utc() };
+        // As ingestion does: a batch has one priority. Repeats inside of a batch go to the later row.
+        let batches: Vec<Vec<Prioritised>> = batches
+            .into_iter()
+            .zip(1..)
+            .map(|(rows, p)| rows.into_iter().map(|r| (r, p)).collect())
+            .collect();
+        let all: Vec<Prioritised> = batches.concat();
+        let stores = |c: Chunk| match stored {
+            true => block::decode(&block::encode(&c).unwrap(), &block::Wanted::all()).unwrap(),
+            false => c,
+        };
+        let sealed = run(batches.iter().map(|b| stores(chunk(b))).collect(), &calendar, target, max);
+        check_cuts(&sealed, &calendar, target.max(1), max.max(1));
+        let got: Vec<Prioritised> = sealed.iter().flat_map(|s| rows(&s.chunk)).collect();
+        prop_assert_eq!(got, naive(&all, &calendar));
+    }
+
+    #[test]
+    fn chunking_does_not_matter(
+        events in vec(event_row(), 1..120),
+        cuts in vec(any::<prop::sample::Index>(), 0..4),
+        swap in any::<u64>(),
+        target in 1usize..60,
+    ) {
+        let calendar = Calendar::utc();
+        // Distinct priorities, so that every row order gives the same winners.
+        let mut all: Vec<Prioritised> = events.into_iter().zip(1..).collect();
+        let once = run(vec![chunk(&all)], &calendar, target, 80);
+        let n = all.len();
+        all.sort_by_key(|(_, p)| (*p as u64).wrapping_mul(swap | 1));
+        let mut at: Vec<usize> = cuts.iter().map(|i| i.index(n)).chain([0, n]).collect();
+        at.sort_unstable();
+        let parts: Vec<Chunk> = at.windows(2).map(|w| chunk(&all[w[0]..w[1]])).collect();
+        let many = run(parts.clone(), &calendar, target, 80);
+        prop_assert_eq!(&bytes(&many), &bytes(&once));
+        // Segments together with what came later are the same as all at once.
+        let (old, new) = parts.split_at(parts.len() / 2);
+        let mut again: Vec<Chunk> = run(old.to_vec(), &calendar, 7, 9).into_iter().map(|s| s.chunk).collect();
+        again.extend_from_slice(new);
+        let again = again.iter().map(|c| block::decode(&block::encode(c).unwrap(), &block::Wanted::all()).unwrap());
+        let again = run(again.collect(), &calendar, target, 80);
+        prop_assert_eq!(bytes(&again), bytes(&once));
+    }
+}
+
+fn event(user: u32, time: i64, v: Value) -> Prioritised {
+    let row = EventRow {
+        event: 1,
+        user,
+        time,
+        properties: vec![(5, v)],
+        ..EventRow::default()
+    };
+    (row, 1)
+}
+
+#[test]
+fn numbers_and_dictionaries_meet() {
+    let calendar = Calendar::utc();
+    // Large enough for a column of numbers; a second chunk with text; a third with few numbers.
+    let numbers: Vec<Prioritised> = (0..1000)
+        .map(|i| event(i, 10, Value::number(f64::from(i) / 8.0)))
+        .collect();
+    let text: Vec<Prioritised> = (0..10).map(|i| event(2000 + i, 10, Value::str("x"))).collect();
+    let few: Vec<Prioritised> = (0..1000)
+        .map(|i| event(3000 + i, 10, Value::Int(i64::from(i % 3))))
+        .collect();
+    let stored =
+        |rows: &[Prioritised]| block::decode(&block::encode(&chunk(rows)).unwrap(), &block::Wanted::all()).unwrap();
+    assert!(matches!(stored(&numbers).property(5), Some(Column::Number(_))));
+    for (parts, is_number) in [
+        (vec![&numbers], true),
+        (vec![&numbers, &text], false),
+        (vec![&few, &numbers], true),
+        (vec![&few], false),
+        (vec![&text, &few, &numbers], false),
+    ] {
+        let all: Vec<Prioritised> = parts.iter().flat_map(|p| p.iter().cloned()).collect();
+        let from_blocks = run(parts.iter().map(|p| stored(p)).collect(), &calendar, 1 << 20, 1 << 20);
+        let from_rows = run(vec![chunk(&all)], &calendar, 1 << 20, 1 << 20);
+        assert_eq!(bytes(&from_blocks), bytes(&from_rows));
+        assert_eq!(
+            matches!(from_rows[0].chunk.property(5), Some(Column::Number(_))),
+            is_number
+        );
+        assert_eq!(
+            from_rows.iter().flat_map(|s| rows(&s.chunk)).collect::<Vec<_>>().len(),
+            all.len()
+        );
+    }
+}
+
+#[test]
+fn odd_numbers_in_a_column_become_what_they_read_as() {
+    let c = |v: Vec<f64>| Chunk {
+        events: Events::One(1),
+        user: (0..v.len() as u32).collect(),
+        time: vec![0; v.len()],
+        properties: vec![engine::chunk::PropertyColumn {
+            property: 5,
+            column: Column::Number(v),
+        }],
+        ..Chunk::default()
+    };
+    for v in [vec![-0.0, f64::NAN, 1.5], vec![f64::INFINITY, 2.0]] {
+        let c = c(v);
+        let sealed = run(vec![c.clone()], &Calendar::utc(), 10, 10);
+        let got: Vec<_> = rows(&sealed[0].chunk).into_iter().map(|r| r.0.properties).collect();
+        let want: Vec<_> = rows(&c).into_iter().map(|r| r.0.properties).collect();
+        assert_eq!(got, want);
+    }
+}
+
+#[test]
+fn a_day_of_one_busy_user_is_one_segment() {
+    let busy = (0..100).map(|i| event(7, i, Value::Null));
+    let others = (0..30).map(|i| event(i, 5, Value::Null));
+    let sealed = run(
+        vec![chunk(&busy.chain(others).collect::<Vec<_>>())],
+        &Calendar::utc(),
+        10,
+        20,
+    );
+    let shape: Vec<_> = sealed.iter().map(|s| (s.user_min, s.user_max, s.chunk.len())).collect();
+    assert_eq!(shape, [(0, 6, 7), (7, 7, 101), (8, 26, 19), (27, 29, 3)]);
+}
+
+struct Stop(u32);
+
+impl Tick for Stop {
+    fn tick(&mut self) -> Result<()> {
+        self.0 = self.0.checked_sub(1).ok_or(Error::Cancelled)?;
+        Ok(())
+    }
+}
+
+#[test]
+fn compaction_stops_when_asked() {
+    let rows: Vec<Prioritised> = (0..20_000)
+        .map(|i| event(i % 900, i64::from(i), Value::Int(i64::from(i))))
+        .collect();
+    let c = chunk(&rows);
+    let mut left = Stop(u32::MAX);
+    compact(vec![c.clone()], &Calendar::utc(), 1000, 2000, &mut left).unwrap();
+    let ticks = u32::MAX - left.0;
+    assert!(ticks > 10);
+    for at in [0, 1, ticks / 2, ticks - 1] {
+        let got = compact(vec![c.clone()], &Calendar::utc(), 1000, 2000, &mut Stop(at));
+        assert_eq!(got, Err(Error::Cancelled));
+    }
+}

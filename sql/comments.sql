@@ -1,0 +1,48 @@
+-- What each function written in Rust is for, with an example. Runs last.
+
+COMMENT ON FUNCTION analytics_groups._check_calendar(text, text) IS 'Refuses time zones and week starts that reports could not cut days with. Internal.';
+COMMENT ON FUNCTION analytics_groups._project_template() IS 'The tables of a project as SQL. Internal.';
+COMMENT ON FUNCTION analytics_groups._maintain(text, boolean) IS 'Seals what waits in one project; returns how many events. Internal: use CALL analytics_groups.maintain().';
+COMMENT ON FUNCTION analytics_groups._backfill(text, smallint, text) IS 'Attributes stored events to a key just registered. Internal: use add_group_key(…, backfill => true).';
+COMMENT ON FUNCTION analytics_groups._attributed_events(text, text) IS 'Events attributed to a group key. Internal: see the view group_keys.';
+COMMENT ON FUNCTION analytics_groups.inbox_begin() IS 'Trigger of analytics_groups.inbox: begins a statement. Internal.';
+COMMENT ON FUNCTION analytics_groups.inbox_line() IS 'Trigger of analytics_groups.inbox: takes one line. Internal.';
+COMMENT ON FUNCTION analytics_groups.inbox_end() IS 'Trigger of analytics_groups.inbox: stores what was taken. Internal.';
+
+COMMENT ON FUNCTION analytics_groups.track(text, text, jsonb, timestamptz, text, text) IS
+'Stores one event and attributes it to its user and to every registered group key it carries. False when the event says $ignore. Events of one event, distinct_id, time and insert_id are one event: the last stays.
+Example: SELECT analytics_groups.track(''Purchase'', ''user-1'', ''{"company_id": "acme", "amount": 99.9}'');';
+COMMENT ON FUNCTION analytics_groups.track(jsonb, boolean, text, text) IS
+'Stores one event object or an array of them, in the JSON of /track and /import, and answers in the shape of /import. Good records are stored even when others fail; on_error => ''abort'' raises instead. strict => false forgives a missing time and wrong group ids.
+Example: SELECT analytics_groups.track(''[{"event":"Purchase","properties":{"time":1690000000,"distinct_id":"user-1","$insert_id":"a1","company_id":"acme"}}]''::jsonb);';
+COMMENT ON FUNCTION analytics_groups.track_ndjson(text, boolean, text, text) IS
+'Stores JSON events, one a line: the fast path. Answers in the shape of /import; a bad line fails alone.
+Example: SELECT analytics_groups.track_ndjson(string_agg(line, e''\n'')) FROM staging;';
+COMMENT ON FUNCTION analytics_groups.track_ndjson(bytea, boolean, text, text) IS
+'Stores JSON events from bytes, one a line; a line that is not valid UTF-8 fails alone.
+Example: SELECT analytics_groups.track_ndjson(pg_read_binary_file(''events.ndjson''));';
+COMMENT ON FUNCTION analytics_groups.update_users(jsonb, text) IS
+'Updates user profiles with the JSON of /engage: one object or an array. Operations $set, $set_once, $add, $append, $union, $remove, $unset, $delete.
+Example: SELECT analytics_groups.update_users(''{"$distinct_id": "user-1", "$set": {"$name": "Ann", "role": "admin"}}'');';
+COMMENT ON FUNCTION analytics_groups.update_groups(jsonb, text) IS
+'Updates group profiles with the JSON of /groups: one object or an array. The same eight operations as update_users.
+Example: SELECT analytics_groups.update_groups(''{"$group_key": "company_id", "$group_id": "acme", "$set": {"$name": "Acme", "plan": "pro"}}'');';
+
+COMMENT ON FUNCTION analytics_groups.insights(jsonb, date, date, text, jsonb, text, integer, text) IS
+'Events, unique users and unique groups over time, side by side. A metric is an event selector with "measure" (total, unique), "by" (user or a group key) and "label". unit: minute, hour, day, week, month, quarter, year, range. breakdown: up to 4 of "country", "user.plan", "group.company_id", "group.company_id.plan", {"users_who_did":"Login","at_least":1}. Every bucket and segment has a row.
+Example: SELECT * FROM analytics_groups.insights(''[{"event":"Purchase","measure":"unique"},{"event":"Purchase","measure":"unique","by":"company_id"}]'', ''2024-01-01'', ''2024-01-31'', unit => ''week'');';
+COMMENT ON FUNCTION analytics_groups.funnel(jsonb, date, date, text, interval, interval, text) IS
+'How many users, or groups, went through the steps in order. The first step must lie in the range; the window (inclusive) runs from it. A step may be up to grace earlier than the one before it. By a group key different users may do different steps.
+Example: SELECT step, event, count, overall_conversion FROM analytics_groups.funnel(''["Sign Up","Invite Sent","Purchase"]'', ''2024-01-01'', ''2024-01-31'', by => ''company_id'', within => ''14 days'');';
+COMMENT ON FUNCTION analytics_groups.retention(jsonb, jsonb, date, date, text, text, integer, text, text, text, text, text) IS
+'Of the users, or groups, that did born, how many came back to do returned, per interval after it. criterion: on, on_or_after, on_or_before, streak; alignment: rolling (24 hours, 7 or 30 days from the birth) or calendar; births: every or first. complete is false while a bucket can still grow.
+Example: SELECT cohort, size, bucket, retained, value FROM analytics_groups.retention(''"Sign Up"'', ''"Login"'', from_date => ''2024-01-01'', to_date => ''2024-01-31'', by => ''company_id'', unit => ''week'', buckets => 4);';
+COMMENT ON FUNCTION analytics_groups.query_users(text, text, integer, text) IS
+'Every known user with profile, first and last event, sorted by id; page with after => the last id. The filter sees properties["p"] or user["p"].
+Example: SELECT id, properties ->> ''$name'' FROM analytics_groups.query_users(filter => ''user["plan"] == "pro"'');';
+COMMENT ON FUNCTION analytics_groups.query_groups(text, text, text, integer, text) IS
+'Every known group of a key with profile, first and last event, sorted by id; page with after => the last id.
+Example: SELECT id, last_seen FROM analytics_groups.query_groups(''company_id'', filter => ''properties["plan"] == "pro"'');';
+COMMENT ON FUNCTION analytics_groups.verify(text) IS
+'Reads everything a project stores again and returns every problem found; none on a healthy store.
+Example: SELECT * FROM analytics_groups.verify();';

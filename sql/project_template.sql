@@ -1,0 +1,118 @@
+-- The tables of one project, created by create_project. @project@ stands for the quoted schema.
+-- They are ordinary tables of the project's owner, not members of the extension: pg_dump, GRANT and DROP SCHEMA
+-- treat them as any table. Names and meaning of the buffers: crates/engine/FORMAT.md.
+
+CREATE TABLE @project@.event_name (
+    no           integer PRIMARY KEY,
+    name         text COLLATE "C" NOT NULL UNIQUE,
+    display_name text,
+    hidden       boolean NOT NULL DEFAULT false,
+    blocked      boolean NOT NULL DEFAULT false,
+    first_seen   timestamptz NOT NULL DEFAULT now()
+);
+CREATE SEQUENCE @project@.event_name_no AS integer OWNED BY @project@.event_name.no;
+
+CREATE TABLE @project@.property (
+    no           integer PRIMARY KEY,
+    name         text COLLATE "C" NOT NULL UNIQUE,
+    display_name text,
+    hidden       boolean NOT NULL DEFAULT false,
+    blocked      boolean NOT NULL DEFAULT false,
+    first_seen   timestamptz NOT NULL DEFAULT now()
+);
+CREATE SEQUENCE @project@.property_no AS integer OWNED BY @project@.property.no;
+
+-- Dictionary of subjects: kind 0 = users, others = group keys. Dense numbers per kind, in first-seen order.
+CREATE TABLE @project@.subject (
+    kind smallint NOT NULL,
+    no   bigint   NOT NULL CHECK (no BETWEEN 1 AND 4294967295),
+    id   text COLLATE "C" NOT NULL,
+    PRIMARY KEY (kind, no),
+    UNIQUE (kind, id)
+);
+CREATE SEQUENCE @project@.subject_no_0 MAXVALUE 4294967295;
+
+CREATE TABLE @project@.user_profile (
+    no         bigint PRIMARY KEY,
+    properties jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE @project@.group_profile (
+    kind       smallint NOT NULL,
+    no         bigint NOT NULL,
+    properties jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (kind, no)
+);
+
+-- Device -> user mappings; reports resolve users through it.
+CREATE TABLE @project@.identity (
+    no        bigint PRIMARY KEY,
+    canonical bigint NOT NULL,
+    since     timestamptz NOT NULL DEFAULT now()
+);
+
+-- One number per ingested batch: of two events with one identity the later batch stays.
+CREATE SEQUENCE @project@.batch_no;
+CREATE SEQUENCE @project@.segment_no;
+
+-- Single events until the next maintenance. No index: it is small, and every index would slow every event.
+CREATE TABLE @project@.event_row (
+    batch bigint  NOT NULL,
+    event integer NOT NULL,
+    at    bigint  NOT NULL,
+    data  bytea   NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+
+-- Ingested batches until the next maintenance: all columns of all events in one buffer.
+CREATE TABLE @project@.event_block (
+    batch  bigint PRIMARY KEY,
+    n      integer   NOT NULL,
+    events integer[] NOT NULL,
+    at_min bigint    NOT NULL,
+    at_max bigint    NOT NULL,
+    data   bytea     NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.05);
+ALTER TABLE @project@.event_block ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- Sealed columns of one event over a run of days, sorted by (day, user, time).
+CREATE TABLE @project@.segment (
+    no       bigint PRIMARY KEY,
+    event    integer  NOT NULL,
+    shard    smallint NOT NULL DEFAULT 0,
+    day_min  integer  NOT NULL,
+    day_max  integer  NOT NULL,
+    n        integer  NOT NULL,
+    at_min   bigint   NOT NULL,
+    at_max   bigint   NOT NULL,
+    user_min bigint   NOT NULL,
+    user_max bigint   NOT NULL,
+    users    bytea    NOT NULL,
+    times    bytea    NOT NULL,
+    inserts  bytea
+);
+ALTER TABLE @project@.segment ALTER COLUMN users SET STORAGE EXTERNAL, ALTER COLUMN times SET STORAGE EXTERNAL,
+    ALTER COLUMN inserts SET STORAGE EXTERNAL;
+CREATE INDEX segment_event ON @project@.segment (event, day_min);
+
+-- One column of one segment: class 'g' = the groups of a key (no = kind), 'p' = an event property (no = property).
+CREATE TABLE @project@.segment_column (
+    segment bigint  NOT NULL,
+    class   "char"  NOT NULL CHECK (class IN ('g', 'p')),
+    no      integer NOT NULL,
+    data    bytea   NOT NULL,
+    PRIMARY KEY (segment, class, no)
+);
+ALTER TABLE @project@.segment_column ALTER COLUMN data SET STORAGE EXTERNAL;
+
+-- What was refused or left unattributed, per call: never lost silently.
+CREATE TABLE @project@.ingest_error (
+    at      timestamptz NOT NULL DEFAULT now(),
+    outcome text   NOT NULL CHECK (outcome IN ('refused', 'unattributed')),
+    field   text   NOT NULL,
+    message text   NOT NULL,
+    records bigint NOT NULL
+);

@@ -1,0 +1,3 @@
+//! The functions behind the aggregates that `sql/types.sql` declares. No `unsafe` here.
+
+pub mod roaringbitmap;

@@ -1,0 +1,130 @@
+//! Aggregates over ids and over `roaringbitmap`, on one flat state type, `rb_state`.
+//!
+//! All share one combine and two final functions, because the state knows what it is. Over no rows, or NULLs only, there
+//! is no state, and every aggregate answers NULL.
+
+use crate::pg::agg_state::change;
+use crate::pg::varlena::{RawRbState, RbState, RbStateBuf, Roaring, RoaringBuf, received};
+use crate::types::roaringbitmap::count;
+use crate::types::{binary, from_c_str, from_hex, stored, text, to_c_string, to_hex};
+use engine::bitmap::state::{self, Kind};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use std::ffi::{CStr, CString};
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb_state_in(literal: &CStr) -> Result<RbStateBuf, ErrorReport> {
+    let literal = from_c_str(literal)?;
+    let bytes = from_hex(literal).unwrap_or_else(|| {
+        Err(ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION,
+            "the state of a bitmap aggregate is written as \\x and hexadecimal digits",
+            "",
+        ))
+    })?;
+    state::check(&bytes).map_err(text)?;
+    RbStateBuf::new(bytes)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb_state_out(state: RbState<'_>) -> Result<CString, ErrorReport> {
+    to_c_string(to_hex(state::used(state.0).map_err(stored)?)?)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb_state_recv(mut message: pgrx::Internal) -> Result<RbStateBuf, ErrorReport> {
+    let bytes = received(&mut message)?;
+    state::check(&bytes).map_err(binary)?;
+    RbStateBuf::new(bytes)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb_state_send(state: RbState<'_>) -> Result<&[u8], ErrorReport> {
+    state::used(state.0).map_err(stored)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+fn rb_build_trans(
+    state: Option<RawRbState>,
+    id: Option<i32>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<Option<RawRbState>, ErrorReport> {
+    let Some(id) = id else { return Ok(state) };
+    let id = id as u32;
+    change(
+        fcinfo,
+        state,
+        || state::start_id(id).map_err(stored),
+        |s| state::push_id(s, id).map_err(stored),
+    )
+    .map(Some)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+fn rb_or_trans(
+    state: Option<RawRbState>,
+    set: Option<Roaring<'_>>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<Option<RawRbState>, ErrorReport> {
+    add(Kind::Or, state, set, fcinfo)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+fn rb_and_trans(
+    state: Option<RawRbState>,
+    set: Option<Roaring<'_>>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<Option<RawRbState>, ErrorReport> {
+    add(Kind::And, state, set, fcinfo)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+fn rb_xor_trans(
+    state: Option<RawRbState>,
+    set: Option<Roaring<'_>>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<Option<RawRbState>, ErrorReport> {
+    add(Kind::Xor, state, set, fcinfo)
+}
+
+fn add(
+    kind: Kind,
+    state: Option<RawRbState>,
+    set: Option<Roaring<'_>>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<Option<RawRbState>, ErrorReport> {
+    let Some(set) = set else { return Ok(state) };
+    change(
+        fcinfo,
+        state,
+        || state::start_set(kind, set.0).map_err(stored),
+        |s| state::push_set(s, kind, set.0).map_err(stored),
+    )
+    .map(Some)
+}
+
+/// STRICT: the executor itself takes the one state there is when the other is missing, and copies it.
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb_state_combine(
+    state: RawRbState,
+    other: RbState<'_>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> Result<RawRbState, ErrorReport> {
+    change(
+        fcinfo,
+        Some(state),
+        || Ok(Vec::new()),
+        |s| state::combine(s, other.0).map_err(stored),
+    )
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb_state_final(state: RbState<'_>) -> Result<RoaringBuf, ErrorReport> {
+    let set = state::finish(state.0).map_err(stored)?;
+    RoaringBuf::new(set.into_portable().map_err(stored)?)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb_state_cardinality(state: RbState<'_>) -> Result<i64, ErrorReport> {
+    Ok(count(state::finish(state.0).map_err(stored)?.len()))
+}

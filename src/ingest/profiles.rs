@@ -1,0 +1,218 @@
+//! Updates of user and group profiles.
+
+use crate::error::{Failure, Result};
+use crate::pg::spi::{self, Arg, Sql};
+use crate::registry::Project;
+use crate::registry::lexicon::{self, Space};
+use crate::settings;
+use engine::chunk::{Kind, USER};
+use engine::ingest::{self, RecordError};
+use engine::profile::{self, Op, RecordProblem, Target, Update, What};
+use engine::value::Value;
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use std::collections::{BTreeMap, HashMap};
+
+/// Whose profile: kind and number.
+type Owner = (Kind, u32);
+
+/// A profile that an update touches, before and after.
+struct Slot {
+    before: Option<Value>,
+    after: Option<Value>,
+}
+
+fn update(what: What, updates: Option<JsonB>, project: Option<&str>) -> Result<JsonB> {
+    let updates = updates.ok_or_else(|| {
+        Failure::param(
+            "updates must not be NULL",
+            "Send one update object or an array of them.",
+        )
+    })?;
+    let limits = settings::limits();
+    let (updates, mut failed) = profile::parse_updates(&Value::from_json(&updates.0), &limits, what);
+    let applied = spi::connect(|sql| {
+        let project = super::open(sql, project)?;
+        let owners = owners(sql, &project, &updates, &mut failed)?;
+        let mut slots = lock(sql, &project, &owners, &updates)?;
+        let now = super::now_ms();
+        let mut applied = 0;
+        for (index, update) in &updates {
+            let Some(slot) = owners.get(index).and_then(|o| slots.get_mut(o)) else {
+                continue;
+            };
+            match profile::apply(slot.after.as_ref(), update, now, &limits) {
+                Ok(after) => {
+                    slot.after = after;
+                    applied += 1;
+                }
+                Err(problem) => failed.push(problem.at(*index, None)),
+            }
+        }
+        write(sql, &project, &slots)?;
+        Ok(applied)
+    })?;
+    failed.sort_by_key(|f| f.index);
+    Ok(JsonB(ingest::answer(applied, 0, &failed)))
+}
+
+/// The subject of each update, by its index; new ids get a number, except where there is nothing to create.
+fn owners(
+    sql: &Sql,
+    project: &Project,
+    updates: &[(usize, Update)],
+    failed: &mut Vec<RecordError>,
+) -> Result<HashMap<usize, Owner>> {
+    let mut by_kind: BTreeMap<Kind, Vec<(usize, &str)>> = BTreeMap::new();
+    for (index, update) in updates {
+        match &update.target {
+            Target::User(id) => by_kind.entry(USER).or_default().push((*index, id)),
+            Target::Group { key, id } => match project.key(key) {
+                Some(k) => by_kind.entry(k.kind).or_default().push((*index, id)),
+                None => failed
+                    .push(RecordProblem::new("$group_key", format!("unknown group key \"{key}\"")).at(*index, None)),
+            },
+        }
+    }
+    let mut owners = HashMap::new();
+    for (kind, ids) in by_kind {
+        let numbers = lexicon::assign(sql, project, Space::Subject(kind), ids.iter().map(|(_, id)| *id))?;
+        owners.extend(
+            ids.into_iter()
+                .filter_map(|(i, id)| Some((i, (kind, numbers.get(id).copied()?)))),
+        );
+    }
+    Ok(owners)
+}
+
+/// Locks the profiles in order of their numbers, making the row where an update may create it: two sessions that update one
+/// new profile meet at that row, and neither overwrites what the other set.
+fn lock(
+    sql: &Sql,
+    project: &Project,
+    owners: &HashMap<usize, Owner>,
+    updates: &[(usize, Update)],
+) -> Result<BTreeMap<Owner, Slot>> {
+    let mut create: BTreeMap<Kind, Vec<i64>> = BTreeMap::new();
+    for (index, update) in updates {
+        let creates = update
+            .ops
+            .iter()
+            .any(|op| !matches!(op, Op::Remove(_) | Op::Unset(_) | Op::Delete));
+        if let Some((kind, no)) = owners.get(index) {
+            let numbers = create.entry(*kind).or_default();
+            if creates {
+                numbers.push(i64::from(*no));
+            }
+        }
+    }
+    let mut slots: BTreeMap<Owner, Slot> = owners
+        .values()
+        .map(|o| {
+            (
+                *o,
+                Slot {
+                    before: None,
+                    after: None,
+                },
+            )
+        })
+        .collect();
+    for (kind, mut numbers) in create {
+        numbers.sort_unstable();
+        numbers.dedup();
+        let all: Vec<i64> = slots
+            .keys()
+            .filter(|(k, _)| *k == kind)
+            .map(|(_, no)| i64::from(*no))
+            .collect();
+        let kind_no = Arg::Int2(kind as i16);
+        let rows = if kind == USER {
+            sql.write(
+                &project.sql("INSERT INTO @.user_profile (no, properties) SELECT x, '{}' FROM unnest($1) x ON CONFLICT DO NOTHING"),
+                &[Arg::Ints(&numbers)],
+            )?;
+            sql.write(
+                &project
+                    .sql("SELECT no, properties::text FROM @.user_profile WHERE no = ANY($1) ORDER BY no FOR UPDATE"),
+                &[Arg::Ints(&all)],
+            )?
+        } else {
+            sql.write(
+                &project.sql(
+                    "INSERT INTO @.group_profile (kind, no, properties) SELECT $2, x, '{}' FROM unnest($1) x ON CONFLICT DO NOTHING",
+                ),
+                &[Arg::Ints(&numbers), kind_no],
+            )?;
+            sql.write(
+                &project.sql(
+                    "SELECT no, properties::text FROM @.group_profile WHERE no = ANY($1) AND kind = $2 ORDER BY no FOR UPDATE",
+                ),
+                &[Arg::Ints(&all), kind_no],
+            )?
+        };
+        for i in 0..rows.len() {
+            let no = u32::try_from(rows.int(i, 0)?).unwrap_or(0);
+            let json: serde_json::Value =
+                serde_json::from_str(rows.text(i, 1)?).map_err(|e| Failure::internal(format!("profile: {e}")))?;
+            let value = Value::from_json(&json);
+            // A row that was made a moment ago, or that holds nothing, is no profile yet.
+            let profile = (value != Value::Object(Vec::new())).then_some(value);
+            if let Some(slot) = slots.get_mut(&(kind, no)) {
+                *slot = Slot {
+                    before: profile.clone(),
+                    after: profile,
+                };
+            }
+        }
+    }
+    Ok(slots)
+}
+
+fn write(sql: &Sql, project: &Project, slots: &BTreeMap<Owner, Slot>) -> Result<()> {
+    let kinds: std::collections::BTreeSet<Kind> = slots.keys().map(|(k, _)| *k).collect();
+    for kind in kinds {
+        let (mut changed, mut gone) = (Vec::new(), Vec::new());
+        for ((_, no), slot) in slots.iter().filter(|((k, _), _)| *k == kind) {
+            match &slot.after {
+                None => gone.push(i64::from(*no)),
+                Some(v) if slot.before.as_ref() != Some(v) => changed.push((i64::from(*no), v.to_json().to_string())),
+                Some(_) => {}
+            }
+        }
+        let numbers: Vec<i64> = changed.iter().map(|(no, _)| *no).collect();
+        let texts: Vec<&str> = changed.iter().map(|(_, t)| t.as_str()).collect();
+        let (table, key, where_kind) = if kind == USER {
+            ("user_profile", "", "")
+        } else {
+            ("group_profile", "p.kind = $3 AND ", "kind = $2 AND ")
+        };
+        let set = project.sql(&format!(
+            "UPDATE @.{table} p SET properties = x.t::jsonb, updated_at = now()
+             FROM unnest($1, $2) AS x(no, t) WHERE {key}p.no = x.no"
+        ));
+        let delete = project.sql(&format!("DELETE FROM @.{table} WHERE {where_kind}no = ANY($1)"));
+        let kind_no = Arg::Int2(kind as i16);
+        if kind == USER {
+            sql.write(&set, &[Arg::Ints(&numbers), Arg::Texts(&texts)])?;
+            sql.write(&delete, &[Arg::Ints(&gone)])?;
+        } else {
+            sql.write(&set, &[Arg::Ints(&numbers), Arg::Texts(&texts), kind_no])?;
+            sql.write(&delete, &[Arg::Ints(&gone), kind_no])?;
+        }
+    }
+    Ok(())
+}
+
+#[pg_extern(schema = "analytics_groups", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn update_users(updates: Option<JsonB>, project: default!(Option<&str>, "NULL")) -> Result<JsonB, ErrorReport> {
+    Ok(update(What::Users, updates, project)?)
+}
+
+#[pg_extern(schema = "analytics_groups", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn update_groups(updates: Option<JsonB>, project: default!(Option<&str>, "NULL")) -> Result<JsonB, ErrorReport> {
+    Ok(update(What::Groups, updates, project)?)
+}

@@ -1,0 +1,207 @@
+//! The SQL functions that take events.
+
+use crate::error::{Failure, Result};
+use crate::pg::interrupts::Interrupts;
+use crate::pg::spi;
+use crate::settings;
+use engine::ingest::{self, Batch, Outcome, Settings, Sink};
+use engine::limits::Limits;
+use engine::tick::{EVERY, Tick};
+use engine::value::Value;
+use pgrx::JsonB;
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// Microseconds from 1970-01-01 to 2000-01-01, where Postgres counts from.
+const PG_EPOCH_US: i64 = 946_684_800_000_000;
+
+/// Milliseconds since 1970, rounded to the nearest.
+fn to_ms(at: TimestampWithTimeZone) -> i64 {
+    let us: pg_sys::TimestampTz = at.into();
+    us.saturating_add(PG_EPOCH_US).saturating_add(500).div_euclid(1000)
+}
+
+fn refused(message: String) -> Failure {
+    Failure::param(message, "Nothing of this call was stored.")
+}
+
+/// What to do with a batch that has refused records.
+fn aborts(on_error: Option<&str>) -> Result<bool> {
+    match on_error {
+        Some("continue") => Ok(false),
+        Some("abort") => Ok(true),
+        other => Err(Failure::param(
+            format!(
+                "unknown value {} of on_error",
+                other.map_or("NULL".into(), |o| format!("\"{o}\""))
+            ),
+            "Use 'continue' (store the good records, list the others) or 'abort' (raise an error, store nothing).",
+        )),
+    }
+}
+
+/// Events gathered before they are stored: bounds the memory of a call, whatever is sent.
+const SLICE: usize = 50_000;
+
+/// Opens the project, reads the records with its keys, stores them slice by slice, and answers in the shape of `/import`.
+fn run(
+    project: Option<&str>,
+    strict: bool,
+    on_error: Option<&str>,
+    read: impl FnOnce(&Settings, Sink) -> engine::error::Result<()>,
+) -> Result<JsonB> {
+    let abort = aborts(on_error)?;
+    spi::connect(|sql| {
+        let project = super::open(sql, project)?;
+        let (limits, keys) = (settings::limits(), super::keys(&project));
+        let settings = Settings {
+            limits: &limits,
+            now_ms: super::now_ms(),
+            strict,
+            keys: &keys,
+        };
+        let (mut imported, mut duplicates, mut failed) = (0, 0, Vec::new());
+        let mut batch = Batch::default();
+        // The engine's sink speaks the engine's errors; ours is kept beside it.
+        let mut failure = None;
+        let mut flush = |batch: &mut Batch| {
+            let stored = super::store(sql, &project, batch)?;
+            imported += stored.imported;
+            duplicates += stored.duplicates;
+            failed.append(&mut batch.failed);
+            *batch = Batch::default();
+            Ok::<(), Failure>(())
+        };
+        let outcome = read(&settings, &mut |record| {
+            batch.push(record)?;
+            if abort && let Some(f) = batch.failed.first() {
+                failure = Some(refused(format!("record {}: {}", f.index, f.message)));
+                return Err(engine::error::Error::Cancelled);
+            }
+            if batch.events.len() >= SLICE
+                && let Err(f) = flush(&mut batch)
+            {
+                failure = Some(f);
+                return Err(engine::error::Error::Cancelled);
+            }
+            Ok(())
+        });
+        if let Some(f) = failure {
+            return Err(f);
+        }
+        outcome?;
+        flush(&mut batch)?;
+        Ok(JsonB(ingest::answer(imported, duplicates, &failed)))
+    })
+}
+
+#[pg_extern(schema = "analytics_groups", name = "track", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn track_one(
+    event: Option<&str>,
+    distinct_id: Option<&str>,
+    properties: default!(Option<JsonB>, "'{}'"),
+    at: default!(Option<TimestampWithTimeZone>, "now()"),
+    insert_id: default!(Option<&str>, "NULL"),
+    project: default!(Option<&str>, "NULL"),
+) -> Result<bool, ErrorReport> {
+    let event =
+        event.ok_or_else(|| Failure::param("event must not be NULL", "Name what happened, for example 'Sign Up'."))?;
+    let properties = properties.map_or(Value::Object(Vec::new()), |p| Value::from_json(&p.0));
+    let stored = spi::connect(|sql| {
+        let project = super::open(sql, project)?;
+        let (limits, keys) = (settings::limits(), super::keys(&project));
+        let now_ms = super::now_ms();
+        let settings = Settings {
+            limits: &limits,
+            now_ms,
+            strict: true,
+            keys: &keys,
+        };
+        let at = at.map_or(now_ms, to_ms);
+        let mut batch = Batch::default();
+        batch.push(ingest::from_parts(
+            event,
+            distinct_id,
+            properties,
+            at,
+            insert_id,
+            &settings,
+        ))?;
+        if let Some(f) = batch.failed.first() {
+            return Err(Failure::param(f.message.clone(), "The event was not stored."));
+        }
+        super::store(sql, &project, &batch)
+    })?;
+    Ok(stored.imported > 0)
+}
+
+#[pg_extern(schema = "analytics_groups", name = "track", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn track_json(
+    events: Option<JsonB>,
+    strict: default!(bool, true),
+    on_error: default!(Option<&str>, "'continue'"),
+    project: default!(Option<&str>, "NULL"),
+) -> Result<JsonB, ErrorReport> {
+    let events = events
+        .ok_or_else(|| Failure::param("events must not be NULL", "Send one event object or an array of them."))?;
+    Ok(run(project, strict, on_error, |settings, sink| {
+        let records = match &events.0 {
+            serde_json::Value::Array(records) => records.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        check_count(records.len(), settings.limits)?;
+        for (i, record) in records.iter().enumerate() {
+            if i % EVERY == 0 {
+                Interrupts.tick()?;
+            }
+            sink(read_value(record, i, settings))?;
+        }
+        Ok(())
+    })?)
+}
+
+fn read_value(record: &serde_json::Value, index: usize, settings: &Settings) -> Outcome {
+    ingest::parse_value(Value::from_json(record), index, settings)
+}
+
+fn check_count(records: usize, limits: &Limits) -> engine::error::Result<()> {
+    if records > limits.batch_records {
+        return Err(engine::error::Error::Limit {
+            message: format!("more than {} records in one call", limits.batch_records),
+            hint: Some("Split the records over several calls.".into()),
+        });
+    }
+    Ok(())
+}
+
+#[pg_extern(schema = "analytics_groups", name = "track_ndjson", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn track_ndjson_text(
+    lines: Option<&str>,
+    strict: default!(bool, true),
+    on_error: default!(Option<&str>, "'continue'"),
+    project: default!(Option<&str>, "NULL"),
+) -> Result<JsonB, ErrorReport> {
+    Ok(ndjson(lines.map(str::as_bytes), strict, on_error, project)?)
+}
+
+#[pg_extern(schema = "analytics_groups", name = "track_ndjson", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn track_ndjson_bytes(
+    lines: Option<&[u8]>,
+    strict: default!(bool, true),
+    on_error: default!(Option<&str>, "'continue'"),
+    project: default!(Option<&str>, "NULL"),
+) -> Result<JsonB, ErrorReport> {
+    Ok(ndjson(lines, strict, on_error, project)?)
+}
+
+fn ndjson(lines: Option<&[u8]>, strict: bool, on_error: Option<&str>, project: Option<&str>) -> Result<JsonB> {
+    let lines = lines.ok_or_else(|| Failure::param("lines must not be NULL", "Send one JSON event a line."))?;
+    run(project, strict, on_error, |settings, sink| {
+        ingest::each_ndjson(lines, settings, &mut Interrupts, sink)
+    })
+}

@@ -1,0 +1,306 @@
+//! What a report knows of the project's names: filled from its references before anything is bound, so that binding and
+//! counting need no SQL.
+
+use crate::error::Result;
+use crate::pg::interrupts;
+use crate::pg::spi::{Arg, Sql};
+use crate::registry::Project;
+use crate::registry::lexicon::{self, Space};
+use engine::chunk::{Kind, Membership, ProfileColumn, SharedProfile, SubjectNo, USER};
+use engine::error::Error;
+use engine::expr::{Names, References, SelectorSpec};
+use engine::time::Calendar;
+use engine::value::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// The id of the subject itself, as a property of its profile.
+pub const GROUP_ID: &str = "$group_id";
+
+/// Names of one project, as far as a report needs them.
+pub struct Context<'a> {
+    sql: &'a Sql,
+    project: &'a Project,
+    events: HashMap<String, u32>,
+    properties: HashMap<String, u32>,
+    users: BTreeMap<String, SharedProfile>,
+    groups: BTreeMap<(Kind, String), SharedProfile>,
+    memberships: BTreeMap<Kind, Arc<Membership>>,
+    event_names: Option<SharedProfile>,
+    distinct_ids: Option<SharedProfile>,
+}
+
+impl<'a> Context<'a> {
+    /// Looks up everything that `references` and the selectors name.
+    pub fn new(
+        sql: &'a Sql,
+        project: &'a Project,
+        specs: &[&SelectorSpec],
+        mut references: References,
+    ) -> Result<Self> {
+        let mut c = Context {
+            sql,
+            project,
+            events: HashMap::new(),
+            properties: HashMap::new(),
+            users: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            memberships: BTreeMap::new(),
+            event_names: None,
+            distinct_ids: None,
+        };
+        let mut names = BTreeSet::new();
+        for spec in specs {
+            references.merge(spec.references());
+            names.extend(spec.event_names());
+        }
+        c.find(Space::Event, names)?;
+        c.add(&references)?;
+        Ok(c)
+    }
+
+    fn find<'n>(&mut self, space: Space, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
+        let names: Vec<&str> = names.into_iter().collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let found = lexicon::find(self.sql, self.project, space, &names)?;
+        let into = if space == Space::Event {
+            &mut self.events
+        } else {
+            &mut self.properties
+        };
+        into.extend(found.into_iter().map(|(n, no)| (n.to_string(), no)));
+        Ok(())
+    }
+
+    fn add(&mut self, references: &References) -> Result<()> {
+        self.find(Space::Property, references.properties.iter().map(String::as_str))?;
+        for p in &references.user {
+            let column = if p == "$distinct_id" {
+                self.ids(USER)?
+            } else {
+                self.profile(USER, p)?
+            };
+            self.users.insert(p.clone(), column);
+        }
+        for (key, p) in &references.group {
+            if let Some(kind) = self.project.key(key).map(|k| k.kind) {
+                self.load_group(kind, p)?;
+                self.load_membership(kind)?;
+            }
+        }
+        if references.event_name {
+            self.event_names = Some(self.names_of_events()?);
+        }
+        if references.distinct_id {
+            self.distinct_ids = Some(self.ids(USER)?);
+        }
+        Ok(())
+    }
+
+    /// A property of the groups of a key.
+    pub fn load_group(&mut self, kind: Kind, property: &str) -> Result<SharedProfile> {
+        let key = (kind, property.to_string());
+        if let Some(c) = self.groups.get(&key) {
+            return Ok(c.clone());
+        }
+        let column = if property == GROUP_ID {
+            self.ids(kind)?
+        } else {
+            self.profile(kind, property)?
+        };
+        self.groups.insert(key, column.clone());
+        Ok(column)
+    }
+
+    /// A property of users.
+    pub fn load_user(&mut self, property: &str) -> Result<SharedProfile> {
+        if let Some(c) = self.users.get(property) {
+            return Ok(c.clone());
+        }
+        let column = if property == "$distinct_id" {
+            self.ids(USER)?
+        } else {
+            self.profile(USER, property)?
+        };
+        self.users.insert(property.to_string(), column.clone());
+        Ok(column)
+    }
+
+    /// The number of an event property, 0 when nobody sent it.
+    pub fn load_property(&mut self, name: &str) -> Result<u32> {
+        if !self.properties.contains_key(name) {
+            self.find(Space::Property, [name])?;
+        }
+        Ok(self.properties.get(name).copied().unwrap_or(0))
+    }
+
+    /// The groups of a key in the users' profile lists.
+    pub fn load_membership(&mut self, kind: Kind) -> Result<Option<Arc<Membership>>> {
+        let Some(key) = self.project.keys.iter().find(|k| k.kind == kind) else {
+            return Ok(None);
+        };
+        if let Some(m) = self.memberships.get(&kind) {
+            return Ok(Some(m.clone()));
+        }
+        let rows = self.sql.read(
+            &self.project.sql(
+                "SELECT p.no, s.no FROM @.user_profile p
+                 CROSS JOIN LATERAL jsonb_array_elements(
+                     CASE jsonb_typeof(p.properties -> $1) WHEN 'array' THEN p.properties -> $1
+                     ELSE jsonb_build_array(p.properties -> $1) END) e
+                 JOIN @.subject s ON s.kind = $2 AND s.id = CASE jsonb_typeof(e.value)
+                     WHEN 'number' THEN trim_scale((e.value #>> '{}')::numeric)::text ELSE e.value #>> '{}' END
+                 WHERE p.properties ? $1 GROUP BY p.no, s.no ORDER BY p.no, s.no",
+            ),
+            &[Arg::Text(&key.property), Arg::Int2(kind as i16)],
+        )?;
+        let mut pairs: Vec<(SubjectNo, SubjectNo)> = engine::error::try_vec(rows.len(), "memberships")?;
+        for i in 0..rows.len() {
+            pairs.push((rows.int(i, 0)? as u32, rows.int(i, 1)? as u32));
+        }
+        let m = Arc::new(Membership::from_pairs(&pairs)?);
+        self.memberships.insert(kind, m.clone());
+        Ok(Some(m))
+    }
+
+    fn ids(&self, kind: Kind) -> Result<SharedProfile> {
+        let rows = self.sql.read(
+            &self
+                .project
+                .sql("SELECT no, id FROM @.subject WHERE kind = $1 ORDER BY no"),
+            &[Arg::Int2(kind as i16)],
+        )?;
+        column((0..rows.len()).map(|i| Ok((rows.int(i, 0)? as u32, Value::str(rows.text(i, 1)?)))))
+    }
+
+    fn names_of_events(&self) -> Result<SharedProfile> {
+        let rows = self.sql.read(
+            &self
+                .project
+                .sql("SELECT no::bigint, name FROM @.event_name ORDER BY no"),
+            &[],
+        )?;
+        column((0..rows.len()).map(|i| Ok((rows.int(i, 0)? as u32, Value::str(rows.text(i, 1)?)))))
+    }
+
+    fn profile(&self, kind: Kind, property: &str) -> Result<SharedProfile> {
+        let rows = if kind == USER {
+            self.sql.read(
+                &self
+                    .project
+                    .sql("SELECT no, (properties -> $1)::text FROM @.user_profile WHERE properties ? $1 ORDER BY no"),
+                &[Arg::Text(property)],
+            )?
+        } else {
+            self.sql.read(
+                &self.project.sql(
+                    "SELECT no, (properties -> $1)::text FROM @.group_profile WHERE kind = $2 AND properties ? $1 ORDER BY no",
+                ),
+                &[Arg::Text(property), Arg::Int2(kind as i16)],
+            )?
+        };
+        column((0..rows.len()).map(|i| {
+            let value =
+                serde_json::from_str(rows.text(i, 1)?).map_err(|e| Error::corrupt(format!("profile property: {e}")))?;
+            Ok((rows.int(i, 0)? as u32, value))
+        }))
+    }
+
+    /// Says that nobody ever sent an event, with near spellings.
+    pub fn notice_unknown_event(&self, name: &str) -> Result<()> {
+        if !self.events.contains_key(name) {
+            let near = lexicon::near(self.sql, self.project, Space::Event, name)?;
+            let near: Vec<String> = near.iter().map(|n| format!("\"{n}\"")).collect();
+            let hint = if near.is_empty() {
+                String::new()
+            } else {
+                format!(" Did you mean {}?", near.join(" or "))
+            };
+            interrupts::notice(&format!(
+                "event \"{name}\" was never sent to project \"{}\".{hint}",
+                self.project.name
+            ));
+        }
+        Ok(())
+    }
+
+    /// Where identities were merged: the canonical user of each user.
+    pub fn remap(&self) -> Result<Option<Vec<SubjectNo>>> {
+        let rows = self.sql.read(
+            &self.project.sql("SELECT no, canonical FROM @.identity ORDER BY no"),
+            &[],
+        )?;
+        if rows.len() == 0 {
+            return Ok(None);
+        }
+        let last = u32::try_from(rows.int(rows.len() - 1, 0)?).unwrap_or(0);
+        let mut remap = engine::error::try_vec(last as usize + 1, "merged identities")?;
+        remap.extend(0..=last);
+        for i in 0..rows.len() {
+            if let Some(to) = remap.get_mut(rows.int(i, 0)? as usize) {
+                *to = rows.int(i, 1)? as u32;
+            }
+        }
+        Ok(Some(remap))
+    }
+}
+
+/// A profile column from (number, value) in order of the numbers.
+fn column(rows: impl Iterator<Item = Result<(SubjectNo, Value)>>) -> Result<SharedProfile> {
+    let mut seen: HashMap<Value, u32> = HashMap::new();
+    let mut c = ProfileColumn::default();
+    for row in rows {
+        let (no, value) = row?;
+        if matches!(value, Value::Null) {
+            continue;
+        }
+        let index = no as usize;
+        if c.codes.len() <= index {
+            c.codes
+                .try_reserve(index + 1 - c.codes.len())
+                .map_err(|_| Error::OutOfMemory("a profile property"))?;
+            c.codes.resize(index + 1, 0);
+        }
+        let next = seen.len() as u32 + 1;
+        let code = *seen.entry(value.clone()).or_insert(next);
+        if code == next {
+            c.values.push(value);
+        }
+        if let Some(slot) = c.codes.get_mut(index) {
+            *slot = code;
+        }
+    }
+    Ok(Arc::new(c))
+}
+
+impl Names for Context<'_> {
+    fn event(&self, name: &str) -> Option<u32> {
+        self.events.get(name).copied()
+    }
+    fn property(&self, name: &str) -> Option<u32> {
+        self.properties.get(name).copied()
+    }
+    fn group_kind(&self, key: &str) -> Option<Kind> {
+        self.project.key(key).map(|k| k.kind)
+    }
+    fn user_column(&self, property: &str) -> Option<SharedProfile> {
+        self.users.get(property).cloned()
+    }
+    fn group_column(&self, kind: Kind, property: &str) -> Option<SharedProfile> {
+        self.groups.get(&(kind, property.to_string())).cloned()
+    }
+    fn membership(&self, kind: Kind) -> Option<Arc<Membership>> {
+        self.memberships.get(&kind).cloned()
+    }
+    fn event_names(&self) -> Option<SharedProfile> {
+        self.event_names.clone()
+    }
+    fn distinct_ids(&self) -> Option<SharedProfile> {
+        self.distinct_ids.clone()
+    }
+    fn calendar(&self) -> &Calendar {
+        &self.project.calendar
+    }
+}

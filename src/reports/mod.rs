@@ -1,0 +1,11 @@
+//! One file per report: read the arguments, make a plan, read the store, run the engine's kernel, return rows.
+//!
+//! A report never touches stored bytes and never writes: it runs on a hot standby and in READ ONLY transactions.
+
+mod arguments;
+pub mod attributed;
+mod context;
+mod funnel;
+mod insights;
+mod query_profiles;
+mod retention;

@@ -1,0 +1,222 @@
+//! Every setting of the extension, `analytics_groups.*`. None of them decides about rights.
+
+use engine::limits::Limits;
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use std::ffi::{CStr, CString};
+
+static PROJECT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"default"));
+static MAX_GROUP_KEYS: GucSetting<i32> = GucSetting::<i32>::new(5);
+static MAX_GROUPS_PER_EVENT: GucSetting<i32> = GucSetting::<i32>::new(300);
+static AUTO_MAINTAIN: GucSetting<bool> = GucSetting::<bool>::new(true);
+static MAINTAIN_AFTER: GucSetting<i32> = GucSetting::<i32>::new(200_000);
+static DEDUPE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"replace"));
+static QUERY_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1 << 20);
+static BLOCK_EVENTS: GucSetting<i32> = GucSetting::<i32>::new(200);
+static SEGMENT_ROWS: GucSetting<i32> = GucSetting::<i32>::new(65_536);
+static MAX_RECORD_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024);
+static MAX_PROPERTIES: GucSetting<i32> = GucSetting::<i32>::new(255);
+static MAX_STRING_LENGTH: GucSetting<i32> = GucSetting::<i32>::new(255);
+static MAX_PROFILE_PROPERTIES: GucSetting<i32> = GucSetting::<i32>::new(2000);
+static MAX_BATCH_RECORDS: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
+
+fn int(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<i32>,
+    range: std::ops::RangeInclusive<i32>,
+    flags: GucFlags,
+) {
+    GucRegistry::define_int_guc(
+        name,
+        short,
+        long,
+        setting,
+        *range.start(),
+        *range.end(),
+        GucContext::Userset,
+        flags,
+    );
+}
+
+/// Defines the settings; called once when the library is loaded.
+pub fn register() {
+    GucRegistry::define_string_guc(
+        c"analytics_groups.project",
+        c"The project of calls that name none.",
+        c"Every function takes project => 'name'; without it this project is meant. The project default is created the first time it is needed.",
+        &PROJECT,
+        GucContext::Userset,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.max_group_keys",
+        c"Group keys one project may register.",
+        c"The sixth add_group_key is an error by default. There is no technical meaning behind the number; every key costs one column of group numbers per event that carries it.",
+        &MAX_GROUP_KEYS,
+        1..=1000,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.max_groups_per_event",
+        c"Groups of one key that one event may be attributed to.",
+        c"A longer list is cut after this many distinct ids; what was left out is reported and counted in ingest_errors.",
+        &MAX_GROUPS_PER_EVENT,
+        1..=10_000,
+        GucFlags::empty(),
+    );
+    GucRegistry::define_bool_guc(
+        c"analytics_groups.auto_maintain",
+        c"Maintain while ingesting when much is waiting.",
+        c"When on, a call that ingests seals waiting events once there are more than analytics_groups.maintain_after of them. Turn it off to maintain only by CALL analytics_groups.maintain().",
+        &AUTO_MAINTAIN,
+        GucContext::Userset,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.maintain_after",
+        c"Events that may wait before ingestion maintains.",
+        c"Only used with analytics_groups.auto_maintain.",
+        &MAINTAIN_AFTER,
+        1..=i32::MAX,
+        GucFlags::empty(),
+    );
+    GucRegistry::define_string_guc(
+        c"analytics_groups.dedupe",
+        c"Which of two events with one identity stays: replace (the last ingested) or skip (the first).",
+        c"Identity is event, distinct_id, time and $insert_id; an event without $insert_id is never a duplicate. The setting counts at ingestion.",
+        &DEDUPE,
+        GucContext::Userset,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.query_memory",
+        c"Memory one report may use.",
+        c"A report that needs more is an error with a hint, never a dead server.",
+        &QUERY_MEMORY,
+        1024..=i32::MAX,
+        GucFlags::UNIT_KB,
+    );
+    int(
+        c"analytics_groups.block_events",
+        c"Events from which a batch is stored as one compressed block.",
+        c"Smaller batches are stored as single rows until the next maintenance.",
+        &BLOCK_EVENTS,
+        1..=1_000_000,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.segment_rows",
+        c"Rows a sealed segment aims at.",
+        c"Rare events share a segment over many days; a day with more than twice as many rows is cut by users.",
+        &SEGMENT_ROWS,
+        16..=1_000_000,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.max_record_size",
+        c"Size of one event or profile update.",
+        c"A larger record is refused, the others beside it are stored.",
+        &MAX_RECORD_SIZE,
+        1..=102_400,
+        GucFlags::UNIT_KB,
+    );
+    int(
+        c"analytics_groups.max_properties",
+        c"Properties of one event.",
+        c"An event with more is refused.",
+        &MAX_PROPERTIES,
+        1..=10_000,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.max_string_length",
+        c"Characters of a name, an id or a string value.",
+        c"Longer values are cut; a longer group id is refused in strict mode. Ids are indexed, so the limit cannot be raised past 500.",
+        &MAX_STRING_LENGTH,
+        1..=500,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.max_profile_properties",
+        c"Properties of one profile.",
+        c"An update that would add more is refused.",
+        &MAX_PROFILE_PROPERTIES,
+        1..=100_000,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.max_batch_records",
+        c"Records of one call.",
+        c"A longer batch is refused as a whole.",
+        &MAX_BATCH_RECORDS,
+        1..=10_000_000,
+        GucFlags::empty(),
+    );
+    crate::pg::guc::reserve_prefix(c"analytics_groups");
+}
+
+/// The limits of ingestion as they are set now.
+pub fn limits() -> Limits {
+    let n = |s: &GucSetting<i32>| usize::try_from(s.get()).unwrap_or(0);
+    Limits {
+        record_bytes: n(&MAX_RECORD_SIZE) << 10,
+        properties: n(&MAX_PROPERTIES),
+        string_chars: n(&MAX_STRING_LENGTH),
+        profile_properties: n(&MAX_PROFILE_PROPERTIES),
+        groups_per_event: n(&MAX_GROUPS_PER_EVENT),
+        batch_records: n(&MAX_BATCH_RECORDS),
+        ..Limits::default()
+    }
+}
+
+fn text(setting: &GucSetting<Option<CString>>, default: &str) -> String {
+    match setting.get().and_then(|c| c.into_string().ok()) {
+        Some(s) if !s.is_empty() => s,
+        _ => default.to_string(),
+    }
+}
+
+/// The project of calls that name none.
+pub fn project() -> String {
+    text(&PROJECT, "default")
+}
+
+/// Which of two events with one identity stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dedupe {
+    Replace,
+    Skip,
+}
+
+/// The dedupe mode, or an error that names the two.
+pub fn dedupe() -> crate::error::Result<Dedupe> {
+    match text(&DEDUPE, "replace").as_str() {
+        "replace" => Ok(Dedupe::Replace),
+        "skip" => Ok(Dedupe::Skip),
+        other => Err(crate::error::Failure::param(
+            format!("unknown value \"{other}\" of analytics_groups.dedupe"),
+            "Use replace or skip.",
+        )),
+    }
+}
+
+/// Bytes one report may use.
+pub fn query_memory() -> usize {
+    usize::try_from(QUERY_MEMORY.get()).unwrap_or(1) << 10
+}
+
+/// Whether ingestion maintains, and from how many waiting events on.
+pub fn auto_maintain() -> Option<i64> {
+    AUTO_MAINTAIN.get().then(|| i64::from(MAINTAIN_AFTER.get()))
+}
+
+/// Events from which a batch becomes a block.
+pub fn block_events() -> usize {
+    usize::try_from(BLOCK_EVENTS.get()).unwrap_or(1)
+}
+
+/// Rows a segment aims at.
+pub fn segment_rows() -> usize {
+    usize::try_from(SEGMENT_ROWS.get()).unwrap_or(1)
+}

@@ -1,0 +1,64 @@
+//! The store: where events wait (rows, blocks), where they are sealed (segments), and how both are read as chunks.
+//!
+//! It knows buffers, batches and days; it does not know what a funnel is.
+
+pub mod append;
+pub mod backfill;
+pub mod maintain;
+pub mod scan;
+pub mod segment;
+pub mod verify;
+
+use crate::error::Result;
+use crate::pg::spi::{Arg, Sql};
+use crate::registry::Project;
+
+/// What an advisory lock of a project protects.
+#[derive(Clone, Copy)]
+pub enum Lock {
+    /// Held shared by every ingestion; exclusively by what must wait for all of them.
+    Ingest = 1,
+    /// Held by the one maintenance (or backfill) of a project.
+    Maintain = 2,
+}
+
+fn lock_key(project: &str, lock: Lock) -> i64 {
+    engine::row::insert_hash(&format!("analytics_groups {} {project}", lock as u8)) as i64
+}
+
+/// Takes a lock until the end of the transaction, after everybody else that holds it.
+pub fn lock(sql: &Sql, project: &str, lock: Lock) -> Result<()> {
+    sql.write(
+        "SELECT pg_catalog.pg_advisory_xact_lock($1)",
+        &[Arg::Int(lock_key(project, lock))],
+    )?;
+    Ok(())
+}
+
+/// Takes a lock beside others that hold it the same way.
+pub fn lock_shared(sql: &Sql, project: &str, lock: Lock) -> Result<()> {
+    sql.write(
+        "SELECT pg_catalog.pg_advisory_xact_lock_shared($1)",
+        &[Arg::Int(lock_key(project, lock))],
+    )?;
+    Ok(())
+}
+
+/// Takes a lock if nobody holds it.
+pub fn try_lock(sql: &Sql, project: &str, lock: Lock) -> Result<bool> {
+    let rows = sql.write(
+        "SELECT pg_catalog.pg_try_advisory_xact_lock($1)",
+        &[Arg::Int(lock_key(project, lock))],
+    )?;
+    Ok(rows.get::<bool>(0, 0).unwrap_or(false))
+}
+
+/// Events that wait for maintenance, by what the blocks and rows say of themselves.
+pub fn waiting(sql: &Sql, project: &Project) -> Result<i64> {
+    let rows = sql.write(
+        &project
+            .sql("SELECT (SELECT coalesce(sum(n), 0) FROM @.event_block)::bigint + (SELECT count(*) FROM @.event_row)"),
+        &[],
+    )?;
+    rows.int(0, 0)
+}

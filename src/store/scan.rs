@@ -1,0 +1,205 @@
+//! Reading: the events of a span as chunks, each row once, whether it is sealed or still waits.
+
+use super::segment;
+use crate::error::Result;
+use crate::pg::interrupts::Interrupts;
+use crate::pg::spi::{Arg, Sql};
+use crate::registry::Project;
+use crate::settings;
+use engine::block::{self, Wanted};
+use engine::chunk::{Chunk, Kind};
+use engine::chunk_builder::ChunkBuilder;
+use engine::dedupe::Duplicates;
+use engine::error::Error;
+use engine::mask::Mask;
+use engine::row;
+use engine::tick::{EVERY, Tick};
+use engine::time::Span64;
+
+/// What a reader needs.
+#[derive(Debug, Clone, Default)]
+pub struct Need {
+    /// Event numbers; `None` = any event.
+    pub events: Option<Vec<u32>>,
+    /// Group columns.
+    pub kinds: Vec<Kind>,
+    /// Property columns.
+    pub properties: Vec<u32>,
+}
+
+/// Segments whose columns are looked up together.
+const SEGMENTS_AT_ONCE: usize = 256;
+
+/// Calls `each` with every chunk that may hold wanted events and the mask of its rows that count: inside the span, and not
+/// replaced by a duplicate. Rows of other events may be among them.
+pub fn scan(
+    sql: &Sql,
+    project: &Project,
+    need: &Need,
+    span: Span64,
+    each: &mut dyn FnMut(&Chunk, &Mask) -> Result<()>,
+) -> Result<()> {
+    if need.events.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(());
+    }
+    let waiting = waiting(sql, project, need, span)?;
+    let refs: Vec<&Chunk> = waiting.iter().collect();
+    let mut duplicates = Duplicates::new(&refs, &mut Interrupts)?;
+    sealed(sql, project, need, span, &mut duplicates, each)?;
+    let masks = duplicates.delta_masks();
+    for (chunk, stays) in waiting.iter().zip(masks) {
+        Interrupts.tick()?;
+        let mut keep = inside(chunk, span);
+        if let Some(stays) = stays {
+            keep.and(&stays);
+        }
+        if keep.any() {
+            each(chunk, &keep)?;
+        }
+    }
+    Ok(())
+}
+
+fn inside(chunk: &Chunk, span: Span64) -> Mask {
+    let within = |t: i64| t >= span.from && t < span.to;
+    if chunk.time.iter().all(|t| within(*t)) {
+        return Mask::all(chunk.len());
+    }
+    Mask::from_fn(chunk.len(), |i| chunk.time.get(i).is_some_and(|t| within(*t)))
+}
+
+fn event_list(need: &Need) -> Option<Vec<i32>> {
+    need.events.as_ref().map(|e| e.iter().map(|n| *n as i32).collect())
+}
+
+/// Blocks and rows that wait, decoded, with their insert columns.
+fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Result<Vec<Chunk>> {
+    let wanted = Wanted {
+        kinds: Some(need.kinds.clone()),
+        properties: Some(need.properties.clone()),
+        inserts: true,
+    };
+    let times = [Arg::Int(span.from), Arg::Int(span.to)];
+    let events = event_list(need);
+    let blocks = match &events {
+        None => sql.read(
+            &project.sql(
+                "SELECT batch, n::bigint, data FROM @.event_block WHERE at_max >= $1 AND at_min < $2 ORDER BY batch",
+            ),
+            &times,
+        )?,
+        Some(e) => sql.read(
+            &project.sql(
+                "SELECT batch, n::bigint, data FROM @.event_block
+                 WHERE at_max >= $1 AND at_min < $2 AND events && $3 ORDER BY batch",
+            ),
+            &[times[0], times[1], Arg::Int4s(e)],
+        )?,
+    };
+    let row_bytes = 40 + 8 * (need.kinds.len() + need.properties.len());
+    let mut bytes = 0usize;
+    let mut chunks = Vec::new();
+    for i in 0..blocks.len() {
+        Interrupts.tick()?;
+        bytes = bytes.saturating_add(row_bytes.saturating_mul(usize::try_from(blocks.int(i, 1)?).unwrap_or(0)));
+        check_memory(bytes)?;
+        let chunk = block::decode(&blocks.bytes(i, 2)?, &wanted)
+            .map_err(|e| crate::error::Failure::from(e).within(format!("block {}", blocks.int(i, 0).unwrap_or(0))))?;
+        chunks.push(chunk);
+    }
+    drop(blocks);
+    let rows = match &events {
+        None => sql.read(
+            &project.sql("SELECT batch, data FROM @.event_row WHERE at >= $1 AND at < $2"),
+            &times,
+        )?,
+        Some(e) => sql.read(
+            &project.sql("SELECT batch, data FROM @.event_row WHERE at >= $1 AND at < $2 AND event = ANY($3)"),
+            &[times[0], times[1], Arg::Int4s(e)],
+        )?,
+    };
+    check_memory(bytes.saturating_add(row_bytes.saturating_mul(rows.len())))?;
+    if rows.len() > 0 {
+        let mut builder = ChunkBuilder::new();
+        for i in 0..rows.len() {
+            if i % EVERY == 0 {
+                Interrupts.tick()?;
+            }
+            builder.push(&row::decode(&rows.bytes(i, 1)?)?, rows.int(i, 0)?)?;
+        }
+        chunks.push(builder.finish()?);
+    }
+    Ok(chunks)
+}
+
+fn check_memory(bytes: usize) -> Result<()> {
+    if bytes > settings::query_memory() {
+        return Err(Error::Limit {
+            message: "the events that wait for maintenance need more memory than analytics_groups.query_memory".into(),
+            hint: Some("Run CALL analytics_groups.maintain(), or raise the setting.".into()),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// Streams the segments in order of their days.
+fn sealed(
+    sql: &Sql,
+    project: &Project,
+    need: &Need,
+    span: Span64,
+    duplicates: &mut Duplicates,
+    each: &mut dyn FnMut(&Chunk, &Mask) -> Result<()>,
+) -> Result<()> {
+    let columns = format!("SELECT {}, users, times, inserts FROM @.segment", segment::HEAD);
+    let times = [Arg::Int(span.from), Arg::Int(span.to)];
+    let rows = match event_list(need) {
+        None => sql.read(
+            &project.sql(&format!(
+                "{columns} WHERE at_max >= $1 AND at_min < $2 ORDER BY day_min, event, user_min, no"
+            )),
+            &times,
+        )?,
+        Some(e) => sql.read(
+            &project.sql(&format!(
+                "{columns} WHERE at_max >= $1 AND at_min < $2 AND event = ANY($3) ORDER BY day_min, event, user_min, no"
+            )),
+            &[times[0], times[1], Arg::Int4s(&e)],
+        )?,
+    };
+    let heads = (0..rows.len())
+        .map(|i| segment::head(&rows, i))
+        .collect::<Result<Vec<_>>>()?;
+    let with_columns = !need.kinds.is_empty() || !need.properties.is_empty();
+    for (part, first) in heads.chunks(SEGMENTS_AT_ONCE).zip((0..).step_by(SEGMENTS_AT_ONCE)) {
+        let numbers: Vec<i64> = part.iter().map(|h| h.no).collect();
+        let found = if with_columns {
+            Some(segment::columns(
+                sql,
+                project,
+                &numbers,
+                Some((&need.kinds, &need.properties)),
+            )?)
+        } else {
+            None
+        };
+        for (k, head) in part.iter().enumerate() {
+            Interrupts.tick()?;
+            let may_touch = duplicates.may_touch(head.event, head.at_min, head.at_max);
+            let mut chunk = segment::core(&rows, first + k, head, may_touch)?;
+            if let Some(c) = &found {
+                c.decode_into(head.no, &mut chunk)
+                    .map_err(|e| e.within(format!("segment {}", head.no)))?;
+            }
+            let mut keep = inside(&chunk, span);
+            if may_touch && let Some(stays) = duplicates.check(&chunk) {
+                keep.and(&stays);
+            }
+            if keep.any() {
+                each(&chunk, &keep)?;
+            }
+        }
+    }
+    Ok(())
+}

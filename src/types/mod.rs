@@ -1,0 +1,104 @@
+//! The SQL types of the extension: input, output, functions and operators. No `unsafe` here.
+
+pub mod roaringbitmap;
+
+use engine::error::Error;
+use pgrx::PgSqlErrorCode::{self, *};
+use pgrx::pg_sys::panic::ErrorReport;
+
+/// The SQL error of an engine error; `bytes` is the SQLSTATE when bytes or a text are not a value of the type.
+fn report(e: Error, bytes: PgSqlErrorCode) -> ErrorReport {
+    let code = match &e {
+        Error::Corrupt(_) | Error::Syntax { .. } => bytes,
+        Error::Limit { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+        Error::Param { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
+        Error::Cancelled => ERRCODE_QUERY_CANCELED,
+        Error::OutOfMemory(_) => ERRCODE_OUT_OF_MEMORY,
+    };
+    let message = match &e {
+        // What was never stored is not corrupt, it is just wrong.
+        Error::Corrupt(what) if bytes != ERRCODE_DATA_CORRUPTED => format!("invalid bytes: {what}"),
+        _ => e.to_string(),
+    };
+    let hint = match e {
+        Error::Limit { hint, .. } | Error::Syntax { hint, .. } | Error::Param { hint, .. } => hint,
+        _ => None,
+    };
+    let report = ErrorReport::new(code, message, "");
+    match hint {
+        Some(hint) => report.set_hint(hint),
+        None => report,
+    }
+}
+
+/// For stored values: what is wrong with them is corruption.
+pub fn stored(e: Error) -> ErrorReport {
+    report(e, ERRCODE_DATA_CORRUPTED)
+}
+
+/// For text that a person or a dump wrote.
+pub fn text(e: Error) -> ErrorReport {
+    report(e, ERRCODE_INVALID_TEXT_REPRESENTATION)
+}
+
+/// For bytes that came from outside.
+pub fn binary(e: Error) -> ErrorReport {
+    report(e, ERRCODE_INVALID_BINARY_REPRESENTATION)
+}
+
+/// Bytes written as `\x` and hexadecimal digits; `None` when the text does not begin like that.
+pub fn from_hex(text: &str) -> Option<Result<Vec<u8>, ErrorReport>> {
+    let digits = text.trim_ascii().strip_prefix("\\x")?;
+    let bad = |message| {
+        ErrorReport::new(ERRCODE_INVALID_TEXT_REPRESENTATION, message, "")
+            .set_hint("After \\x comes an even number of hexadecimal digits.")
+    };
+    let mut bytes = Vec::new();
+    if bytes.try_reserve_exact(digits.len() / 2).is_err() {
+        return Some(Err(ErrorReport::new(ERRCODE_OUT_OF_MEMORY, "out of memory: bytes", "")));
+    }
+    let (pairs, odd) = digits.as_bytes().as_chunks::<2>();
+    if !odd.is_empty() {
+        return Some(Err(bad("invalid hexadecimal data: odd number of digits")));
+    }
+    let digit = |c: u8| char::from(c).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    for [hi, lo] in pairs {
+        match (digit(*hi), digit(*lo)) {
+            (Some(hi), Some(lo)) => bytes.push(hi << 4 | lo),
+            _ => return Some(Err(bad("invalid hexadecimal digit"))),
+        }
+    }
+    Some(Ok(bytes))
+}
+
+/// `\x` and the hexadecimal digits of `bytes`.
+pub fn to_hex(bytes: &[u8]) -> Result<String, ErrorReport> {
+    let mut out = String::new();
+    let size = bytes.len().saturating_mul(2).saturating_add(2);
+    crate::pg::varlena::total_size(size)?;
+    out.try_reserve_exact(size)
+        .map_err(|_| ErrorReport::new(ERRCODE_OUT_OF_MEMORY, "out of memory: text", ""))?;
+    out.push_str("\\x");
+    for b in bytes {
+        for digit in [b >> 4, b & 15] {
+            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+    Ok(out)
+}
+
+/// The text of a value as C wants it.
+pub fn to_c_string(text: String) -> Result<std::ffi::CString, ErrorReport> {
+    std::ffi::CString::new(text).map_err(|_| ErrorReport::new(ERRCODE_INTERNAL_ERROR, "a text with a zero byte", ""))
+}
+
+/// The argument of an INPUT function as text.
+pub fn from_c_str(text: &std::ffi::CStr) -> Result<&str, ErrorReport> {
+    text.to_str().map_err(|_| {
+        ErrorReport::new(
+            ERRCODE_INVALID_TEXT_REPRESENTATION,
+            "invalid character in a literal",
+            "",
+        )
+    })
+}
