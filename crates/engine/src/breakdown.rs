@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// Most dimensions of one breakdown.
 pub const MAX_DIMENSIONS: usize = 4;
 
+/// Segments are numbered below this.
+pub const MAX_SEGMENTS: u32 = 1 << 31;
+
 /// Segment of what has no value.
 pub const NOT_SET: &str = "(not set)";
 /// Segment of the empty string.
@@ -191,7 +194,7 @@ impl Segments {
 fn number(n: usize) -> Result<u32> {
     u32::try_from(n)
         .ok()
-        .filter(|n| *n < u32::MAX)
+        .filter(|n| *n < MAX_SEGMENTS)
         .ok_or_else(|| Error::Limit {
             message: "too many segments".into(),
             hint: Some("Break down by a property with fewer values.".into()),

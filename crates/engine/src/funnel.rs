@@ -359,7 +359,7 @@ fn median(v: &mut [i64]) -> Option<f64> {
     if v.is_empty() {
         return None;
     }
-    let even = v.len() % 2 == 0;
+    let even = v.len().is_multiple_of(2);
     let (below, at, _) = v.select_nth_unstable(middle);
     let upper = *at as f64;
     match below.iter().max() {

@@ -4,6 +4,7 @@
 //! chunks and the selectors' hits on them; evaluates no filter.
 
 mod cells;
+mod combinations;
 mod finish;
 mod partial;
 #[cfg(test)]
@@ -14,10 +15,10 @@ pub use finish::{Row, finish};
 pub use partial::Partial;
 pub use users_who_did::{UsersWhoDid, UsersWhoDidTable};
 
-use crate::breakdown::{Breakdown, Dimension, Event, Scope};
-use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
+use crate::breakdown::{Breakdown, Dimension, Event, MAX_SEGMENTS, Scope};
+use crate::chunk::{Chunk, Column, Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result};
-use crate::gather::{BucketFinder, for_each_row, try_for_each_subject};
+use crate::gather::{BucketFinder, for_each_row, try_for_each_subject, zeroed};
 use crate::tick::{EVERY, Tick};
 use crate::time::Buckets;
 use partial::Counts;
@@ -53,6 +54,9 @@ pub struct Plan<'a> {
     /// Bytes a partial, or the answer, may take.
     pub memory_limit: usize,
 }
+
+/// Not a line of any table.
+const UNKNOWN: u32 = u32::MAX;
 
 /// Counts chunks.
 #[derive(Debug)]
@@ -132,6 +136,7 @@ impl<'p> Kernel<'p> {
         let Partial {
             counts,
             segments,
+            combinations,
             budget,
             ..
         } = &mut self.partial;
@@ -145,6 +150,17 @@ impl<'p> Kernel<'p> {
         let remap = self.plan.remap;
         let mut finder = BucketFinder::new(&self.plan.buckets.starts, self.plan.buckets.range);
         let mut seen: Vec<u32> = Vec::new();
+        // One property with a dictionary, the commonest breakdown: what each code is counted under is worked out once.
+        let (codes, values) = match self.plan.breakdown.as_slice() {
+            [Dimension::EventProperty(p)] => match chunk.property(*p) {
+                Some(Column::Dict { values, codes }) => (codes.as_slice(), values.len() + 1),
+                _ => (&[][..], 0),
+            },
+            _ => (&[][..], 0),
+        };
+        let mut lines: Vec<u32> = zeroed(values, budget)?;
+        budget.give(values * size_of::<u32>());
+        lines.fill(UNKNOWN);
         for_each_row(chunk, m.by, hits, remap, tick, |row, subjects| {
             let Some(bucket) = chunk.time.get(row).and_then(|t| finder.of(*t)) else {
                 return Ok(());
@@ -160,11 +176,33 @@ impl<'p> Kernel<'p> {
                 by: m.by,
                 bucket,
             };
+            if let Some(line) = codes.get(row).and_then(|code| lines.get_mut(*code as usize)) {
+                if *line == UNKNOWN && (m.measure == Measure::Total || !subjects.is_empty()) {
+                    let found = self.breakdown.of(event, 0, segments, budget)?;
+                    *line = combinations.line(found, budget)?;
+                }
+                match counts {
+                    Counts::Totals(table) => {
+                        *table.slot(*line, bucket, budget)? += 1;
+                        return Ok(());
+                    }
+                    Counts::Sets(table) if *line < MAX_SEGMENTS => {
+                        for no in subjects {
+                            table.slot(*line, bucket, budget)?.add(*no, budget)?;
+                        }
+                        return Ok(());
+                    }
+                    // Sets are kept per segment, not per combination.
+                    Counts::Sets(_) => {}
+                }
+            }
             match (&mut *counts, scope) {
+                // Without a subject nobody is counted, and no segment may come into being.
+                (Counts::Sets(_), _) if subjects.is_empty() => {}
                 (Counts::Sets(table), Scope::Row) => {
                     let found = self.breakdown.of(event, 0, segments, budget)?;
                     for no in subjects {
-                        for s in found {
+                        for s in found.iter() {
                             table.slot(*s, bucket, budget)?.add(*no, budget)?;
                         }
                     }
@@ -177,9 +215,9 @@ impl<'p> Kernel<'p> {
                     }
                 }
                 (Counts::Totals(table), Scope::Row) => {
-                    for s in self.breakdown.of(event, 0, segments, budget)? {
-                        *table.slot(*s, bucket, budget)? += 1;
-                    }
+                    let found = self.breakdown.of(event, 0, segments, budget)?;
+                    let line = combinations.line(found, budget)?;
+                    *table.slot(line, bucket, budget)? += 1;
                 }
                 (Counts::Totals(table), Scope::Subject) => {
                     // Two groups of one event can share a segment: it counts there once.
@@ -190,11 +228,8 @@ impl<'p> Kernel<'p> {
                             .map_err(|_| Error::OutOfMemory("segments of an event"))?;
                         seen.extend_from_slice(found);
                     }
-                    seen.sort_unstable();
-                    seen.dedup();
-                    for s in &seen {
-                        *table.slot(*s, bucket, budget)? += 1;
-                    }
+                    let line = combinations.line(&mut seen, budget)?;
+                    *table.slot(line, bucket, budget)? += 1;
                 }
             }
             Ok(())

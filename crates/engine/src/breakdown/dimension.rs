@@ -212,7 +212,7 @@ impl<'p> Breakdown<'p> {
         subject: SubjectNo,
         segments: &mut Segments,
         budget: &mut Budget,
-    ) -> Result<&[u32]> {
+    ) -> Result<&mut Vec<u32>> {
         for i in 0..self.dimensions.len() {
             self.values(i, &event, subject, segments, budget)?;
         }
@@ -225,7 +225,7 @@ impl<'p> Breakdown<'p> {
         } else {
             self.cross(segments, budget)?;
         }
-        Ok(&self.segments)
+        Ok(&mut self.segments)
     }
 
     fn cross(&mut self, segments: &mut Segments, budget: &mut Budget) -> Result<()> {

@@ -10,8 +10,8 @@ pub struct Table<T> {
     index: Index,
     keys: Vec<u64>,
     cells: Vec<T>,
-    /// Key and position of the last cell asked for.
-    last: (u64, usize),
+    /// Key and position of cells asked for lately, by some bits of the key.
+    recent: Vec<(u64, usize)>,
 }
 
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ enum Index {
     Hash(FxHashMap<u64, u32>),
 }
 
+/// Cells remembered; a power of two.
+const RECENT: usize = 256;
 const NO_KEY: u64 = u64::MAX;
 
 /// Segment and bucket of a key.
@@ -39,7 +41,7 @@ impl<T: Default> Table<T> {
             index,
             keys: Vec::new(),
             cells: Vec::new(),
-            last: (NO_KEY, 0),
+            recent: vec![(NO_KEY, 0); RECENT],
         })
     }
 
@@ -47,11 +49,19 @@ impl<T: Default> Table<T> {
     #[inline]
     pub fn slot(&mut self, segment: u32, bucket: usize, budget: &mut Budget) -> Result<&mut T> {
         let key = u64::from(segment) << 32 | bucket as u64;
-        if self.last.0 != key {
-            self.last = (key, self.position(key, budget)?);
-        }
+        let hash = (segment as usize).wrapping_mul(31).wrapping_add(bucket) % RECENT;
+        let at = match self.recent.get(hash) {
+            Some((k, at)) if *k == key => *at,
+            _ => {
+                let at = self.position(key, budget)?;
+                if let Some(r) = self.recent.get_mut(hash) {
+                    *r = (key, at);
+                }
+                at
+            }
+        };
         self.cells
-            .get_mut(self.last.1)
+            .get_mut(at)
             .ok_or_else(|| Error::corrupt("insights: no such cell"))
     }
 

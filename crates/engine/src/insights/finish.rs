@@ -1,5 +1,7 @@
 //! From counts to rows: ranking, the rest as one segment, dense output.
 
+use super::cells::Table;
+use super::combinations::Combinations;
 use super::partial::Counts;
 use super::{Partial, Plan};
 use crate::breakdown::OTHER;
@@ -64,7 +66,14 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
     let mut out = try_vec(rows, "rows of a report")?;
     for (m, counts) in plan.metrics.iter().zip(&mut partial.counts) {
         let mut values: Vec<u64> = zeroed(lines * buckets, &mut partial.budget)?;
-        fill(counts, &line, rest, buckets, &mut values, &mut partial.budget, tick)?;
+        let place = |segment: u32| line.get(segment as usize).map_or(rest, |l| *l as usize);
+        let fill = Fill {
+            place,
+            combinations: &partial.combinations,
+            rest,
+            buckets,
+        };
+        fill.add(counts, &mut values, partial.budget.limit(), tick)?;
         let label: Arc<str> = m.label.as_str().into();
         let mut value = values.iter();
         for name in &names {
@@ -94,9 +103,11 @@ fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<Vec<u
     let mut score: Vec<u64> = zeroed(all, &mut partial.budget)?;
     match partial.counts.first_mut() {
         Some(Counts::Totals(table)) => {
-            for (segment, _, n) in table.iter_mut() {
-                if let Some(s) = score.get_mut(segment as usize) {
-                    *s += *n;
+            for (of, _, n) in table.iter_mut() {
+                for segment in partial.combinations.members(&of) {
+                    if let Some(s) = score.get_mut(*segment as usize) {
+                        *s = s.saturating_add(*n);
+                    }
                 }
             }
         }
@@ -138,57 +149,83 @@ fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<Vec<u
     Ok(order)
 }
 
-/// Adds up the cells into lines of `buckets` values.
-fn fill(
-    counts: &mut Counts,
-    line: &[u32],
+/// Adds up cells into lines of `buckets` values.
+struct Fill<'a, F> {
+    /// The line of a segment.
+    place: F,
+    combinations: &'a Combinations,
+    /// The line of what is not shown.
     rest: usize,
     buckets: usize,
-    values: &mut [u64],
-    budget: &mut Budget,
-    tick: &mut dyn Tick,
-) -> Result<()> {
-    let line = |segment: u32| line.get(segment as usize).map_or(rest, |l| *l as usize);
-    match counts {
-        Counts::Totals(table) => {
-            for (i, (segment, bucket, n)) in table.iter_mut().enumerate() {
-                if i % EVERY == 0 {
-                    tick.tick()?;
-                }
-                if let Some(v) = values.get_mut(line(segment) * buckets + bucket) {
-                    *v += *n;
-                }
-            }
-        }
-        Counts::Sets(table) => {
-            let mut others: Vec<(usize, SubjectSet)> = Vec::new();
-            for (i, (segment, bucket, set)) in table.iter_mut().enumerate() {
-                if i % EVERY == 0 {
-                    tick.tick()?;
-                }
-                if line(segment) == rest {
-                    others.try_reserve(1).map_err(|_| Error::OutOfMemory("segments"))?;
-                    others.push((bucket, std::mem::take(set)));
-                } else if let Some(v) = values.get_mut(line(segment) * buckets + bucket) {
-                    *v = set.count();
-                }
-            }
-            // In the rest a subject counts once, however many of its segments it was in.
-            others.sort_unstable_by_key(|(bucket, _)| *bucket);
-            for same in others.chunk_by(|a, b| a.0 == b.0) {
-                tick.tick()?;
-                let mut whole = SubjectSet::default();
-                let mut scratch = Budget::new(budget.limit());
-                for (_, set) in same {
-                    whole.union(set, &mut scratch)?;
-                }
-                if let Some((bucket, _)) = same.first()
-                    && let Some(v) = values.get_mut(rest * buckets + bucket)
-                {
-                    *v = whole.count();
-                }
-            }
+}
+
+impl<F: Fn(u32) -> usize> Fill<'_, F> {
+    fn add(&self, counts: &mut Counts, values: &mut [u64], memory_limit: usize, tick: &mut dyn Tick) -> Result<()> {
+        match counts {
+            Counts::Totals(table) => self.totals(table, values, tick),
+            Counts::Sets(table) => self.sets(table, values, memory_limit, tick),
         }
     }
-    Ok(())
+
+    fn cell<'v>(&self, values: &'v mut [u64], line: usize, bucket: usize) -> Option<&'v mut u64> {
+        values.get_mut(line * self.buckets + bucket)
+    }
+
+    fn totals(&self, table: &mut Table<u64>, values: &mut [u64], tick: &mut dyn Tick) -> Result<()> {
+        for (i, (of, bucket, n)) in table.iter_mut().enumerate() {
+            if i % EVERY == 0 {
+                tick.tick()?;
+            }
+            let mut in_rest = false;
+            for segment in self.combinations.members(&of) {
+                let line = (self.place)(*segment);
+                // In the rest an event counts once, however many of its segments it was in.
+                if line == self.rest && std::mem::replace(&mut in_rest, true) {
+                    continue;
+                }
+                if let Some(v) = self.cell(values, line, bucket) {
+                    *v = v.saturating_add(*n);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sets(
+        &self,
+        table: &mut Table<SubjectSet>,
+        values: &mut [u64],
+        memory_limit: usize,
+        tick: &mut dyn Tick,
+    ) -> Result<()> {
+        let mut others: Vec<(usize, SubjectSet)> = Vec::new();
+        for (i, (segment, bucket, set)) in table.iter_mut().enumerate() {
+            if i % EVERY == 0 {
+                tick.tick()?;
+            }
+            let line = (self.place)(segment);
+            if line == self.rest {
+                others.try_reserve(1).map_err(|_| Error::OutOfMemory("segments"))?;
+                others.push((bucket, std::mem::take(set)));
+            } else if let Some(v) = self.cell(values, line, bucket) {
+                *v = set.count();
+            }
+        }
+        // And so does a subject.
+        others.sort_unstable_by_key(|(bucket, _)| *bucket);
+        for same in others.chunk_by(|a, b| a.0 == b.0) {
+            tick.tick()?;
+            let mut whole = SubjectSet::default();
+            let mut scratch = Budget::new(memory_limit);
+            for (_, set) in same {
+                whole.union(set, &mut scratch)?;
+            }
+            if let Some((bucket, _)) = same.first()
+                && let Some(v) = self.cell(values, self.rest, *bucket)
+            {
+                *v = whole.count();
+            }
+        }
+        Ok(())
+    }
 }

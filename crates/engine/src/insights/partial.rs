@@ -1,8 +1,9 @@
 //! Partial results of insights: merging, and the bytes they travel as.
 
 use super::cells::Table;
+use super::combinations::Combinations;
 use super::{Measure, Plan};
-use crate::breakdown::Segments;
+use crate::breakdown::{MAX_SEGMENTS, Segments};
 use crate::error::{Error, Result};
 use crate::gather::Budget;
 use crate::partial::{Reader, Tag, Writer};
@@ -12,6 +13,7 @@ use crate::subjects::SubjectSet;
 #[derive(Debug, Clone)]
 pub struct Partial {
     pub(super) segments: Segments,
+    pub(super) combinations: Combinations,
     /// One per metric.
     pub(super) counts: Vec<Counts>,
     pub(super) buckets: usize,
@@ -53,6 +55,7 @@ impl Partial {
         Ok(Partial {
             counts: counts.collect::<Result<_>>()?,
             segments: Segments::new(plan.breakdown.len()),
+            combinations: Combinations::default(),
             buckets,
             budget,
         })
@@ -83,13 +86,18 @@ impl Partial {
         };
         let Partial {
             segments,
+            combinations,
             counts,
             budget,
             ..
         } = &mut into;
         budget.set_limit(plan.memory_limit);
         let translation = segments.absorb(&from.segments, budget)?;
-        let ours = |segment: u32| translation.get(segment as usize).copied().unwrap_or(0);
+        let sets = combinations.absorb(&from.combinations, &translation, budget)?;
+        let ours = |line: u32| match line.checked_sub(MAX_SEGMENTS) {
+            None => translation.get(line as usize).copied().unwrap_or(0),
+            Some(n) => sets.get(n as usize).copied().unwrap_or(0),
+        };
         for (a, b) in counts.iter_mut().zip(from.counts) {
             match (a, b) {
                 (Counts::Totals(a), Counts::Totals(mut b)) => {
@@ -114,6 +122,7 @@ impl Partial {
         let mut w = Writer::new(Tag::Insights, self.bytes())?;
         w.len(self.buckets)?;
         self.segments.encode(&mut w)?;
+        self.combinations.encode(&mut w)?;
         w.len(self.counts.len())?;
         for counts in &mut self.counts {
             match counts {
@@ -150,6 +159,7 @@ impl Partial {
             return Err(bad());
         }
         let segments = Segments::decode(&mut r, &mut budget)?;
+        let combinations = Combinations::decode(&mut r, segments.len(), &mut budget)?;
         let single = segments.dimensions() == 0;
         let mut counts = Vec::new();
         if r.len(4)? != plan.metrics.len() {
@@ -160,7 +170,11 @@ impl Partial {
             let tag = r.u32()?;
             for n in 0..r.len(16)? {
                 let (segment, bucket) = (r.u32()?, r.u32()? as usize);
-                if segment as usize >= segments.len() || bucket >= buckets {
+                let known = match segment.checked_sub(MAX_SEGMENTS) {
+                    None => (segment as usize) < segments.len(),
+                    Some(n) => tag == 0 && (n as usize) < combinations.len(),
+                };
+                if !known || bucket >= buckets {
                     return Err(bad());
                 }
                 let made = match (&mut c, tag) {
@@ -184,6 +198,7 @@ impl Partial {
         r.finish()?;
         let partial = Partial {
             segments,
+            combinations,
             counts,
             buckets,
             budget,
