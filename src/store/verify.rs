@@ -158,10 +158,10 @@ fn check_head(
     days: &mut DayCache,
     problems: &mut Problems,
 ) -> Result<()> {
-    let hashes = chunk.inserts.as_ref().map(|i| i.hash.as_slice()).unwrap_or(&[]);
     let mut last: Option<(i32, u32, i64, u64)> = None;
     let (mut at, mut users, mut day) = ((i64::MAX, i64::MIN), (i64::MAX, i64::MIN), (i32::MAX, i32::MIN));
-    for (i, ((t, u), h)) in chunk.time.iter().zip(&chunk.user).zip(hashes).enumerate() {
+    for (i, (t, u)) in chunk.time.iter().zip(&chunk.user).enumerate() {
+        let h = &chunk.inserts.as_ref().and_then(|c| c.hash.get(i).copied()).unwrap_or(0);
         if i % engine::tick::EVERY == 0 {
             Interrupts.tick()?;
         }

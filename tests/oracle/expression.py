@@ -79,7 +79,10 @@ def evaluate(tree, properties, user, group):
     if op == "not":
         return value(tree[1]) is not True
     if op == "in":
-        return any(equal(value(tree[1]), item) for item in tree[2])
+        # A list property is in a list when any of its elements is (§4.8).
+        found = value(tree[1])
+        candidates = found if kind(found) == "list" else [found]
+        return any(equal(candidate, item) for candidate in candidates for item in tree[2])
     if op == "part":
         whole = value(tree[2])
         return tree[1] in whole if kind(whole) == "string" else None

@@ -278,7 +278,7 @@ class Generator:
             "n",
             "ok",
             "tags",
-            {"property": r.choice(["n", "mixed"]), "bucket": {"size": 2, "min": 0, "max": 4}},
+            "mixed",
         ]
         (only,) = bys if len(bys) == 1 else (None,)
         if only == "user":

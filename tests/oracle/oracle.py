@@ -76,12 +76,17 @@ def sent_identity(properties):
     return (None if sent is None or sent == "" else text_of(sent)), None, None
 
 
-def history(raw, registered):
+# Merging anonymous devices into users (§3.3): the store keeps a place for it, the extension does not do it yet.
+MERGE_DEVICES = False
+
+
+def history(raw, registered, merge_devices=None):
     """The events that count. `registered`: how many events had been ingested when a group key was registered."""
+    merge_devices = MERGE_DEVICES if merge_devices is None else merge_devices
     owner = {}  # device -> the user it was first seen with
     for event in raw:
         _, device, user = sent_identity(event["properties"])
-        if device is not None and user is not None:
+        if merge_devices and device is not None and user is not None:
             owner.setdefault(device, user)
 
     kept = {}  # identity of an event -> the last one ingested with it

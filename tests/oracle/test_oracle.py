@@ -103,7 +103,7 @@ class Attribution(unittest.TestCase):
                 ]
             )
         ]
-        resolved = [e.user for e in history(raw, {})]
+        resolved = [e.user for e in history(raw, {}, merge_devices=True)]
         self.assertEqual(resolved, ["U1"] * 6 + ["U9", "U1", None, None, "7"])
         self.assertEqual([e.user for e in history(raw[:2], {})], ["$device:D1"] * 2)
 
