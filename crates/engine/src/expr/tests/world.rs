@@ -94,7 +94,7 @@ impl World {
             } else if list.is_empty() && by == USER {
                 let lists = self.membership.get(&kind);
                 list = lists
-                    .and_then(|m| m.groups.get(user as usize).cloned())
+                    .map(|m| m.of(user).to_vec())
                     .unwrap_or_default();
             }
             let profiles = list
