@@ -12,8 +12,11 @@ COMMENT ON FUNCTION analytics_groups.inbox_end() IS 'Trigger of analytics_groups
 COMMENT ON FUNCTION analytics_groups.track(text, text, jsonb, timestamptz, text, text) IS
 'Stores one event and attributes it to its user and to every registered group key it carries. False when the event says $ignore. Events of one event, distinct_id, time and insert_id are one event: the last stays.
 Example: SELECT analytics_groups.track(''Purchase'', ''user-1'', ''{"company_id": "acme", "amount": 99.9}'');';
-COMMENT ON FUNCTION analytics_groups.track(jsonb, boolean, text, text) IS
-'Stores one event object or an array of them, in the JSON of /track and /import, and answers in the shape of /import. Good records are stored even when others fail; on_error => ''abort'' raises instead. strict => false forgives a missing time and wrong group ids.
+COMMENT ON FUNCTION analytics_groups.track(jsonb, text, text) IS
+'As track(jsonb, …) in strict mode, with on_error => ''abort'': the first bad record is an error and nothing is stored.
+Example: SELECT analytics_groups.track(batch, on_error => ''abort'') FROM outbox;';
+COMMENT ON FUNCTION analytics_groups.track(jsonb, boolean, text) IS
+'Stores one event object or an array of them, in the JSON of /track and /import, and answers in the shape of /import. Good records are stored even when others fail. strict => false forgives a missing time and wrong group ids.
 Example: SELECT analytics_groups.track(''[{"event":"Purchase","properties":{"time":1690000000,"distinct_id":"user-1","$insert_id":"a1","company_id":"acme"}}]''::jsonb);';
 COMMENT ON FUNCTION analytics_groups.track_ndjson(text, boolean, text, text) IS
 'Stores JSON events, one a line: the fast path. Answers in the shape of /import; a bad line fails alone.

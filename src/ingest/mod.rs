@@ -4,7 +4,7 @@
 
 pub mod inbox;
 pub mod profiles;
-mod track;
+pub mod track;
 
 use crate::error::Result;
 use crate::pg::interrupts::Interrupts;

@@ -160,7 +160,7 @@ fn track_json(
             sink(read_value(record, i, settings))?;
         }
         Ok(())
-    })?)
+    })
 }
 
 fn read_value(record: &serde_json::Value, index: usize, settings: &Settings) -> Outcome {

@@ -1,0 +1,354 @@
+"""Random projects and questions, full of what goes wrong: ties, duplicates, late events, odd ids, clock changes."""
+
+import copy
+from datetime import date, timedelta
+
+from project import TRANSACTIONS, WAYS, is_strict
+from zone import DAY, HOUR, MINUTE, WEEKDAYS, Calendar
+
+# Zones with dates around which something happens to their clocks.
+ZONES = {
+    "UTC": [date(2024, 2, 28)],
+    "Europe/Berlin": [date(2024, 3, 31), date(2023, 10, 29)],
+    "America/Sao_Paulo": [date(2018, 11, 4), date(2018, 2, 18)],
+    "Pacific/Chatham": [date(2024, 4, 7), date(2023, 9, 24)],
+    "Asia/Kolkata": [date(2023, 12, 31)],
+}
+EVENTS = ["A", "B", "C", "D e"]
+OFTEN = [8, 6, 3, 2]
+USERS = ["u1", "u2", "u3", "u4", "U1", "ü5"]
+DEVICES = ["D1", "D2", "D3"]
+COMPANIES = ["acme", "Acme", "globex", "42", "ünï", "1.5"]
+TEAMS = ["eng", "ops"]
+KEYS = {"company_id": COMPANIES, "team_id": TEAMS}
+
+
+class Generator:
+    """Draws a project and questions about it from one random source."""
+
+    def __init__(self, random):
+        self.random = random
+        self.zone = random.choice(list(ZONES))
+        self.week_start = random.choice(WEEKDAYS)
+        self.calendar = Calendar(self.zone, self.week_start)
+        self.centre = random.choice(ZONES[self.zone])
+        self.complete_profiles = random.random() < 0.5
+
+    def chance(self, p):
+        return self.random.random() < p
+
+    # -- events
+
+    def day(self, most=25):
+        """A date near the clock change, most often very near."""
+        reach = self.random.choice([1, 1, 3, 3, most])
+        return self.centre + timedelta(days=self.random.randint(-reach, reach))
+
+    def time(self, sent):
+        """An instant: of an event already drawn, near one, a step of a unit from one, or around midnight."""
+        r = self.random
+        if sent and self.chance(0.55):
+            far = [MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, DAY, -DAY, 7 * DAY, 30 * DAY]
+            jump = r.choice(r.choice([[0], [-2000, -1000, 1000, 2000], far]))
+            return r.choice(sent)["ms"] + jump + r.choice([0, 0, 0, 1, -1])
+        start = self.calendar.day_start(self.day())
+        return start + r.choice([0, -1, 1, r.randrange(3) * HOUR, r.randrange(DAY), r.randrange(24) * HOUR])
+
+    def sent_time(self, ms):
+        """A time as clients write it."""
+        choices = [ms, ms / 1000]
+        if ms % 1000 == 0:
+            choices += [ms // 1000]
+        return self.random.choice(choices)
+
+    def identity(self):
+        r = self.random
+        user, device = r.choice(USERS), r.choice(DEVICES)
+        forms = [
+            (50, {"distinct_id": user}),
+            (12, {"$user_id": user}),
+            (10, {"$device_id": device}),
+            (6, {"$user_id": user, "$device_id": device}),
+            (5, {"distinct_id": "$device:" + device}),
+            (2, {"$device_id": "$device:" + device}),
+            (2, {"$user_id": user, "distinct_id": "overwritten"}),
+            (2, {"distinct_id": 7}),
+            (3, {"distinct_id": ""}),
+            (4, {}),
+        ]
+        return dict(r.choices([f for _, f in forms], [w for w, _ in forms])[0])
+
+    def group_value(self, ids):
+        """A value of a group key: one id, several, odd ones, none."""
+        r = self.random
+
+        def one():
+            known = r.choice(ids)
+            if known == "42":
+                return r.choice(["42", 42, 42.0])
+            if known == "1.5":
+                return r.choice(["1.5", 1.5])
+            return known
+
+        roll = r.random()
+        if roll < 0.6:
+            return one()
+        if roll < 0.85:
+            return [one() for _ in range(r.randint(0, 4))] + r.choice([[], [], [""], [None]])
+        return r.choice(["", None, [], [""], True])
+
+    def event(self, sent):
+        r = self.random
+        ms = self.time(sent)
+        p = {"time": self.sent_time(ms), **self.identity()}
+        if sent and self.chance(0.3):  # a burst of one user
+            ms = sent[-1]["ms"] + r.choice([0, 0, 1, -1000, 1000, -2000, 2000, 2001, MINUTE])
+            sender = {k: v for k, v in sent[-1]["properties"].items() if k in ("distinct_id", "$user_id", "$device_id")}
+            p = {"time": self.sent_time(ms), **sender}
+        if self.chance(0.7):
+            p["company_id"] = self.group_value(COMPANIES)
+        if self.chance(0.4):
+            p["team_id"] = self.group_value(TEAMS)
+        if self.chance(0.7):
+            p["plan"] = r.choice(["free", "pro", "Pro", "", None])
+        if self.chance(0.7):
+            p["n"] = r.choice([0, 1, 1.0, 2, 2.5, 10, -3])
+        if self.chance(0.3):
+            p["ok"] = r.choice([True, False])
+        if self.chance(0.4):
+            p["tags"] = [r.choice("abc") for _ in range(r.randint(1, 3))] + r.choice([[], [""]])
+        if self.chance(0.3):
+            p["mixed"] = r.choice([1, "1", True, "x", None, ["x"], 2.5])
+        if self.chance(0.6):
+            p["$insert_id"] = f"i-{r.randint(1, 10**6)}"
+        return {"event": r.choices(EVENTS, OFTEN)[0], "properties": p, "ms": ms}
+
+    def duplicate(self, original):
+        """An event that equals an earlier one in all of its identity, or in all but one part."""
+        r = self.random
+        twin, fresh = copy.deepcopy(original), self.event([original])
+        p, new = twin["properties"], fresh["properties"]
+        for name in ("company_id", "team_id", "plan", "n", "tags"):
+            p.pop(name, None)
+            if name in new:
+                p[name] = new[name]
+        p["time"] = self.sent_time(twin["ms"])
+        change = r.choice(
+            ["nothing", "nothing", "nothing", "nothing", "form", "time", "event", "user", "insert_id", "no id"]
+        )
+        if change == "form" and set(p) & {"distinct_id", "$user_id"} == {"distinct_id"} and p["distinct_id"] in USERS:
+            p["$user_id"] = p.pop("distinct_id")
+        elif change == "time":
+            twin["ms"] += 1
+            p["time"] = twin["ms"]
+        elif change == "event":
+            twin["event"] = r.choice(EVENTS)
+        elif change == "user":
+            for name in ("distinct_id", "$user_id", "$device_id"):
+                p.pop(name, None)
+            p |= self.identity()
+        elif change == "insert_id":
+            p["$insert_id"] = f"i-{r.randint(1, 10**6)}"
+        elif change == "no id":
+            p.pop("$insert_id", None)
+        return twin
+
+    def events(self):
+        """All events in the order of ingestion."""
+        r = self.random
+        total = r.choices(
+            [r.randint(3, 20), r.randint(20, 100), r.randint(100, 250), r.randint(250, 1200)], [2, 4, 3, 1]
+        )[0]
+        sent = []
+        for _ in range(total):
+            sent.append(self.event(sent[-40:]))
+        if self.chance(0.7):
+            sent.sort(key=lambda e: e["ms"])
+            late = [e for e in sent if self.chance(0.1)]
+            sent = [e for e in sent if not any(e is x for x in late)] + late
+        with_twins = []
+        for e in sent:
+            with_twins.append(e)
+            marked = [x for x in with_twins[-60:] if "$insert_id" in x["properties"]]
+            while marked and self.chance(0.2):
+                with_twins.append(self.duplicate(r.choice(marked)))
+        return [{"event": e["event"], "properties": e["properties"]} for e in with_twins]
+
+    # -- scripts
+
+    def profiles(self):
+        r = self.random
+        users = {}
+        for u in USERS:
+            if self.chance(0.6):
+                users[u] = {"plan": r.choice(["gold", "silver", ""]), "age": r.choice([20, 30])}
+                if self.chance(0.6):
+                    users[u]["company_id"] = r.choice([["acme"], ["globex", "42"], "Acme", []])
+        groups = {}
+        for key, ids in KEYS.items():
+            for g in ids:
+                if self.complete_profiles or self.chance(0.6):
+                    groups[key, g] = {"tier": r.choice(["high", "low", ""])}
+                    if self.chance(0.5):
+                        groups[key, g]["seats"] = r.choice([5, 50])
+        return users, groups
+
+    def way(self, events):
+        """One of the ways in; those that have no lax mode only for batches that need none."""
+        ways = [w for w in WAYS if w in ("ndjson", "array") or is_strict(events)]
+        return self.random.choice([w for w in ways if w != "each" or len(events) <= 150])
+
+    def script(self, questions):
+        """A project from its creation to its last questions."""
+        r = self.random
+        events = self.events()
+        cuts = sorted(r.choices(range(len(events) + 1), k=r.randint(0, 6)))
+        chunks = [events[a:b] for a, b in zip([0, *cuts], [*cuts, len(events)])]
+        steps = [("events", self.way(c), r.choices(TRANSACTIONS, [7, 1, 1, 1])[0], c) for c in chunks]
+        for _ in range(r.choice([0, 1, 2, 3])):
+            steps.insert(r.randint(0, len(steps)), ("maintain",))
+        keys = list(KEYS)
+        places = sorted(r.choice([0, 0, 0, 1, len(steps) // 2]) for _ in keys)
+        for place, key in reversed(list(zip(places, keys))):
+            steps.insert(place, ("key", key))
+        registered = max(i for i, s in enumerate(steps) if s[0] == "key") + 1
+        steps.insert(r.randint(registered, len(steps)), ("profiles", *self.profiles()))
+        if self.chance(0.3):
+            steps.append(("profiles", {"u1": {"plan": "gold"}}, {("company_id", "acme"): {"tier": "low"}}))
+        if self.chance(0.5):
+            steps.insert(r.randint(registered, len(steps)), ("ask", questions[: len(questions) // 2]))
+        return [*steps, ("ask", questions), ("maintain",), ("ask", questions)]
+
+    # -- questions
+
+    def filter(self, by, depth=1):
+        """A filter that the law gives a meaning for reports of this entity."""
+        r = self.random
+        if depth and self.chance(0.35):
+            op = r.choice(["and", "or", "not"])
+            parts = [self.filter(by, depth - 1) for _ in range(1 if op == "not" else 2)]
+            return (op, *parts)
+        n, plan = ("prop", "n"), ("prop", "plan")
+        choices = [
+            (r.choice(["==", "!="]), plan, ("lit", r.choice(["free", "pro", "none"]))),
+            (r.choice(["<", "<=", ">", ">=", "==", "!="]), n, ("lit", r.choice([0, 1, 2, 2.5, -3]))),
+            ("in", r.choice([plan, ("prop", "mixed")]), r.choice([["free", "pro"], ["x"], [1, "x"]])),
+            ("defined", ("prop", r.choice(["plan", "n", "tags", "team_id", "nowhere"]))),
+            ("part", "ro", plan),
+            ("any", ("prop", "tags"), r.choice(["a", "b", ""])),
+            ("==", ("prop", "ok"), ("lit", r.choice([True, False]))),
+            (r.choice(["==", "!="]), ("prop", "mixed"), ("lit", r.choice([1, "1", True]))),
+            (">=", ("number", ("prop", "mixed")), ("lit", 1)),
+            (">", ("+", n, ("lit", 1)), ("lit", 2)),
+        ]
+        if by == "user":
+            choices += [
+                (r.choice(["==", "!="]), ("user", "plan"), ("lit", "gold")),
+                (">", ("user", "age"), ("lit", 25)),
+            ]
+        else:
+            choices += [
+                (r.choice(["==", "!="]), ("group", by, "tier"), ("lit", "high")),
+                ("<", ("group", by, "seats"), ("lit", 10)),
+            ]
+        return r.choice(choices)
+
+    def selector(self, by, any_of=True):
+        r = self.random
+        roll = r.random()
+        if roll < 0.6:
+            return r.choice([*EVENTS * 4, *["A", "B", "$any"] * 3, "nobody sends this"])
+        if any_of and roll < 0.75:
+            return {"any": [self.selector(by, False), self.selector(by, False)]}
+        return {"event": r.choice([*EVENTS, "$any"]), "filter": self.filter(by)}
+
+    def dates(self, most=20):
+        r = self.random
+        first = self.centre - timedelta(days=r.choice([0, 1, 2, 3, most])) if self.chance(0.8) else self.day(most)
+        return {"from_date": first, "to_date": first + timedelta(days=r.choice([0, 1, 3, 3, 7, most, 2 * most]))}
+
+    def by(self):
+        return self.random.choice(["user", "user", "company_id", "company_id", "team_id"])
+
+    def breakdown(self, bys):
+        """At most two properties whose meaning is the same for every entity of the report."""
+        r = self.random
+        choices = [
+            "plan",
+            "n",
+            "ok",
+            "tags",
+            {"property": r.choice(["n", "mixed"]), "bucket": {"size": 2, "min": 0, "max": 4}},
+        ]
+        (only,) = bys if len(bys) == 1 else (None,)
+        if only == "user":
+            choices += ["user.plan", "user.age"]
+        elif only is not None:
+            choices += [f"group.{only}", f"group.{only}.tier", f"group.{only}.seats"]
+            choices += [{"users_who_did": r.choice([*EVENTS, "$any"]), "at_least": r.choice([1, 1, 2])}] * 2
+        if self.complete_profiles and "team_id" not in bys:
+            choices += ["group.company_id.tier"]
+        drawn = r.sample(choices, r.choice([0, 0, 1, 1, 1, 2]))
+        return drawn if drawn.count(drawn[0] if drawn else None) < 2 else drawn[:1]
+
+    def insights(self):
+        r = self.random
+        unit = r.choice(
+            ["minute", "hour", "day", "day", "day", "week", "week", "month", "quarter", "year", "range", "range"]
+        )
+        dates = self.dates(
+            {"minute": 0, "hour": 3}.get(unit, 20) if unit in ("minute", "hour") else r.choice([20, 70, 400])
+        )
+        if unit in ("minute", "hour"):
+            dates["to_date"] = min(dates["to_date"], dates["from_date"] + timedelta(days=0 if unit == "minute" else 3))
+        metrics = []
+        shared = self.by() if self.chance(0.5) else None
+        for i in range(r.choice([1, 1, 2, 3])):
+            by = shared or self.by()
+            metric = {"event": r.choice([*EVENTS, "$any"]), "measure": r.choice(["total", "unique"]), "by": by}
+            if self.chance(0.4):
+                metric["filter"] = self.filter(by)
+            if self.chance(0.2):
+                metric["label"] = f"label {i}"
+            metrics.append(metric)
+        bys = {m["by"] for m in metrics}
+        question = {"report": "insights", "metrics": metrics, **dates, "unit": unit}
+        question["breakdown"] = [] if unit == "minute" else self.breakdown(bys)
+        who_did = any(isinstance(b, dict) and "users_who_did" in b for b in question["breakdown"])
+        if len(bys) == 1 and not who_did and self.chance(0.3):
+            question["filter"] = self.filter(metrics[0]["by"])
+        if question["breakdown"] and self.chance(0.3):
+            metrics[0]["measure"] = "total"  # whose rank nobody can argue about
+            question["top"] = r.choice([1, 2, 3])
+        return question
+
+    def funnel(self):
+        r = self.random
+        by = self.by()
+        return {
+            "report": "funnel",
+            "steps": [self.selector(by) for _ in range(r.randint(2, 4))],
+            **self.dates(),
+            "by": by,
+            "within": r.choice([2000, MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, DAY, DAY - 1, 7 * DAY, 30 * DAY]),
+            "grace": r.choice([0, 2000]),
+        }
+
+    def retention(self):
+        r = self.random
+        by = self.by()
+        return {
+            "report": "retention",
+            "born": self.selector(by),
+            "returned": self.selector(by),
+            **self.dates(),
+            "by": by,
+            "unit": r.choice(["day", "day", "week", "month"]),
+            "buckets": r.choice([0, 1, 3, 7]),
+            "criterion": r.choice(["on", "on_or_after", "on_or_before", "streak"]),
+            "alignment": r.choice(["rolling", "calendar"]),
+            "births": r.choice(["every", "first"]),
+        }
+
+    def question(self):
+        return self.random.choice([self.insights, self.insights, self.funnel, self.retention])()

@@ -1,0 +1,162 @@
+"""A project as a script of steps that can be run, shortened and printed, and its image for the oracle.
+
+A script is a list of steps:
+    ("key", property)                      register a group key
+    ("events", way, transaction, events)   ingest events: way is one of WAYS, transaction one of TRANSACTIONS
+    ("profiles", users, groups)            set profile properties: {id: …} and {(key, id): …}
+    ("maintain",)                          settle what was ingested
+    ("ask", questions)                     questions about the state reached
+"""
+
+import json
+import os
+from itertools import count
+
+from oracle import World, time_ms
+from session import jsonb, quote
+from zone import Calendar, text_of
+
+WAYS = ["ndjson", "array", "each", "copy"]
+TRANSACTIONS = ["plain", "one", "rolled back first", "savepoint"]
+numbers = count(1)
+
+
+class Refused(Exception):
+    """The server did not store every event of a batch."""
+
+
+def is_strict(events):
+    """A batch with group ids that strict mode refuses is sent in lax mode."""
+    ids = [e["properties"].get(key) for e in events for key in ("company_id", "team_id")]
+    return not any(isinstance(i, bool) for value in ids for i in (value if isinstance(value, list) else [value]))
+
+
+def track_each(event, project):
+    """One event through `track(event, …)`: what has an argument of its own leaves the properties."""
+    p = dict(event["properties"])
+    at = text_of(time_ms(p.pop("time")))
+    distinct_id, insert_id = p.pop("distinct_id", ""), p.pop("$insert_id", None)
+    last = "NULL" if insert_id is None else quote(insert_id)
+    who = quote(str(distinct_id))
+    return (
+        f"SELECT analytics_groups.track({quote(event['event'])}, {who}, {jsonb(p)}, at => {quote(at)}, "
+        f"insert_id => {last}, project => {quote(project)});"
+    )
+
+
+def line_of(event):
+    return json.dumps(event, ensure_ascii=False)
+
+
+def ingest(way, events, project):
+    """The statements that ingest events in one of the four ways."""
+    strict = "true" if is_strict(events) else "false"
+    if way == "ndjson":
+        lines = quote("\n".join(map(line_of, events)))
+        return [f"SELECT analytics_groups.track_ndjson({lines}, strict => {strict}, project => {quote(project)});"]
+    if way == "array":
+        return [f"SELECT analytics_groups.track({jsonb(events)}, strict => {strict}, project => {quote(project)});"]
+    if way == "each":
+        return [track_each(e, project) for e in events]
+    lines = "\n".join(line_of(e).replace("\\", "\\\\") for e in events)
+    return [
+        f"SET analytics_groups.project = {quote(project)};",
+        f"COPY analytics_groups.inbox FROM STDIN;\n{lines}\n\\.\n",
+    ]
+
+
+def in_transaction(kind, statements):
+    """The same statements, in a transaction of their own, or after an attempt that was taken back."""
+    if kind == "one":
+        return ["BEGIN;", *statements, "COMMIT;"]
+    if kind == "rolled back first":
+        return ["BEGIN;", *statements, "ROLLBACK;", *statements]
+    if kind == "savepoint":
+        return ["BEGIN;", "SAVEPOINT s;", *statements, "ROLLBACK TO s;", *statements, "COMMIT;"]
+    return statements
+
+
+def statements_of(step, project):
+    """The SQL of one step."""
+    if step[0] == "key":
+        return [f"SELECT analytics_groups.add_group_key({quote(step[1])}, project => {quote(project)});"]
+    if step[0] == "events":
+        return in_transaction(step[2], ingest(step[1], step[3], project)) if step[3] else []
+    if step[0] == "profiles":
+        users = [{"$distinct_id": u, "$set": p} for u, p in step[1].items()]
+        groups = [{"$group_key": k, "$group_id": g, "$set": p} for (k, g), p in step[2].items()]
+        return [
+            f"SELECT analytics_groups.update_{name}({jsonb(updates)}, project => {quote(project)});"
+            for name, updates in (("users", users), ("groups", groups))
+            if updates
+        ]
+    if step[0] == "maintain":
+        return [f"CALL analytics_groups.maintain({quote(project)});"]
+    return []
+
+
+def refusals(lines):
+    """What the answers of ingestion complain about."""
+    problems = []
+    for line in lines:
+        if line.startswith("{"):
+            answer = json.loads(line)
+            if answer.get("failed_records") or answer.get("code", 200) != 200:
+                problems.append(line)
+        elif line == "f":
+            problems.append("track() returned false")
+    return problems
+
+
+def create(session, calendar, prefix="orc"):
+    """Creates a project of a fresh name."""
+    name = f"{prefix}_{os.getpid()}_{next(numbers)}"
+    session.run(
+        f"SELECT analytics_groups.create_project({quote(name)}, timezone => {quote(calendar.name)}, "
+        f"week_start => {quote(calendar.week_start)});"
+    )
+    return name
+
+
+def drop(session, project):
+    session.run(f"SELECT analytics_groups.drop_project({quote(project)});")
+
+
+def perform(session, step, project):
+    """Runs one step on the server; an event that is not taken is an error."""
+    for statement in statements_of(step, project):
+        problems = refusals(session.run(statement))
+        if problems:
+            raise Refused("\n".join(problems))
+
+
+class Image:
+    """What the oracle knows of a project after the steps so far."""
+
+    def __init__(self, zone, week_start):
+        self.calendar = Calendar(zone, week_start)
+        self.raw, self.registered, self.users, self.groups = [], {}, {}, {}
+
+    def perform(self, step):
+        if step[0] == "key":
+            self.registered[step[1]] = len(self.raw)
+        elif step[0] == "events":
+            self.raw += step[3]
+        elif step[0] == "profiles":
+            for mine, more in ((self.users, step[1]), (self.groups, step[2])):
+                for name, properties in more.items():
+                    mine[name] = mine.get(name, {}) | properties
+
+    def world(self):
+        return World(self.raw, self.registered, self.calendar, self.users, self.groups)
+
+
+def as_sql(script, zone, week_start, project="repro"):
+    """A script as SQL that a person can run."""
+    lines = [
+        f"SELECT analytics_groups.create_project({quote(project)}, timezone => {quote(zone)}, "
+        f"week_start => {quote(week_start)});"
+    ]
+    for step in script:
+        lines += statements_of(step, project)
+    return "\n".join(lines)

@@ -1,0 +1,180 @@
+"""Random projects and random questions: every answer of the server must equal the oracle's.
+
+    random_check.py [PROJECTS] [SEED]        default 60 projects
+
+Project number i of a run is drawn from the seed SEED + i alone, so `random_check.py 1 SEED` repeats one project.
+"""
+
+import random
+import sys
+import time
+
+from generate import Generator
+from oracle import Undetermined
+from project import Image, Refused, as_sql, create, drop, perform
+from session import Session, SqlError
+from surface import call, check, expected
+
+QUESTIONS = 12
+SHRINKING_SECONDS = 60
+REDUCED_PROJECTS = 3  # further failures are only named
+
+
+def answerable(generator, script):
+    """Replaces questions that the law leaves open at any moment they are asked."""
+    image = Image(generator.zone, generator.week_start)
+    for step in script:
+        image.perform(step)
+        if step[0] == "ask":
+            world = image.world()
+            for i, question in enumerate(step[1]):
+                while not determined(question, world):
+                    step[1][i] = question = generator.question()
+    return script
+
+
+def determined(question, world):
+    try:
+        expected(question, world)
+    except Undetermined:
+        return False
+    return True
+
+
+def play(session, generator, script, tell):
+    """Runs a script on both sides. `tell(place, question, differences, rows)` hears of every answer."""
+    project = create(session, generator.calendar)
+    image = Image(generator.zone, generator.week_start)
+    try:
+        for place, step in enumerate(script):
+            image.perform(step)
+            perform(session, step, project)
+            if step[0] == "ask":
+                world = image.world()
+                for question in step[1]:
+                    tell(place, question, check(session, question, project, world))
+        problems = session.rows(f"SELECT * FROM analytics_groups.verify(project => '{project}')")
+        tell(len(script), "verify()", [str(p) for p in problems])
+    finally:
+        drop(session, project)
+
+
+def failure(session, generator, script):
+    """The first complaint about a script, or None."""
+    found = []
+    try:
+        play(
+            session,
+            generator,
+            script,
+            lambda place, question, lines: found.append((question, lines)) if lines else None,
+        )
+    except (SqlError, Refused) as e:
+        return "error", [str(e)]
+    return found[0] if found else None
+
+
+def reduced(session, generator, script, place, question):
+    """The script up to a failing question, with as few events and steps as it still fails with."""
+    deadline = time.time() + SHRINKING_SECONDS
+    asked = [] if question in ("error", "verify()") else [question]
+    best = [s for s in script[: place + 1] if s[0] != "ask"] + [("ask", asked)]
+
+    def fails(candidate):
+        if time.time() > deadline:
+            return False
+        found = failure(session, generator, candidate)
+        return found is not None and (found[0] == question or question == "error")
+
+    def without(candidate, dropped):
+        """The candidate without the events whose running number is in `dropped`, and without empty steps."""
+        kept, number = [], 0
+        for step in candidate:
+            if step[0] == "events":
+                events = [e for i, e in enumerate(step[3], number) if i not in dropped]
+                number += len(step[3])
+                step = (*step[:3], events)
+            if step[0] != "events" or step[3]:
+                kept.append(step)
+        return kept
+
+    size = sum(len(s[3]) for s in best if s[0] == "events")
+    piece = max(1, size // 2)
+    while piece and time.time() < deadline:
+        start = 0
+        while start < sum(len(s[3]) for s in best if s[0] == "events"):
+            candidate = without(best, set(range(start, start + piece)))
+            if fails(candidate):
+                best = candidate
+            else:
+                start += piece
+        piece //= 2
+    for i in reversed(range(len(best) - 1)):
+        candidate = best[:i] + best[i + 1 :]
+        if fails(candidate):
+            best = candidate
+    return best
+
+
+def report(session, generator, seed, script, place, question, lines):
+    """Prints everything one needs to repeat a failure."""
+    print(f"\nFAILED with seed {seed}: random_check.py 1 {seed}", flush=True)
+    small = reduced(session, generator, script, place, question)
+    print("-- the shortest way to it:")
+    print(as_sql(small, generator.zone, generator.week_start))
+    if isinstance(question, dict):
+        print(f"SELECT * FROM {call(question, 'repro')};")
+        image = Image(generator.zone, generator.week_start)
+        for step in small:
+            image.perform(step)
+        found = failure(session, generator, small)
+        lines = found[1] if found else lines
+        print("-- what the oracle says, zeros left out:")
+        rows = expected(question, image.world()).items()
+        for key, row in [(k, r) for k, r in rows if any(r.values())][:20]:
+            print(f"--   {key}: {row}")
+    else:
+        print(f"-- {question}")
+    print("-- what differs:")
+    for line in lines[:20]:
+        print(f"--   {line}")
+
+
+def main():
+    projects = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+    first = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**9)
+    print(f"{projects} projects from seed {first}")
+    passed = failed = reports = 0
+    with Session() as session:
+        for seed in range(first, first + projects):
+            generator = Generator(random.Random(seed))
+            script = answerable(generator, generator.script([generator.question() for _ in range(QUESTIONS)]))
+            complaints = []
+
+            def tell(place, question, lines):
+                nonlocal passed, failed
+                if lines:
+                    failed += 1
+                    complaints.append((place, question, lines))
+                else:
+                    passed += 1
+
+            try:
+                play(session, generator, script, tell)
+            except (SqlError, Refused) as e:
+                failed += 1
+                complaints.append((len(script), "error", [str(e)]))
+            if complaints and reports == REDUCED_PROJECTS:
+                print(
+                    f"FAILED with seed {seed}: {len(complaints)} answers, the first: {complaints[0][1:]}"[:600],
+                    flush=True,
+                )
+            elif complaints:
+                reports += 1
+                report(session, generator, seed, script, *complaints[0])
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()

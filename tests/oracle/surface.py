@@ -1,0 +1,164 @@
+"""Questions in both languages: the oracle's, and the SQL surface's.
+
+A question is a dict `{"report": "insights" | "funnel" | "retention", …}` with the arguments of the oracle's function
+of that name (filters as trees). Answers of both sides are brought to one shape and compared number for number.
+"""
+
+import time
+from datetime import timedelta
+
+import expression
+import oracle
+from session import jsonb, quote
+from zone import DAY
+
+TIMES = ["avg_time", "median_time", "avg_time_from_start", "median_time_from_start"]
+
+
+def selector_json(selector):
+    """A selector with its filters as text."""
+    if isinstance(selector, str):
+        return selector
+    if "any" in selector:
+        return {"any": [selector_json(s) for s in selector["any"]]}
+    written = dict(selector)
+    if written.get("filter") is None:
+        written.pop("filter", None)
+    else:
+        written["filter"] = expression.render(written["filter"])
+    return written
+
+
+def interval(ms):
+    return f"interval '{ms // DAY} days'" if ms % DAY == 0 and ms else f"interval '{ms} milliseconds'"
+
+
+def epoch_ms(column):
+    return f"(extract(epoch from {column}) * 1000)::float8"
+
+
+def call(question, project):
+    """The SQL query of a question, as a person would type it."""
+    q = question
+    arguments = []
+    if q["report"] == "insights":
+        arguments.append(f"metrics => {jsonb([selector_json(m) for m in q['metrics']])}")
+    elif q["report"] == "funnel":
+        arguments.append(f"steps => {jsonb([selector_json(s) for s in q['steps']])}")
+    else:
+        arguments += [f"{name} => {jsonb(selector_json(q[name]))}" for name in ("born", "returned")]
+    arguments += [f"{name} => date {quote(q[name].isoformat())}" for name in ("from_date", "to_date")]
+    arguments += [f"{name} => {interval(q[name])}" for name in ("within", "grace") if name in q]
+    for name in ("by", "unit", "criterion", "alignment", "births"):
+        if name in q:
+            arguments.append(f"{name} => {quote(q[name])}")
+    arguments += [f"{name} => {q[name]}" for name in ("buckets", "top") if name in q]
+    if q.get("breakdown"):
+        arguments.append(f"breakdown => {jsonb(q['breakdown'])}")
+    if q.get("filter") is not None:
+        arguments.append(f"filter => {quote(expression.render(q['filter']))}")
+    arguments.append(f"project => {quote(project)}")
+    return f"analytics_groups.{q['report']}({', '.join(arguments)})"
+
+
+def query(question, project):
+    """The same with instants and intervals as milliseconds, for comparison."""
+    columns = {
+        "insights": f"metric, segment, {epoch_ms('bucket')} AS bucket, value",
+        "funnel": "segment, step, event, count, step_conversion, overall_conversion, "
+        + ", ".join(f"{epoch_ms(t)} AS {t}" for t in TIMES),
+        "retention": f"segment, {epoch_ms('cohort')} AS cohort, size, bucket, retained, value, complete",
+    }[question["report"]]
+    return f"SELECT {columns} FROM {call(question, project)}"
+
+
+def keyed(rows, key):
+    """Rows by key; a key that comes twice is an error of its own."""
+    answer = {}
+    for row in rows:
+        if key(row) in answer:
+            raise AssertionError(f"two rows for {key(row)}")
+        answer[key(row)] = row
+    return answer
+
+
+def expected(question, world):
+    """The oracle's answer as {key: {column: value}}."""
+    arguments = {k: v for k, v in question.items() if k != "report"}
+    answer = getattr(oracle, question["report"])(world, **arguments)
+    if question["report"] == "insights":
+        return without_empty_segments({key: {"value": value} for key, value in answer.items()})
+    if question["report"] == "funnel":
+        return answer
+    rows = {}
+    for (cohort, bucket), (size, retained) in answer.items():
+        rows[cohort, bucket] = {"size": size, "retained": retained, "value": retained / size}
+        complete = is_complete(question, world.calendar, cohort, bucket)
+        if complete is not None:
+            rows[cohort, bucket]["complete"] = complete
+    return rows
+
+
+def is_complete(question, calendar, cohort, bucket):
+    """Whether the youngest possible member's bucket is over; None when that is being decided about now."""
+    unit, now = question.get("unit", "day"), time.time() * 1000
+    first = calendar.unit_start(unit, calendar.local_date(cohort))
+    last = calendar.unit_start(unit, first + timedelta(days={"day": 1, "week": 7, "month": 31}[unit]))
+    end = min(calendar.day_start(last), calendar.span(question["from_date"], question["to_date"])[1])
+    if question.get("alignment", "rolling") == "rolling":
+        end += (bucket + 1) * oracle.UNIT_MS[unit]
+    else:
+        for _ in range(bucket + 1):
+            last = calendar.unit_start(unit, last + timedelta(days={"day": 1, "week": 7, "month": 31}[unit]))
+        end = calendar.day_start(last)
+    return None if abs(end - now) < 40 * DAY else end <= now
+
+
+def actual(question, rows):
+    """The server's rows in the same shape."""
+    if question["report"] == "insights":
+        return without_empty_segments(keyed(rows, lambda r: (r["metric"], tuple(r["segment"]), r["bucket"])))
+    if any(row["segment"] for row in rows):
+        raise AssertionError("segments without a breakdown")
+    if question["report"] == "funnel":
+        return keyed(rows, lambda r: r["step"])
+    return keyed([r for r in rows if r["size"]], lambda r: (r["cohort"], r["bucket"]))
+
+
+def without_empty_segments(rows):
+    """Leaves out segments that are zero everywhere: whether an event nobody counts opens a segment is not law."""
+    alive = {segment for (_, segment, _), row in rows.items() if row["value"] or segment == ()}
+    return {key: row for key, row in rows.items() if key[1] in alive}
+
+
+def same(column, a, b):
+    """Exact for counts, 1e-9 for ratios, the microsecond an interval can hold for times."""
+    if a is None or b is None:
+        return a is None and b is None
+    if isinstance(a, (bool, str)) or isinstance(b, (bool, str)):
+        return a == b
+    return abs(a - b) <= (0.001 if column in TIMES else 1e-9 * max(1, abs(a)))
+
+
+def differences(question, wanted, got):
+    """What differs, one line each; empty when the answers agree."""
+    lines = []
+    for key in sorted(set(wanted) | set(got), key=repr):
+        if key not in got:
+            lines.append(f"{key}: expected {wanted[key]}, no row")
+        elif key not in wanted:
+            lines.append(f"{key}: unexpected row {got[key]}")
+        else:
+            for column, value in wanted[key].items():
+                if not same(column, value, got[key].get(column)):
+                    lines.append(f"{key}: {column} is {got[key].get(column)}, expected {value}")
+    return lines
+
+
+def check(session, question, project, world):
+    """Asks both sides. Returns the differences, one line each."""
+    wanted = expected(question, world)
+    try:
+        return differences(question, wanted, actual(question, session.rows(query(question, project))))
+    except AssertionError as e:
+        return [str(e)]

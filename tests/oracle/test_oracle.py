@@ -1,0 +1,427 @@
+"""The oracle against the worked examples of the law of meaning. Runs without a server: python3 -m unittest."""
+
+import unittest
+from datetime import date
+
+import expression
+from oracle import Undetermined, World, funnel, group_ids, history, insights, retained, retention, time_ms
+from zone import DAY, HOUR, Calendar, instant
+
+DAY1 = date(2024, 1, 1)
+
+
+def ev(when, user, event, insert_id=None, **properties):
+    """A raw event of January 2024; `when` is `01-02 10:00` or milliseconds."""
+    time = when if isinstance(when, int) else instant(f"2024-{when}")
+    properties |= {"time": time}
+    if user is not None:
+        properties["distinct_id"] = user
+    if insert_id is not None:
+        properties["$insert_id"] = insert_id
+    return {"event": event, "properties": properties}
+
+
+def world(raw, keys=("company_id",), **more):
+    registered = keys if isinstance(keys, dict) else dict.fromkeys(keys, 0)
+    return World(raw, registered, **more)
+
+
+def value(w, event, measure, by="user", day=None, **more):
+    """One number: a metric over January 2024, or over one day of it."""
+    first, last = (DAY1, date(2024, 1, 31)) if day is None else (date(2024, 1, day),) * 2
+    metric = {"event": event, "measure": measure, "by": by}
+    (answer,) = insights(w, [metric], first, last, "range", **more).values()
+    return answer
+
+
+def counts(w, steps, by="user", **more):
+    rows = funnel(w, steps, DAY1, date(2024, 1, 31), by=by, **more)
+    return [rows[k]["count"] for k in sorted(rows)]
+
+
+def retained_counts(w, born, returned, by="user", buckets=3, last=1, **more):
+    """(size, [retained in bucket 0, 1, …]) of the row 2024-01-01."""
+    rows = retention(w, born, returned, DAY1, date(2024, 1, last), by=by, buckets=buckets, **more)
+    cohort = min(c for c, _ in rows)
+    return rows[cohort, 0][0], [rows[cohort, n][1] for n in range(buckets + 1)]
+
+
+class Attribution(unittest.TestCase):
+    def test_values(self):  # §1.3
+        cases = [
+            ("acme", ["acme"]),
+            (["a", "b"], ["a", "b"]),
+            (["a", "b", "a"], ["a", "b"]),
+            ("", []),
+            (["", "a"], ["a"]),
+            (None, []),
+            ([], []),
+            (128746312, ["128746312"]),
+            (1.0, ["1"]),
+            ([1, "1", 1.0], ["1"]),
+            (True, []),
+            ({"a": 1}, []),
+            ([["a"], "b"], ["b"]),
+            ([f"g{i}" for i in range(310)], [f"g{i}" for i in range(300)]),
+        ]
+        for sent, ids in cases:
+            self.assertEqual(group_ids(sent), ids, sent)
+
+    def test_example(self):  # §1.3
+        w = world(
+            [
+                ev("01-01 01:00", "u1", "E", company_id="acme", team_id="eng"),
+                ev("01-01 02:00", "u2", "E", company_id=["acme", "globex"]),
+                ev("01-01 03:00", "u3", "E", company_id=""),
+                ev("01-01 04:00", "u4", "E", Company_ID="acme"),
+                ev("01-01 05:00", "u1", "E", company_id=42),
+            ],
+            ("company_id", "team_id"),
+        )
+        self.assertEqual(value(w, "E", "total"), 5)
+        self.assertEqual(value(w, "E", "unique"), 4)
+        self.assertEqual(value(w, "E", "unique", "company_id"), 3)
+        self.assertEqual(value(w, "E", "total", "company_id"), 3)
+        self.assertEqual(value(w, "E", "unique", "team_id"), 1)
+
+    def test_identity_of_users(self):  # §3.3
+        raw = [
+            {"event": "E", "properties": {"time": i, **p}}
+            for i, p in enumerate(
+                [
+                    {"$device_id": "D1"},
+                    {"$device_id": "$device:D1"},
+                    {"$device_id": "D1", "$user_id": "U1", "distinct_id": "overwritten"},
+                    {"distinct_id": "$device:D1"},
+                    {"$device_id": "D2"},
+                    {"$device_id": "D2", "$user_id": "U1"},
+                    {"$device_id": "D1", "$user_id": "U9"},
+                    {"$device_id": "D1"},
+                    {"distinct_id": ""},
+                    {},
+                    {"distinct_id": 7},
+                ]
+            )
+        ]
+        resolved = [e.user for e in history(raw, {})]
+        self.assertEqual(resolved, ["U1"] * 6 + ["U9", "U1", None, None, "7"])
+        self.assertEqual([e.user for e in history(raw[:2], {})], ["$device:D1"] * 2)
+
+    def test_times(self):
+        self.assertEqual(
+            [time_ms(t) for t in (1.7e9, 1700000000, 1700000000.123, 1700000000123)],
+            [1700000000000, 1700000000000, 1700000000123, 1700000000123],
+        )
+
+
+class Identity(unittest.TestCase):
+    def amounts(self, *raw):
+        return [e.properties["amt"] for e in history(list(raw), {})]
+
+    def test_last_wins(self):  # §2.3
+        self.assertEqual(self.amounts(ev(100, "u1", "Buy", "x", amt=1), ev(100, "u1", "Buy", "x", amt=2)), [2])
+        self.assertEqual(self.amounts(ev(100, "u1", "Buy", "x", amt=1), ev(101, "u1", "Buy", "x", amt=2)), [1, 2])
+
+    def test_every_part_of_the_identity_counts(self):
+        for other in (
+            ev(100, "u2", "Buy", "x", amt=2),
+            ev(100, "u1", "Pay", "x", amt=2),
+            ev(100, "u1", "Buy", "y", amt=2),
+            ev(100, "u1", "Buy", amt=2),
+        ):
+            self.assertEqual(self.amounts(ev(100, "u1", "Buy", "x", amt=1), other), [1, 2])
+        self.assertEqual(self.amounts(ev(100, "u1", "Buy", amt=1), ev(100, "u1", "Buy", amt=1)), [1, 1])
+
+    def test_before_identity_resolution(self):
+        as_user = {"event": "E", "properties": {"time": 1, "$user_id": "u1", "$insert_id": "x", "amt": 2}}
+        self.assertEqual(self.amounts(ev(1, "u1", "E", "x", amt=1), as_user), [2])
+        on_device = {"event": "E", "properties": {"time": 1, "$device_id": "D", "$insert_id": "x", "amt": 3}}
+        both = {
+            "event": "E",
+            "properties": {"time": 1, "$device_id": "D", "$user_id": "u1", "$insert_id": "x", "amt": 4},
+        }
+        self.assertEqual(self.amounts(on_device, both), [3, 4])
+
+    def test_replacement_is_attributed_anew(self):
+        raw = [
+            ev(1, "u1", "E", "x", company_id="a"),
+            ev(2, "u1", "E", "y", company_id="a"),
+            ev(1, "u1", "E", "x", company_id="b"),
+        ]
+        self.assertEqual([e.groups for e in history(raw, {"company_id": 2})], [{}, {"company_id": ["b"]}])
+
+
+class Insights(unittest.TestCase):
+    def test_measures(self):  # §4.2
+        sent = [
+            ("u1", "acme", 10),
+            ("u1", "acme", 30),
+            ("u2", "acme", 20),
+            ("u3", "globex", 60),
+            ("u3", "globex", None),
+            ("u4", None, 5),
+            ("u1", None, 15),
+        ]
+        w = world([ev(f"01-01 0{i}:00", u, "watch", company_id=c, minutes=m) for i, (u, c, m) in enumerate(sent)])
+        self.assertEqual(value(w, "watch", "total"), 7)
+        self.assertEqual(value(w, "watch", "unique"), 4)
+        self.assertEqual(value(w, "watch", "unique", "company_id"), 2)
+        self.assertEqual(value(w, "watch", "total", "company_id"), 5)
+
+    def test_lists(self):  # §4.8
+        w = world([ev("01-01 01:00", "u1", "E", P=p) for p in (["P1", "P2", "P4"], ["P2", "P3", "P4"], ["P3", "P4"])])
+        answer = insights(w, [{"event": "E", "measure": "total"}], DAY1, DAY1, "range", ["P"])
+        self.assertEqual({s: n for (_, s, _), n in answer.items()}, {("P1",): 1, ("P2",): 2, ("P3",): 2, ("P4",): 3})
+        self.assertEqual(value(w, {"event": "E", "filter": ("any", ("prop", "P"), "P1")}, "total"), 1)
+
+    def test_even_buckets(self):  # §4.5
+        values = [12, 50, 59.9, 60, 100, "a", None]
+        w = world([ev("01-01 01:00", "u1", "E", n=n) for n in values])
+        cut = {"property": "n", "bucket": {"size": 10, "min": 50, "max": 100}}
+        answer = insights(w, [{"event": "E", "measure": "total"}], DAY1, DAY1, "range", [cut])
+        self.assertEqual(
+            {s[0]: n for (_, s, _), n in answer.items()},
+            {"<50": 1, "[50,60)": 2, "[60,70)": 1, ">=100": 1, "(non-numeric values)": 1, "(not set)": 1},
+        )
+
+    def test_users_who_did(self):  # §4.9
+        sent = [
+            ("u1", "Login", "acme"),
+            ("u2", "Login", "acme"),
+            ("u1", "Download", "acme"),
+            ("u3", "Download", "globex"),
+            ("u4", "Login", "init"),
+            ("u1", "Login", "acme"),
+        ]
+        w = world([ev("01-01 01:00", u, e, company_id=c) for u, e, c in sent])
+        metric = [{"event": "Download", "measure": "unique", "by": "company_id"}]
+        for at_least, expected in ((1, {"2": 1, "0": 1}), (2, {"1": 1, "0": 1})):
+            answer = insights(w, metric, DAY1, DAY1, "day", [{"users_who_did": "Login", "at_least": at_least}])
+            self.assertEqual({s[0]: n for (_, s, _), n in answer.items()}, expected)
+
+    def test_other(self):
+        w = world(
+            [
+                ev("01-01 01:00", u, "E", p=p)
+                for u, p in (("u1", "a"), ("u1", "a"), ("u1", "b"), ("u2", "b"), ("u1", ["c", "d"]), ("u3", "c"))
+            ]
+        )
+        metrics = [{"event": "E", "measure": "total"}, {"event": "E", "measure": "unique"}]
+        answer = insights(w, metrics, DAY1, DAY1, "range", ["p"], top=1)
+        self.assertEqual(
+            {(m, s[0]): n for (m, s, _), n in answer.items()},
+            {("A", "a"): 2, ("A", "$other"): 4, ("B", "a"): 1, ("B", "$other"): 3},
+        )
+
+    def test_zones(self):
+        sao_paulo = Calendar("America/Sao_Paulo", "sunday")
+        first = sao_paulo.day_start(date(2018, 11, 4))
+        self.assertEqual(first, instant("2018-11-04 03:00"))  # midnight does not exist
+        self.assertEqual(sao_paulo.local_date(first - 1), date(2018, 11, 3))
+        self.assertEqual(sao_paulo.day_start(date(2018, 11, 5)) - first, 23 * HOUR)
+        w = world(
+            [ev(first - 1, "u1", "E"), ev(first, "u1", "E"), ev(first + 23 * HOUR, "u2", "E")], calendar=sao_paulo
+        )
+        answer = insights(w, [{"event": "E", "measure": "unique"}], date(2018, 11, 3), date(2018, 11, 5), "day")
+        self.assertEqual(list(answer.values()), [1, 1, 1])
+        self.assertEqual(len(sao_paulo.buckets("hour", date(2018, 11, 4), date(2018, 11, 4))), 23)
+        self.assertEqual(
+            sao_paulo.buckets("week", date(2018, 11, 3), date(2018, 11, 4)), [instant("2018-10-28 03:00"), first]
+        )
+        chatham = Calendar("Pacific/Chatham")
+        self.assertEqual(len(chatham.buckets("hour", date(2024, 4, 7), date(2024, 4, 7))), 25)
+        self.assertEqual(len(chatham.buckets("quarter", date(2024, 3, 31), date(2024, 4, 1))), 2)
+
+
+class Expressions(unittest.TestCase):
+    def test_meaning(self):  # §2.15
+        p, undefined = ("prop", "p"), ("prop", "missing")
+        cases = [
+            (("==", p, ("lit", 1)), 1, True),
+            (("==", p, ("lit", 1)), "1", False),
+            (("==", p, ("lit", 1)), True, False),
+            (("!=", undefined, ("lit", "a")), 0, True),
+            (("<", p, ("lit", 2)), "1", None),
+            (("not", undefined), 0, True),
+            (("not", ("<", p, ("lit", 2))), "1", True),
+            (("or", undefined, ("==", p, ("lit", 1.0))), 1, True),
+            (("number", p), "abc", None),
+            (("number", p), True, 1),
+            (("in", p, ["a", "b"]), "a", True),
+            (("in", p, ["1"]), 1, False),
+            (("part", "b", p), "abc", True),
+            (("defined", undefined), 0, False),
+            (("+", p, ("lit", "x")), "a", "ax"),
+            (("+", p, ("lit", "x")), 1, None),
+        ]
+        for tree, sent, expected in cases:
+            self.assertEqual(expression.evaluate(tree, {"p": sent}, {}, None), expected, tree)
+
+    def test_text(self):
+        tree = ("and", ("in", ("prop", "c"), ["a", "b"]), (">=", ("number", ("prop", "amt")), ("lit", 10)))
+        self.assertEqual(
+            expression.render(tree), '(properties["c"] in ["a", "b"] and (number(properties["amt"]) >= 10))'
+        )
+
+
+class Funnels(unittest.TestCase):
+    def steps_reached(self, path, steps="ABCDE"):
+        w = world([ev(i * 60_000 + instant("2024-01-01"), "u1", e) for i, e in enumerate(path.split())])
+        return sum(counts(w, list(steps)))
+
+    def test_order(self):  # §5.1
+        self.assertEqual(
+            [self.steps_reached(p) for p in ("A B C D E", "A B F C D E", "A B D C D E", "A B C E")], [5, 5, 5, 3]
+        )
+
+    def test_window(self):  # §5.1
+        w = world(
+            [ev(f"01-01 {t}", "u1", e) for t, e in (("01:00", "A"), ("01:30", "A"), ("01:45", "B"), ("02:15", "C"))]
+        )
+        self.assertEqual(counts(w, list("ABC"), within=HOUR), [1, 1, 0])
+        w = world([ev("01-01 01:00", "u1", "A"), ev("01-01 02:00", "u1", "B")])
+        self.assertEqual(counts(w, list("AB"), within=HOUR), [1, 1])  # inclusive
+        self.assertEqual(counts(w, list("AB"), within=HOUR - 1), [1, 0])
+
+    def test_grace(self):  # §5.2
+        for gap, grace, reached in ((1500, 2000, 1), (2000, 2000, 1), (2001, 2000, 0), (1500, 0, 0), (0, 0, 1)):
+            t = instant("2024-01-01 10:00")
+            w = world([ev(t, "u1", "B"), ev(t + gap, "u1", "A")])
+            self.assertEqual(counts(w, list("AB"), grace=grace), [1, reached], gap)
+        rows = funnel(world([ev(t, "u1", "B"), ev(t + 1500, "u1", "A")]), list("AB"), DAY1, DAY1)
+        self.assertEqual(rows[2]["avg_time"], 0)
+        midnight = instant("2024-01-01")
+        w = world([ev(midnight - 1, "u1", "B"), ev(midnight, "u1", "A")])
+        self.assertEqual(counts(w, list("AB")), [1, 0])  # never before from_date
+
+    def test_one_event_fills_one_step(self):
+        t = instant("2024-01-01 10:00")
+        self.assertEqual(counts(world([ev(t, "u1", "A")]), ["A", "A"]), [1, 0])
+        self.assertEqual(counts(world([ev(t, "u1", "A"), ev(t, "u1", "A")]), ["A", "A"], grace=0), [1, 1])
+        w = world([ev(t, "u1", "A"), ev(t, "u1", "B")])  # the event that can be less is taken first
+        self.assertEqual(counts(w, [{"any": ["A", "B"]}, "B"], grace=0), [1, 1])
+
+    def test_entry_in_range_completion_after(self):  # §5.1
+        w = world([ev("01-31 23:00", "u1", "A"), ev("02-01 01:00", "u1", "B"), ev("02-01 02:00", "u2", "A")])
+        self.assertEqual(counts(w, list("AB")), [1, 1])
+
+    def test_groups(self):  # §5.11
+        w = world(
+            [
+                ev("01-01 10:00", "u1", "Signup", company_id="acme"),
+                ev("01-01 10:30", "u2", "Pay", company_id="acme"),
+                ev("01-01 11:00", "u3", "Signup", company_id="globex"),
+                ev("01-01 11:05", "u3", "Pay", company_id=["globex", "acme"]),
+            ]
+        )
+        self.assertEqual(counts(w, ["Signup", "Pay"]), [2, 1])
+        self.assertEqual(counts(w, ["Signup", "Pay"], "company_id"), [2, 2])
+        rows = funnel(w, ["Signup", "Pay"], DAY1, DAY1, by="company_id")
+        self.assertEqual((rows[2]["avg_time"], rows[2]["median_time"]), (1_050_000, 1_050_000))
+
+
+class Retention(unittest.TestCase):
+    def bucket(self, birth, back, alignment, unit="day"):
+        w = world([ev(birth, "u1", "A"), ev(back, "u1", "B")])
+        answer = retention(
+            w, "A", "B", DAY1, date(2024, 12, 31), unit=unit, buckets=40, criterion="on", alignment=alignment
+        )
+        return [n for (_, n), (_, kept) in answer.items() if kept]
+
+    def test_buckets(self):  # §6.2
+        for back, rolling, calendar in (("01-02 06:00", 0, 1), ("01-02 21:00", 1, 1), ("01-04 19:59", 2, 3)):
+            self.assertEqual(self.bucket("01-01 20:00", back, "rolling"), [rolling])
+            self.assertEqual(self.bucket("01-01 20:00", back, "calendar"), [calendar])
+        for back, n in (("01-03 14:59:59.999", 0), ("01-03 15:00", 1), ("01-04 14:59:59", 1), ("01-04 15:00", 2)):
+            self.assertEqual(self.bucket("01-02 15:00", back, "rolling"), [n])  # a Tuesday
+        self.assertEqual(self.bucket("01-02 15:00", "01-09 15:00", "rolling", "week"), [1])
+        self.assertEqual(self.bucket("01-02 15:00", "02-01 15:00", "rolling", "month"), [1])
+        self.assertEqual(self.bucket("01-01 20:00", "01-02 06:00", "calendar"), [1])
+        self.assertEqual(self.bucket("01-05 12:00", "01-08 12:00", "calendar", "week"), [1])
+        self.assertEqual(self.bucket("02-25 12:00", "03-03 12:00", "calendar", "month"), [1])
+
+    def test_criteria(self):  # §6.3
+        active = [{0, 2}, {1}, {0, 1, 2}, set(), {3}]
+        expected = {
+            "on": [2, 2, 2, 1],
+            "on_or_after": [4, 4, 3, 1],
+            "on_or_before": [2, 3, 3, 4],
+            "streak": [2, 1, 1, 0],
+        }
+        raw = []
+        for i, days in enumerate(active):
+            raw += [ev(instant("2024-01-01"), f"u{i}", "A")]
+            raw += [ev(instant("2024-01-01 01:00") + n * DAY, f"u{i}", "B") for n in days]
+        for criterion, row in expected.items():
+            self.assertEqual([sum(retained(criterion, a, n) for a in active) for n in range(4)], row)
+            self.assertEqual(retained_counts(world(raw), "A", "B", criterion=criterion), (5, row))
+
+    def test_births(self):  # §6.1
+        raw = [ev("01-01 10:00", "u1", "A"), ev("01-01 12:00", "u1", "A"), ev("01-02 11:00", "u1", "A")]
+        rows = retention(world(raw), "A", "A", DAY1, date(2024, 1, 2), criterion="on", buckets=1)
+        self.assertEqual(list(rows.values()), [(1, 1), (1, 1), (1, 0), (1, 0)])  # the birth never returns
+        rows = retention(world(raw), "A", "A", date(2024, 1, 2), date(2024, 1, 2), births="first")
+        self.assertEqual(rows, {})
+        self.assertEqual(retained_counts(world(raw[:1]), "A", "A", criterion="streak"), (1, [1, 0, 0, 0]))
+
+    def test_undetermined_birth(self):
+        twins = [ev("01-01 10:00", "u1", "A", n=1), ev("01-01 10:00", "u1", "A", n=2)]
+        returned = {"event": "A", "filter": ("==", ("prop", "n"), ("lit", 1))}
+        with self.assertRaises(Undetermined):
+            retained_counts(world(twins), "A", returned, criterion="streak")
+        twins[0]["properties"]["$insert_id"] = "x"
+        self.assertEqual(retained_counts(world(twins), "A", returned, criterion="streak"), (1, [1, 0, 0, 0]))
+
+    def test_groups(self):  # §6.7
+        w = world(
+            [
+                ev("01-01 09:00", "u1", "Signup", company_id="acme"),
+                ev("01-02 10:00", "u2", "Login", company_id="acme"),
+                ev("01-01 12:00", "u3", "Signup", company_id="globex"),
+                ev("01-01 18:00", "u3", "Login", company_id="globex"),
+            ]
+        )
+        self.assertEqual(retained_counts(w, "Signup", "Login", "company_id", 1, criterion="on"), (2, [1, 1]))
+        self.assertEqual(retained_counts(w, "Signup", "Login", "user", 1, criterion="on"), (2, [1, 0]))
+
+
+APPENDIX_B = [
+    ev("01-01 09:00", "u0", "Signup", company_id="old"),
+    ev("01-01 10:00", "u1", "Signup", company_id="acme"),
+    ev("01-01 10:05", "u2", "Signup", company_id="globex"),
+    ev("01-01 11:00", "u3", "Invite", company_id="acme"),
+    ev("01-01 12:00", "u2", "Invite", company_id=["acme", "globex"]),
+    ev("01-02 09:00", "u4", "Pay", company_id="acme"),
+    ev("01-03 09:00", "u2", "Pay", company_id="globex"),
+    ev("01-03 10:00", "u5", "Login", company_id=""),
+    ev("01-03 10:00", "u1", "Login", company_id="acme"),
+]
+REGISTERED = {"company_id": 1}
+
+
+class AppendixB(unittest.TestCase):
+    def test_table(self):
+        w, steps = world(APPENDIX_B, REGISTERED), ["Signup", "Invite", "Pay"]
+        self.assertEqual([value(w, "$any", "unique", by) for by in ("user", "company_id")], [6, 2])
+        self.assertEqual([value(w, "$any", "total", by) for by in ("user", "company_id")], [9, 7])
+        self.assertEqual([value(w, "$any", "unique", "user", day) for day in (1, 2, 3)], [4, 1, 3])
+        self.assertEqual([value(w, "$any", "unique", "company_id", day) for day in (1, 2, 3)], [2, 1, 2])
+        self.assertEqual(counts(w, steps, within=DAY), [3, 1, 0])
+        self.assertEqual(counts(w, steps, "company_id", within=DAY), [2, 2, 1])
+        rows = funnel(w, steps, DAY1, DAY1, by="company_id", within=DAY)
+        self.assertEqual(rows[3]["avg_time_from_start"], 82_800_000)
+        for by, size in (("user", 3), ("company_id", 2)):
+            self.assertEqual(retained_counts(w, "Signup", "Login", by, 2, criterion="on"), (size, [0, 0, 1]))
+        answer = insights(
+            w,
+            [{"event": "$any", "measure": "unique", "by": "company_id"}],
+            DAY1,
+            DAY1,
+            "day",
+            ["group.company_id", {"users_who_did": "$any", "at_least": 1}],
+        )
+        self.assertEqual({s: n for (_, s, _), n in answer.items()}, {("acme", "3"): 1, ("globex", "1"): 1})
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# A report, a batch and a compaction stop when they are told to, soon and without harm: statement_timeout and
+# pg_cancel_backend. The time from the wish to the end is measured and printed; the target is 250 ms, the test allows 2 s.
+set -euo pipefail
+# shellcheck source=tests/server/common.sh
+. "$(dirname "$0")/common.sh"
+
+events=${CANCEL_EVENTS:-1000000}
+new_cluster server 'fsync = off' 'full_page_writes = off' 'max_wal_size = 4GB'
+cluster_use "$server" cancel
+createdb cancel
+sql -c 'CREATE EXTENSION analytics_groups' -c 'ALTER DATABASE cancel SET analytics_groups.auto_maintain = off'
+sql -v "events=$events" -f "$DATA/generate.sql"
+# A part of the load stays uncompacted for maintain() to be interrupted in.
+sed '/^CALL /d' "$DATA/load.sql" >"$server.load.sql"
+sql -f "$server.load.sql" 2>/dev/null
+rm -f "$server.load.sql"
+sql -c 'DROP SCHEMA source CASCADE' 2>/dev/null
+
+any='"$any"'
+declare -A long=(
+    [insights]="SELECT count(*) FROM analytics_groups.insights('[{\"event\": $any, \"measure\": \"unique\"}, {\"event\": $any, \"measure\": \"unique\", \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', unit => 'hour', breakdown => '[\"browser\", \"country\", \"page\"]')"
+    [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id')"
+    [retention]="SELECT count(*) FROM analytics_groups.retention('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id')"
+)
+
+# A run that was faster than the interruption says nothing; then the interruption comes sooner.
+timed_out() { # WHAT QUERY
+    local ms start took out
+    for ms in 300 100 30 10 3 1; do
+        start=$(date +%s%N)
+        out=$(sql -v VERBOSITY=sqlstate -c "SET statement_timeout = $ms" -c "$2" 2>&1 || true)
+        took=$((($(date +%s%N) - start) / 1000000))
+        if grep -q 57014 <<<"$out"; then
+            say "        $1: statement_timeout of $ms ms ended it after $took ms in all"
+            if [ $((took - ms)) -le 2000 ]; then pass "$1 obeys statement_timeout"; else flunk "$1 obeys statement_timeout" "$((took - ms)) ms late"; fi
+            return
+        fi
+        if grep -q ERROR <<<"$out"; then break; fi
+    done
+    flunk "$1 obeys statement_timeout" "$out"
+}
+
+cancelled() { # WHAT QUERY
+    local delay pid start took client out i
+    for delay in 0.3 0.1 0.03 0.0; do
+        PGAPPNAME="cancel-$1" psql -XAtq -v VERBOSITY=sqlstate -c "$2" >"$server.out" 2>&1 &
+        client=$!
+        jobs_started+=("$client")
+        pid=
+        for ((i = 0; i < 100; i++)); do
+            pid=$(sql -d postgres -c "SELECT pid FROM pg_stat_activity WHERE application_name = 'cancel-$1' AND state = 'active'" || true)
+            [ -n "$pid" ] && break
+        done
+        sleep "$delay"
+        start=$(date +%s%N)
+        [ -z "$pid" ] || sql -d postgres -c "SELECT pg_cancel_backend($pid)" >/dev/null
+        wait "$client" 2>/dev/null || true
+        took=$((($(date +%s%N) - start) / 1000000))
+        out=$(cat "$server.out")
+        rm -f "$server.out"
+        if grep -q 57014 <<<"$out"; then
+            say "        $1: gone $took ms after pg_cancel_backend (psql's start included)"
+            if [ "$took" -le 2000 ]; then pass "$1 obeys pg_cancel_backend"; else flunk "$1 obeys pg_cancel_backend" "$took ms"; fi
+            return
+        fi
+    done
+    flunk "$1 obeys pg_cancel_backend" "$out"
+}
+
+for report in insights funnel retention; do
+    timed_out "$report" "${long[$report]}"
+    cancelled "$report" "${long[$report]}"
+done
+
+big="SELECT analytics_groups.track_ndjson(string_agg('{\"event\":\"Big\",\"properties\":{\"distinct_id\":\"b' || i || '\",\"time\":1704067200,\"\$insert_id\":\"x' || i || '\",\"company_id\":\"c' || i % 999 || '\"}}', E'\n')) ->> 'num_records_imported' FROM generate_series(1, 400000) AS i"
+total="SELECT value FROM analytics_groups.insights('[\"Big\"]', '2024-01-01', '2024-01-01')"
+cancelled "track_ndjson" "$big"
+answers "what was cancelled left nothing" 0 "SET client_min_messages = warning; $total"
+cancelled "maintain" 'CALL analytics_groups.maintain()'
+timed_out "maintain" 'CALL analytics_groups.maintain()'
+healthy "after all of it"
+
+# And the same session goes on as if nothing had happened.
+equal "the same session goes on after a timeout" 7 "$(psql -XAtq 2>/dev/null <<SQL | tail -n 1
+SET statement_timeout = 5;
+${long[funnel]};
+RESET statement_timeout;
+SELECT count(*) FROM analytics_groups.insights('["Page View"]', '2024-01-01', '2024-01-07');
+SQL
+)"
+sql -c 'CALL analytics_groups.maintain()'
+healthy "after a full maintenance"
+log_clean "$server"
+done_testing

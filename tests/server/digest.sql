@@ -1,0 +1,22 @@
+-- What a project answers and holds, as lines of text that do not depend on where rows lie on disk. Two servers with the same
+-- lines hold the same project. Reports only: digest_store.sql adds the tables themselves.
+\pset format unaligned
+\pset tuples_only on
+SET TimeZone = 'UTC';
+SET DateStyle = 'ISO';
+SET client_min_messages = warning;
+SELECT 'keys', property, display_name, data_group_id, is_company_key, groups, attributed_events FROM analytics_groups.group_keys WHERE project = 'default' ORDER BY property COLLATE "C";
+SELECT 'events', project, event FROM analytics_groups.lexicon_events WHERE project = 'default' ORDER BY event COLLATE "C";
+SELECT 'insights', md5(string_agg(i::text, E'\n' ORDER BY i::text COLLATE "C")), count(*)
+FROM analytics_groups.insights('[{"event": "$any", "measure": "unique", "label": "users"}, {"event": "$any", "measure": "total", "label": "events"},
+                                 {"event": "$any", "measure": "unique", "by": "company_id", "label": "companies"},
+                                 {"event": "Payment", "filter": "properties[\"amount\"] > 100", "label": "large payments"}]', '2024-01-01', '2024-04-30') AS i;
+SELECT 'breakdown', md5(string_agg(i::text, E'\n' ORDER BY i::text COLLATE "C")), count(*)
+FROM analytics_groups.insights('[{"event": "$any", "measure": "unique", "by": "company_id"}]', '2024-01-01', '2024-04-30', unit => 'week',
+                               breakdown => '["group.company_id.plan", "country"]') AS i;
+SELECT 'funnel', by, f.* FROM unnest('{user,company_id,team_id}'::text[]) AS by,
+     analytics_groups.funnel('["Sign Up", "Invite Sent", "Payment"]', '2024-01-01', '2024-04-30', by => by, within => '30 days') AS f ORDER BY by, step;
+SELECT 'retention', by, md5(string_agg(r::text, E'\n' ORDER BY r::text COLLATE "C")), count(*)
+FROM unnest('{user,company_id}'::text[]) AS by,
+     analytics_groups.retention('"Sign Up"', '"$any"', '2024-01-01', '2024-03-31', by => by, unit => 'week') AS r GROUP BY by ORDER BY by;
+SELECT 'profiles', analytics_groups.user_profile('u000001'), analytics_groups.group_profile('company_id', 'c0001');

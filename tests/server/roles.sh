@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Who may do what: reader, writer and admin of one project, somebody of another project, somebody with no grant at all.
+# No message may say what is in a project to somebody who may not read it.
+set -euo pipefail
+# shellcheck source=tests/server/common.sh
+. "$(dirname "$0")/common.sh"
+
+new_cluster server 'fsync = off' 'full_page_writes = off'
+cluster_use "$server" roles
+createdb roles
+sql >/dev/null <<'SQL'
+CREATE EXTENSION analytics_groups;
+CREATE ROLE reader LOGIN; CREATE ROLE writer LOGIN; CREATE ROLE admin LOGIN; CREATE ROLE other LOGIN; CREATE ROLE nobody LOGIN;
+CREATE ROLE team NOLOGIN; CREATE ROLE member LOGIN IN ROLE team;
+SELECT analytics_groups.create_project('shop');
+SELECT analytics_groups.create_project('secret');
+SELECT analytics_groups.add_group_key('company_id', project => p), analytics_groups.track('Seen', 'ann-of-' || p, '{"company_id": "acme"}', at => '2024-01-01 10:00Z', project => p)
+FROM unnest('{shop,secret}'::text[]) AS p;
+SELECT analytics_groups.track('Hidden Treasure', 'captain', '{"map": "x"}', at => '2024-01-01 10:00Z', project => 'secret');
+SELECT analytics_groups.grant_access('reader', 'reader', project => 'shop');
+SELECT analytics_groups.grant_access('writer', 'writer', project => 'shop');
+SELECT analytics_groups.grant_access('admin', 'admin', project => 'shop');
+SELECT analytics_groups.grant_access('team', 'reader', project => 'shop');
+SELECT analytics_groups.grant_access('other', 'admin', project => 'secret');
+SQL
+
+count="SELECT value FROM analytics_groups.insights('[\"Seen\"]', '2024-01-01', '2024-01-01', project => 'PROJECT')"
+funnel="SELECT count(*) FROM analytics_groups.funnel('[\"Seen\", \"Seen\"]', '2024-01-01', '2024-01-01', by => 'company_id', project => 'PROJECT')"
+retention="SELECT count(*) > 0 FROM analytics_groups.retention('\"Seen\"', '\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
+profile="SELECT analytics_groups.user_profile('ann-of-PROJECT', project => 'PROJECT') IS NULL"
+track="SELECT analytics_groups.track('Sold', 'ROLE', '{\"company_id\": \"acme\"}', at => '2024-01-02 10:00Z', project => 'PROJECT')"
+ndjson="SELECT analytics_groups.track_ndjson('{\"event\":\"Sold\",\"properties\":{\"distinct_id\":\"ROLE\",\"time\":1704189600,\"\$insert_id\":\"ROLE\"}}', project => 'PROJECT') ->> 'code'"
+people="SELECT analytics_groups.update_users('{\"\$distinct_id\": \"ann\", \"\$set\": {\"by\": \"ROLE\"}}', project => 'PROJECT') ->> 'code'"
+groups="SELECT analytics_groups.update_groups('{\"\$group_key\": \"company_id\", \"\$group_id\": \"acme\", \"\$set\": {\"by\": \"ROLE\"}}', project => 'PROJECT') ->> 'code'"
+maintain="CALL analytics_groups.maintain('PROJECT')"
+add_key="SELECT analytics_groups.add_group_key('ROLE_id', project => 'PROJECT') IS NOT NULL"
+company="SELECT analytics_groups.unset_company_key(project => 'PROJECT')"
+grant="SELECT analytics_groups.grant_access('nobody', 'reader', project => 'PROJECT')"
+drop="SELECT analytics_groups.drop_project('PROJECT')"
+create="SELECT analytics_groups.create_project('made_by_ROLE') > 0"
+
+fill() { sed "s/PROJECT/$2/g; s/ROLE/$1/g" <<<"$3"; }
+may() { # ROLE PROJECT ANSWER NAME…
+    local role=$1 project=$2 want=$3 name
+    shift 3
+    for name in "$@"; do answers "$role may $name in $project" "$want" "$(fill "$role" "$project" "${!name}")" -U "$role"; done
+}
+may_not() { # ROLE PROJECT NAME…
+    local role=$1 project=$2 name
+    shift 2
+    for name in "$@"; do
+        # A project one may not even see does not exist for one (42704).
+        raises "$role may not $name in $project" '(42501|42704)' "$(fill "$role" "$project" "${!name}")" -U "$role"
+        # The message names no event, user or property of the project.
+        if grep -qiE 'treasure|captain|ann-of|acme' <<<"$(grep -v '^STATEMENT\|^LINE' <<<"$message")"; then flunk "nothing leaks to $role ($name)" "$message"; fi
+    done
+}
+
+may reader shop 1 count
+may reader shop 2 funnel
+may reader shop t retention profile
+may_not reader shop track ndjson people groups maintain add_key company grant drop
+may writer shop 1 count
+may writer shop t track retention
+may writer shop 200 ndjson people groups
+may writer shop '' maintain
+may_not writer shop add_key company grant drop
+may admin shop 1 count
+may admin shop t track add_key
+may admin shop 200 ndjson people groups
+may admin shop '' maintain
+# A grant to a role is a grant to its members.
+may member shop 1 count
+may_not member shop track
+for role in reader writer admin nobody member; do may_not "$role" secret count funnel retention profile track ndjson people groups maintain add_key drop; done
+may_not nobody shop count funnel retention profile track ndjson people groups maintain add_key company grant drop create
+may_not other shop count track drop
+
+# Nobody sees projects, keys or names that are not theirs, nor the tables beneath.
+answers "views show a reader the own project only" shop "SELECT string_agg(project, ' ' ORDER BY project) FROM analytics_groups.projects" -U reader
+answers "the keys of other projects are not there" 1 "SELECT count(*) FROM analytics_groups.group_keys WHERE property = 'company_id'" -U reader
+answers "the names of other projects are not there" 0 "SELECT count(*) FROM analytics_groups.lexicon_events WHERE event = 'Hidden Treasure'" -U reader
+raises "the tables of another project are closed" 42501 "DO \$\$ DECLARE t text; BEGIN
+    FOR t IN SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'analytics_secret' AND relkind = 'r' LOOP
+        EXECUTE 'SELECT count(*) FROM ' || t; END LOOP; END \$\$" -U reader
+raises "a reader cannot write the tables either" 42501 "DO \$\$ DECLARE t text; BEGIN
+    FOR t IN SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'analytics_shop' AND relkind = 'r' LOOP
+        EXECUTE 'DELETE FROM ' || t; END LOOP; END \$\$" -U reader
+answers "PUBLIC may execute nothing that runs with the owner's rights" 0 \
+    "SELECT count(*) FROM pg_proc p WHERE pronamespace = 'analytics_groups'::regnamespace AND prosecdef AND has_function_privilege('nobody', p.oid, 'EXECUTE')
+     AND has_schema_privilege('nobody', 'analytics_groups', 'USAGE') AND proacl IS NULL"
+answers "whatever runs with the owner's rights pins its search_path" '' \
+    "SELECT string_agg(proname, ' ') FROM pg_proc WHERE pronamespace = 'analytics_groups'::regnamespace AND prosecdef
+     AND NOT coalesce(array_to_string(proconfig, ' '), '') LIKE '%search_path=%'"
+
+# A session that changes its role changes what it may see; a cache must not remember the first.
+equal "SET ROLE is noticed" "1|denied" "$(psql -XAtq -v VERBOSITY=sqlstate 2>&1 <<SQL | sed -E 's/.*ERROR: *(42501|42704).*/denied/' | paste -sd'|'
+$(fill postgres secret "$count");
+SET ROLE reader;
+$(fill reader secret "$count");
+SQL
+)"
+# Taking a grant away works at once, also in a session that has read before.
+equal "revoke is noticed" "1|denied" "$(psql -XAtq -v VERBOSITY=sqlstate 2>&1 <<SQL | sed -E 's/.*ERROR: *(42501|42704).*/denied/' | grep -v '^$' | paste -sd'|'
+SET ROLE reader;
+$(fill reader shop "$count");
+RESET ROLE;
+SELECT analytics_groups.revoke_access('reader', 'reader', project => 'shop');
+SET ROLE reader;
+$(fill reader shop "$count");
+SQL
+)"
+
+# Names that mean mischief are names.
+raises "a role that does not exist is refused" 42704 "SELECT analytics_groups.grant_access('no such role', 'reader', project => 'shop')"
+raises "a privilege that does not exist is refused" 22023 "SELECT analytics_groups.grant_access('nobody', 'owner', project => 'shop')"
+sql -c 'CREATE ROLE "x; DROP TABLE y; --" LOGIN' -c "SELECT analytics_groups.grant_access('x; DROP TABLE y; --', 'reader', project => 'shop')" >/dev/null
+answers "a role whose name is SQL" 1 "$(fill x shop "$count")" -U 'x; DROP TABLE y; --'
+# What the caller puts in front of pg_catalog is not what runs inside.
+sql >/dev/null <<'SQL'
+CREATE SCHEMA evil;
+GRANT USAGE ON SCHEMA evil TO PUBLIC;
+CREATE FUNCTION evil.pwn(text, text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'pwned'; END $$;
+CREATE FUNCTION evil.pwn(int, int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'pwned'; END $$;
+CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.pwn);
+CREATE OPERATOR evil.= (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.pwn);
+SQL
+for name in count funnel retention; do
+    equal "$name does not look at the caller's search_path" "$(fill member shop "${!name}" | sql -U member -f -)" \
+        "$( (echo 'SET search_path = evil, pg_catalog;'; fill member shop "${!name}") | sql -U member -f - 2>&1)"
+done
+answers "the trap works" "ERROR:  P0001" "SET search_path = evil, pg_catalog; SELECT 'a'::text = 'b'::text" -v VERBOSITY=sqlstate
+answers "an admin drops the own project" '' "$(fill admin shop "$drop")" -U admin
+answers "and the other one is as it was" 1 "$(fill postgres secret "$count")"
+log_clean "$server"
+done_testing
