@@ -77,7 +77,11 @@ pgrx::extension_sql_file!(
     name = "upkeep",
     requires = ["registry", store::maintain::maintain]
 );
-pgrx::extension_sql_file!("../sql/track.sql", name = "track", requires = [ingest::track::track_one]);
+pgrx::extension_sql_file!(
+    "../sql/track.sql",
+    name = "track",
+    requires = [ingest::track::track_one]
+);
 pgrx::extension_sql_file!(
     "../sql/profiles.sql",
     name = "profiles",

@@ -142,12 +142,27 @@ fn track_one(
 fn track_json(
     events: Option<JsonB>,
     strict: default!(bool, true),
-    on_error: default!(Option<&str>, "'continue'"),
     project: default!(Option<&str>, "NULL"),
 ) -> Result<JsonB, ErrorReport> {
+    Ok(json(events, strict, Some("continue"), project)?)
+}
+
+/// The form with `on_error`. It is one of its own, and none of the JSON forms has more than three arguments, so that
+/// `track('Sign Up', 'user-1', '{…}')` with untyped literals can only mean the form for one event.
+#[pg_extern(schema = "analytics_groups", name = "track", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn track_json_or_abort(
+    events: Option<JsonB>,
+    on_error: Option<&str>,
+    project: default!(Option<&str>, "NULL"),
+) -> Result<JsonB, ErrorReport> {
+    Ok(json(events, true, on_error, project)?)
+}
+
+fn json(events: Option<JsonB>, strict: bool, on_error: Option<&str>, project: Option<&str>) -> Result<JsonB> {
     let events = events
         .ok_or_else(|| Failure::param("events must not be NULL", "Send one event object or an array of them."))?;
-    Ok(run(project, strict, on_error, |settings, sink| {
+    run(project, strict, on_error, |settings, sink| {
         let records = match &events.0 {
             serde_json::Value::Array(records) => records.as_slice(),
             one => std::slice::from_ref(one),
