@@ -1,6 +1,5 @@
 use super::*;
-use crate::breakdown::Membership;
-use crate::chunk::ProfileColumn;
+use crate::chunk::{Membership, ProfileColumn};
 use crate::error::Error;
 use crate::gather::testing::*;
 use crate::tick::NoTick;
@@ -264,10 +263,7 @@ fn a_groups_own_row_counts_an_event_of_two_groups_once_each() {
 fn group_properties_in_a_report_by_user() {
     let events = [Ev::new(T, 1, 1, &[1, 2]), Ev::new(T, 1, 2, &[]), Ev::new(T, 1, 3, &[3])];
     let column = profile(&["-", "pro", "free", "-"]);
-    let membership = Some(Arc::new(Membership {
-        starts: vec![0, 0, 1, 2],
-        groups: vec![2, 1],
-    }));
+    let membership = Some(Arc::new(Membership::from_pairs(&[(1, 2), (2, 1)]).unwrap()));
     let run = |membership: Option<Arc<Membership>>, via_profile| {
         let d = Dimension::GroupProperty {
             kind: COMPANY,

@@ -93,9 +93,7 @@ impl World {
                 list = [subject].into_iter().filter(|s| *s != 0).collect();
             } else if list.is_empty() && by == USER {
                 let lists = self.membership.get(&kind);
-                list = lists
-                    .and_then(|m| m.groups.get(user as usize).cloned())
-                    .unwrap_or_default();
+                list = lists.map(|m| m.of(user).to_vec()).unwrap_or_default();
             }
             let profiles = list
                 .iter()

@@ -194,12 +194,10 @@ fn profiles() -> impl Strategy<Value = SharedProfile> {
 
 fn memberships() -> impl Strategy<Value = Option<Arc<Membership>>> {
     let lists = prop::collection::vec(groups(), 0..8).prop_map(|lists| {
-        let mut m = Membership::default();
-        for l in lists {
-            m.starts.push(m.groups.len() as u32);
-            m.groups.extend(l);
-        }
-        Some(Arc::new(m))
+        let of = |(user, list): (usize, Vec<u32>)| list.into_iter().map(move |g| (user as u32, g));
+        let mut pairs: Vec<(u32, u32)> = lists.into_iter().enumerate().flat_map(of).collect();
+        pairs.sort_unstable();
+        Some(Arc::new(Membership::from_pairs(&pairs).unwrap()))
     });
     prop_oneof![Just(None), lists]
 }
