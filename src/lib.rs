@@ -11,6 +11,8 @@ mod registry;
 mod reports;
 mod settings;
 mod store;
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
 mod types;
 
 ::pgrx::pg_module_magic!(name, version);
@@ -110,4 +112,14 @@ pgrx::extension_sql_file!("../sql/comments.sql", finalize);
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::register();
+}
+
+/// Called by the test framework of pgrx.
+#[cfg(test)]
+pub mod pg_test {
+    pub fn setup(_options: Vec<&str>) {}
+
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        Vec::new()
+    }
 }

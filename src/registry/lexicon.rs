@@ -83,7 +83,8 @@ fn on_abort() {
     });
 }
 
-fn recall(project: i32, space: Space, name: &str) -> Option<u32> {
+/// What this backend remembers of a name.
+pub fn recall(project: i32, space: Space, name: &str) -> Option<u32> {
     MEMORY.with_borrow(|m| {
         let key = (project, space);
         let of = |names: &HashMap<(i32, Space), Names>| names.get(&key).and_then(|n| n.get(name).copied());

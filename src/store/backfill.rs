@@ -166,7 +166,15 @@ fn backfill(project: &str, kind: i16, property: &str) -> Result<(), pg_sys::pani
     spi::connect(|sql| {
         super::lock(sql, project, Lock::Ingest)?;
         super::lock(sql, project, Lock::Maintain)?;
+        sql.write("SELECT analytics_groups._need($1, 'admin')", &[Arg::Text(project)])?;
         let project = registry::open_for_writing(sql, Some(project))?;
+        if !project
+            .keys
+            .iter()
+            .any(|k| i32::from(k.kind) == i32::from(kind) && k.property == property)
+        {
+            return Err(Failure::internal("backfill of a key that is not registered"));
+        }
         let found = sql.write(
             &project.sql("SELECT no FROM @.property WHERE name = $1"),
             &[Arg::Text(property)],
