@@ -140,6 +140,6 @@ $(printf '%s\n' "${rows[@]}")
 | events taken in per second | $(awk "BEGIN { printf \"%d\", $events / $track }") | $(awk "BEGIN { printf \"%d\", $events / $insert }") | $(awk "BEGIN { printf \"%.1f\", $insert / $track }")× |
 | on disk | $(size analytics_default) | $(size plain) | |
 
-maintain() took $maintain ms. The jsonb table has four indexes; its devices were resolved beforehand.
+maintain() took $maintain ms. The jsonb table has four indexes.
 TXT
 exit $wrong

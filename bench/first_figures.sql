@@ -1,5 +1,5 @@
 -- The other side of first_figures.sh: what an expert would do without the extension. One jsonb table, the indexes that help
--- these questions, and the questions as set-based SQL. The devices are resolved for it already, which is in its favour.
+-- these questions; the questions as set-based SQL are in first_figures.sh.
 
 CREATE SCHEMA plain;
 CREATE TABLE plain.event (

@@ -12,7 +12,7 @@ SET DateStyle = 'ISO';
 \qecho '── The group keys: what else than users can be counted ──────────────────────────────────────────'
 SELECT property, display_name, is_company_key, groups, attributed_events
 FROM analytics_groups.group_keys
-ORDER BY data_group_id;
+ORDER BY property;
 
 \qecho '── Unique users and unique companies by week, side by side ─────────────────────────────────────'
 SELECT bucket::date AS week,
@@ -29,20 +29,20 @@ ORDER BY bucket;
 WITH counted_by(by) AS (VALUES ('user'), ('company_id'))
 SELECT by, step, event, count,
        round((100 * overall_conversion)::numeric, 1) AS "% of first",
-       date_trunc('minute', median_time_from_start) AS median_time
+       justify_hours(date_trunc('hour', median_time_from_start)) AS median_time
 FROM counted_by,
      analytics_groups.funnel('["Sign Up", "Invite Sent", "Payment"]',
                              '2024-01-01', '2024-03-31', by => by, within => '30 days')
 ORDER BY by DESC, step;
 
-\qecho '── Retention by company: of those that signed somebody up, how many view reports 1 … 5 weeks later ──'
+\qecho '── Retention by company: of those that signed somebody up, how many export something 1 … 5 weeks later ──'
 SELECT cohort::date AS week_of, max(size) AS companies,
        max(retained) FILTER (WHERE bucket = 1) AS w1,
        max(retained) FILTER (WHERE bucket = 2) AS w2,
        max(retained) FILTER (WHERE bucket = 3) AS w3,
        max(retained) FILTER (WHERE bucket = 4) AS w4,
        max(retained) FILTER (WHERE bucket = 5) AS w5
-FROM analytics_groups.retention('"Sign Up"', '"Report Viewed"', '2024-01-01', '2024-02-18',
+FROM analytics_groups.retention('"Sign Up"', '"Export Downloaded"', '2024-01-01', '2024-02-18',
                                 by => 'company_id', unit => 'week', buckets => 5, criterion => 'on')
 GROUP BY cohort
 ORDER BY cohort;

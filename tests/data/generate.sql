@@ -156,8 +156,9 @@ SELECT CASE kind
        CASE WHEN kind IN ('visit', 'sign up') THEN device_id
             WHEN kind = 'stranger' THEN 'x' || lpad((hashint8extended(n, 45) & 1048575)::text, 7, '0') END AS device_id,
        CASE WHEN kind = 'payment' THEN payer WHEN kind IN ('sign up', 'invite', 'work') THEN id END AS user_id,
-       -- Who it is once every device is known.
+       -- Who it is, by the ids of the event alone.
        CASE kind WHEN 'payment' THEN payer
+                 WHEN 'visit' THEN '$device:' || device_id
                  WHEN 'stranger' THEN '$device:x' || lpad((hashint8extended(n, 45) & 1048575)::text, 7, '0')
                  WHEN 'nightly' THEN ''
                  ELSE id END AS distinct_id,

@@ -130,7 +130,8 @@ for name in count funnel retention; do
         "$( (echo 'SET search_path = evil, pg_catalog;'; fill member shop "${!name}") | sql -U member -f - 2>&1)"
 done
 answers "the trap works" "ERROR:  P0001" "SET search_path = evil, pg_catalog; SELECT 'a'::text = 'b'::text" -v VERBOSITY=sqlstate
-answers "an admin drops the own project" '' "$(fill admin shop "$drop")" -U admin
+raises "an admin does not drop the project" 42501 "$(fill admin shop "$drop")" -U admin
+answers "its owner does" '' "$(fill postgres shop "$drop")"
 answers "and the other one is as it was" 1 "$(fill postgres secret "$count")"
 log_clean "$server"
 done_testing

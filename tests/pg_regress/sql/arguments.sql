@@ -18,7 +18,7 @@ SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-02', '2024-01-01
 SELECT * FROM analytics_groups.insights('["A"]', NULL, '2024-01-01');
 SELECT * FROM analytics_groups.funnel('["A", "Purchase"]', '2024-01-01', NULL);
 SELECT * FROM analytics_groups.insights('["A"]', '-infinity', 'infinity');
-SELECT * FROM analytics_groups.insights('["A"]', '4713-01-01 BC', '5874897-12-31', unit => 'minute');
+SELECT * FROM analytics_groups.insights('["A"]', '4000-01-01 BC', '9999-12-31', unit => 'minute');
 SELECT count(*) FROM analytics_groups.insights('["A"]', '1900-01-01', '2100-01-01', unit => 'year');
 
 -- ---- By, unit, project --------------------------------------------------------------------------------------------------------------
@@ -73,6 +73,7 @@ SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01
 SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "median", "property": "amount"}]', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "amount", "bucket": {"size": 10}}]');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["cohort.power users"]');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "first_time": true}]', '2024-01-01', '2024-01-01');
 
 -- The SQLSTATE of a wrong argument is 22023.
 DO $$

@@ -27,11 +27,18 @@ SELECT analytics_groups.track('other case of key',  'u1', '{"Company_Id": "acme"
 SELECT analytics_groups.track('other case of id',   'u1', '{"company_id": "Acme"}',                        at => '2024-01-01 10:00Z');
 SELECT analytics_groups.track('both keys',          'u1', '{"company_id": "acme", "team_id": "red"}',      at => '2024-01-01 10:00Z');
 
--- Booleans, objects and nested lists name no group. The answer says what was not understood.
+-- Booleans, objects and nested lists name no group. Strict ingestion refuses such an event and says why; lax ingestion stores it
+-- without the group.
 SELECT analytics_groups.track('[
   {"event": "boolean",     "properties": {"distinct_id": "u1", "time": 1704103200, "$insert_id": "a1", "company_id": true}},
   {"event": "object",      "properties": {"distinct_id": "u1", "time": 1704103200, "$insert_id": "a2", "company_id": {"id": "acme"}}},
-  {"event": "nested list", "properties": {"distinct_id": "u1", "time": 1704103200, "$insert_id": "a3", "company_id": [["acme"], "globex"]}}]');
+  {"event": "nested list", "properties": {"distinct_id": "u1", "time": 1704103200, "$insert_id": "a3", "company_id": [["acme"], "globex"]}}]')
+  -> 'failed_records' #> '{0}' AS first_of_three;
+SELECT analytics_groups.track('[
+  {"event": "lax boolean",     "properties": {"distinct_id": "u1", "time": 1704103200, "$insert_id": "b1", "company_id": true}},
+  {"event": "lax object",      "properties": {"distinct_id": "u1", "time": 1704103200, "$insert_id": "b2", "company_id": {"id": "acme"}}},
+  {"event": "lax nested list", "properties": {"distinct_id": "u1", "time": 1704103200, "$insert_id": "b3", "company_id": [["acme"], "globex"]}}]', strict => false)
+  ->> 'num_records_imported' AS imported;
 
 -- More than 300 groups of one event: the first 300 different ones count, the rest is reported.
 SELECT analytics_groups.track(jsonb_build_object('event', '301 groups', 'properties', jsonb_build_object(
@@ -43,14 +50,7 @@ SELECT property, unattributed_values FROM analytics_groups.group_keys WHERE proj
 SELECT outcome, field, message, sum(records) AS records FROM analytics_groups.ingest_errors WHERE project = 't_attribution'
 GROUP BY outcome, field, message ORDER BY outcome, field, message;
 
--- Events, and companies each belongs to.
-SELECT metric AS event,
-       max(value) FILTER (WHERE segment = '{}') AS events
-FROM analytics_groups.insights('["missing", "string", "list", "list, twice", "empty string", "empty in list", "null", "null in list",
-       "empty list", "number", "number 1.0", "numbers in list", "other case of key", "other case of id", "both keys",
-       "boolean", "object", "nested list", "301 groups"]', '2024-01-01', '2024-01-01', unit => 'range')
-GROUP BY metric ORDER BY metric COLLATE "C";
-
+-- How many events there are, and which companies and teams they belong to.
 CREATE FUNCTION pg_temp.groups_of(event text, key text) RETURNS text LANGUAGE sql AS $$
     SELECT CASE WHEN count(*) > 10 THEN count(*) || ' groups' ELSE string_agg(segment[1], ' ' ORDER BY segment[1] COLLATE "C") END
     FROM analytics_groups.insights(jsonb_build_array(jsonb_build_object('event', event, 'measure', 'total', 'by', key)),
@@ -58,9 +58,12 @@ CREATE FUNCTION pg_temp.groups_of(event text, key text) RETURNS text LANGUAGE sq
                                    breakdown => jsonb_build_array('group.' || key), top => 1000)
     WHERE value > 0
 $$;
-SELECT event, pg_temp.groups_of(event, 'company_id') AS companies, pg_temp.groups_of(event, 'team_id') AS teams
-FROM unnest('{missing,string,list,"list, twice",empty string,empty in list,null,null in list,empty list,number,number 1.0,
-numbers in list,other case of key,other case of id,both keys,boolean,object,nested list,301 groups}'::text[])
+CREATE FUNCTION pg_temp.events_of(event text) RETURNS float8 LANGUAGE sql AS $$
+    SELECT value FROM analytics_groups.insights(jsonb_build_array(event), '2024-01-01', '2024-01-01')
+$$;
+SELECT event, pg_temp.events_of(event) AS events, pg_temp.groups_of(event, 'company_id') AS companies, pg_temp.groups_of(event, 'team_id') AS teams
+FROM unnest('{missing,string,list,"list, twice",empty string,empty in list,"null",null in list,empty list,number,number 1.0,
+numbers in list,other case of key,other case of id,both keys,boolean,object,nested list,lax boolean,lax object,lax nested list,301 groups}'::text[])
      WITH ORDINALITY AS t(event, n)
 ORDER BY n;
 
@@ -121,7 +124,7 @@ SELECT * FROM analytics_groups.verify();
 SELECT analytics_groups.drop_project('t_attribution_example');
 SET analytics_groups.project = 't_attribution';
 SELECT event, pg_temp.groups_of(event, 'company_id') AS companies, pg_temp.groups_of(event, 'team_id') AS teams
-FROM unnest('{list,"list, twice",empty in list,null in list,numbers in list,other case of id,both keys,nested list,301 groups}'::text[])
+FROM unnest('{list,"list, twice",empty in list,null in list,numbers in list,other case of id,both keys,lax nested list,301 groups}'::text[])
      WITH ORDINALITY AS t(event, n)
 ORDER BY n;
 

@@ -1,4 +1,4 @@
--- Who did it: the simplified identity model with $device_id and $user_id. Semantics 3.2 and 3.3.
+-- Who did it: what becomes of $user_id, $device_id and distinct_id. Semantics 3.2.
 \set SHOW_CONTEXT never
 SET TimeZone = 'UTC';
 SET DateStyle = 'ISO, YMD';
@@ -42,37 +42,6 @@ SELECT metric, value
 FROM analytics_groups.insights('[{"event": "Nightly", "label": "1 events"}, {"event": "Nightly", "measure": "unique", "label": "2 users"},
                                  {"event": "Nightly", "measure": "unique", "by": "company_id", "label": "3 companies"}]',
                                '2024-01-01', '2024-01-01') ORDER BY metric;
-
--- ---- 3.3: devices become users, back to their first event ---------------------------------------------------------------
-SELECT pg_temp.sent('e1', '{"$device_id": "D1"}');
-SELECT pg_temp.sent('e2', '{"$device_id": "D1"}');
-SELECT event, pg_temp.who(event) AS distinct_id FROM unnest('{e1,e2}'::text[]) AS event ORDER BY event;
-SELECT pg_temp.sent('e3', '{"$device_id": "D1", "$user_id": "U1"}');
-SELECT event, pg_temp.who(event) AS distinct_id FROM unnest('{e1,e2,e3}'::text[]) AS event ORDER BY event;
-SELECT pg_temp.sent('e4', '{"$device_id": "D1"}');
-SELECT pg_temp.sent('e5', '{"$device_id": "D2"}');
-SELECT pg_temp.sent('e6', '{"$device_id": "D2", "$user_id": "U1"}');
--- Another user on the first device: the event is that user's, the device stays with whom it met first.
-SELECT pg_temp.sent('e7', '{"$device_id": "D1", "$user_id": "U9"}');
-SELECT pg_temp.sent('e8', '{"$device_id": "D1"}');
-SELECT event, pg_temp.who(event) AS distinct_id FROM unnest('{e1,e2,e3,e4,e5,e6,e7,e8}'::text[]) AS event ORDER BY event;
--- Two users, U1 and U9.
-SELECT value FROM analytics_groups.insights('[{"any": ["e1", "e2", "e3", "e4", "e5", "e6", "e7", "e8"], "measure": "unique"}]',
-                                            '2024-01-01', '2024-01-01');
-CALL analytics_groups.maintain('t_distinct_id');
-SELECT event, pg_temp.who(event) AS distinct_id FROM unnest('{e1,e2,e3,e4,e5,e6,e7,e8}'::text[]) AS event ORDER BY event;
-
--- A merge makes one funnel of what came before and after the login, also when the early part is compacted already.
-SELECT analytics_groups.track('Landed', '$device:D3', '{}', at => '2024-01-02 10:00Z');
-CALL analytics_groups.maintain('t_distinct_id');
-SELECT step, event, count FROM analytics_groups.funnel('["Landed", "Logged In"]', '2024-01-02', '2024-01-02') ORDER BY step;
-SELECT analytics_groups.track('Logged In', 'U3', '{"$device_id": "D3", "$user_id": "U3"}', at => '2024-01-02 11:00Z');
-SELECT step, event, count FROM analytics_groups.funnel('["Landed", "Logged In"]', '2024-01-02', '2024-01-02') ORDER BY step;
-
--- What was anonymous does not become the company's.
-SELECT analytics_groups.track('Landed', '$device:D4', '{}', at => '2024-01-03 10:00Z');
-SELECT analytics_groups.track('Logged In', 'U4', '{"$device_id": "D4", "$user_id": "U4", "company_id": "acme"}', at => '2024-01-03 11:00Z');
-SELECT value FROM analytics_groups.insights('[{"event": "Landed", "measure": "unique", "by": "company_id"}]', '2024-01-03', '2024-01-03');
 
 SELECT * FROM analytics_groups.verify();
 SELECT analytics_groups.drop_project('t_distinct_id');

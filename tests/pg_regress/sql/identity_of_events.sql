@@ -49,13 +49,11 @@ SELECT analytics_groups.track('[
   {"event": "Same", "properties": {"$user_id": "u5", "time": 1704103200.0, "$insert_id": "s"}}]') ->> 'code' AS code;
 SELECT value FROM analytics_groups.insights('["Same"]', '2024-01-01', '2024-01-01');
 
--- Identity is by what was sent, before devices are resolved: these are two events of one person.
+-- A device and a user are not the same sender: these are two events.
 SELECT analytics_groups.track('[
   {"event": "Visit", "properties": {"$device_id": "d1", "time": 1704103200, "$insert_id": "v"}},
   {"event": "Visit", "properties": {"$device_id": "d1", "$user_id": "u6", "time": 1704103200, "$insert_id": "v"}}]') ->> 'code' AS code;
-SELECT metric, value
-FROM analytics_groups.insights('[{"event": "Visit", "label": "events"}, {"event": "Visit", "measure": "unique", "label": "users"}]',
-                               '2024-01-01', '2024-01-01') ORDER BY metric;
+SELECT value FROM analytics_groups.insights('["Visit"]', '2024-01-01', '2024-01-01');
 
 -- A replacement takes the old one's groups away with it.
 SELECT analytics_groups.add_group_key('company_id') IS NOT NULL AS added;

@@ -74,13 +74,13 @@ SELECT pg_temp.try('"Id"', '{"distinct_id": ""}')          AS "empty: nobody";
 SELECT pg_temp.try('"Id"', '{"distinct_id": 42}')          AS "a number";
 SELECT pg_temp.try('"Id"', '{"distinct_id": ["u1"]}')      AS "a list";
 SELECT id, pg_temp.try('"Id"', jsonb_build_object('distinct_id', id)) AS answer
-FROM unnest('{00000000-0000-0000-0000-000000000000,anon,anonymous,nil,none,null,n/a,na,undefined,unknown,<nil>,0,-1,true,false,[],"{}",Anonymous}'::text[])
+FROM unnest('{00000000-0000-0000-0000-000000000000,anon,anonymous,nil,none,"null",n/a,na,undefined,unknown,<nil>,0,-1,true,false,[],"{}",Anonymous}'::text[])
      WITH ORDINALITY AS t(id, n)
 ORDER BY n;
 
 -- ---- $insert_id -----------------------------------------------------------------------------------------------------
-SELECT pg_temp.try('"Insert"', '{"$insert_id": "0123456789abcdefABCDEF-0123456789abcd"}') AS "36 bytes";
-SELECT pg_temp.try('"Insert"', '{"$insert_id": "0123456789abcdefABCDEF-0123456789abcde"}') AS "37 bytes";
+SELECT pg_temp.try('"Insert"', '{"$insert_id": "0123456789abcdefABCDEF-0123456789abc"}') AS "36 bytes";
+SELECT pg_temp.try('"Insert"', '{"$insert_id": "0123456789abcdefABCDEF-0123456789abcd"}') AS "37 bytes";
 SELECT pg_temp.try('"Insert"', '{"$insert_id": "a_b"}')    AS "an underscore";
 SELECT pg_temp.try('"Insert"', '{"$insert_id": "ä"}')      AS "a letter of another alphabet";
 SELECT pg_temp.try('"Insert"', '{"$insert_id": "none"}')   AS "a banned one";
@@ -102,7 +102,7 @@ SELECT pg_temp.try('"Props"', jsonb_build_object('company_id', (SELECT jsonb_agg
     AS "290 groups: a group key's list may be longer";
 SELECT pg_temp.try('"Props"', jsonb_build_object('l', (SELECT jsonb_agg(repeat('x', 100)) FROM generate_series(1, 100))))
     AS "a list of 10 kB";
-SELECT pg_temp.try('"Props"', jsonb_build_object('s', repeat('x', 300))) AS "a string of 300 is cut to 255";
+SELECT pg_temp.try('"Cut"', jsonb_build_object('s', repeat('x', 300))) AS "a string of 300 is cut to 255";
 SELECT pg_temp.try('"Props"', jsonb_build_object(repeat('k', 300), 1)) AS "a name of 300";
 SELECT pg_temp.try('"Props"', jsonb_build_object('s', repeat('x', 1100000))) AS "a record over 1 MB";
 SELECT pg_temp.try('"Props"', '{"bucket": 1}')             AS "a reserved name";
@@ -113,16 +113,15 @@ SELECT pg_temp.try('"Ignored"', '{"$ignore": true}')       AS ignored;
 SELECT value FROM analytics_groups.insights('["Ignored"]', '2024-01-01', '2024-01-01');
 -- A cut string counts as what is left of it.
 SELECT length(segment[1]) AS characters, value
-FROM analytics_groups.insights('["Props"]', '2024-01-01', '2024-01-01', breakdown => '["s"]')
-WHERE segment[1] LIKE 'x%';
+FROM analytics_groups.insights('["Cut"]', '2024-01-01', '2024-01-01', breakdown => '["s"]');
 
--- ---- strict => false: what can be stored is stored, nothing is said about the rest --------------------------------------
+-- ---- strict => false: what can be made good is made good -----------------------------------------------------------------
 SELECT pg_temp.try('"Lax"', jsonb_build_object('time', extract(epoch FROM now())::bigint + 7200), false) AS "the future is now";
 SELECT pg_temp.try('"Lax"', '{"time": -1}', false) AS "before 1971";
 SELECT analytics_groups.track('[{"event": "Lax", "properties": {"distinct_id": "u1", "time": 1704103200}}, 5]', strict => false);
 
 -- ---- NDJSON ---------------------------------------------------------------------------------------------------------
--- One bad line in the middle costs nothing but itself; blank lines and CR LF are no lines.
+-- One bad line in the middle costs nothing but itself. Blank lines are no records, CR LF ends a line like LF.
 SELECT jsonb_pretty(analytics_groups.track_ndjson(concat_ws(E'\n',
     '{"event":"Line","properties":{"distinct_id":"u1","time":1704103200,"$insert_id":"l1"}}',
     '{"event":"Line","properties":{"distinct_id":"u2","time":1704103200,"$insert_id":"l2"',

@@ -86,12 +86,6 @@ SELECT segment, value
 FROM analytics_groups.insights('[{"event": "Download", "measure": "unique", "by": "company_id"}]', '2024-01-10', '2024-01-10',
                                breakdown => '[{"users_who_did": "Login", "at_least": 2}]') WHERE value > 0 ORDER BY segment;
 
--- ---- First time ever (4.7) ------------------------------------------------------------------------------------------------
-SELECT bucket::date, value
-FROM analytics_groups.insights('[{"event": "watch", "measure": "unique", "first_time": true}]', '2024-01-01', '2024-01-03') ORDER BY bucket;
-SELECT bucket::date, value
-FROM analytics_groups.insights('[{"event": "watch", "measure": "unique", "first_time": true, "by": "company_id"}]', '2024-01-01', '2024-01-03') ORDER BY bucket;
-
 -- ---- A project in another zone ---------------------------------------------------------------------------------------------
 -- 2024-03-10 has 23 hours in New York and starts at 05:00 UTC; weeks may start on Sunday.
 SELECT analytics_groups.create_project('t_insights_ny', timezone => 'America/New_York', week_start => 'sunday') > 0 AS created;
