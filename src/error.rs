@@ -1,7 +1,7 @@
 //! Errors of the SQL surface: each carries its SQLSTATE, what was wrong, and a hint that helps.
 
+use crate::pg::ErrorReport;
 use engine::error::Error;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 /// An error on its way to the client.

@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 mod tests {
     use super::*;
     use crate::error::Failure;
+    use crate::pg::CaughtError;
     use crate::pg::owner;
     use crate::pg::spi::{self, Arg};
     use crate::registry;
@@ -101,7 +102,7 @@ mod tests {
     #[pg_test]
     fn the_previous_user_is_back_after_an_error() {
         sql("CREATE ROLE maintained");
-        let oid = Spi::get_one::<pg_sys::Oid>("SELECT 'maintained'::regrole::oid")
+        let oid = Spi::get_one::<crate::pg::Oid>("SELECT 'maintained'::regrole::oid")
             .unwrap()
             .unwrap();
         let before = Spi::get_one::<String>("SELECT current_user::text").unwrap();
@@ -145,10 +146,8 @@ mod tests {
             None
         })
         .catch_others(|e| match e {
-            pg_sys::panic::CaughtError::PostgresError(e) | pg_sys::panic::CaughtError::ErrorReport(e) => {
-                Some(e.sql_error_code())
-            }
-            pg_sys::panic::CaughtError::RustPanic { ereport, .. } => Some(ereport.sql_error_code()),
+            CaughtError::PostgresError(e) | CaughtError::ErrorReport(e) => Some(e.sql_error_code()),
+            CaughtError::RustPanic { ereport, .. } => Some(ereport.sql_error_code()),
         })
         .execute();
         assert_eq!(code, Some(PgSqlErrorCode::ERRCODE_DATA_CORRUPTED));

@@ -1,3 +1,3 @@
-//! The functions behind the aggregates that `sql/types.sql` declares. No `unsafe` here.
+//! The functions behind the aggregates that `sql/types.sql` declares.
 
 pub mod roaringbitmap;

@@ -3,12 +3,12 @@
 //! All share one combine and two final functions, because the state knows what it is. Over no rows, or NULLs only, there
 //! is no state, and every aggregate answers NULL.
 
+use crate::pg::ErrorReport;
 use crate::pg::agg_state::change;
 use crate::pg::varlena::{RawRbState, RbState, RbStateBuf, Roaring, RoaringBuf, received};
 use crate::types::roaringbitmap::count;
 use crate::types::{binary, from_c_str, from_hex, stored, text, to_c_string, to_hex};
 use engine::bitmap::state::{self, Kind};
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::ffi::{CStr, CString};
 
@@ -47,7 +47,7 @@ fn rb_state_send(state: RbState<'_>) -> Result<&[u8], ErrorReport> {
 fn rb_build_trans(
     state: Option<RawRbState>,
     id: Option<i32>,
-    fcinfo: pg_sys::FunctionCallInfo,
+    fcinfo: crate::pg::FunctionCallInfo,
 ) -> Result<Option<RawRbState>, ErrorReport> {
     let Some(id) = id else { return Ok(state) };
     let id = id as u32;
@@ -64,7 +64,7 @@ fn rb_build_trans(
 fn rb_or_trans(
     state: Option<RawRbState>,
     set: Option<Roaring<'_>>,
-    fcinfo: pg_sys::FunctionCallInfo,
+    fcinfo: crate::pg::FunctionCallInfo,
 ) -> Result<Option<RawRbState>, ErrorReport> {
     add(Kind::Or, state, set, fcinfo)
 }
@@ -73,7 +73,7 @@ fn rb_or_trans(
 fn rb_and_trans(
     state: Option<RawRbState>,
     set: Option<Roaring<'_>>,
-    fcinfo: pg_sys::FunctionCallInfo,
+    fcinfo: crate::pg::FunctionCallInfo,
 ) -> Result<Option<RawRbState>, ErrorReport> {
     add(Kind::And, state, set, fcinfo)
 }
@@ -82,7 +82,7 @@ fn rb_and_trans(
 fn rb_xor_trans(
     state: Option<RawRbState>,
     set: Option<Roaring<'_>>,
-    fcinfo: pg_sys::FunctionCallInfo,
+    fcinfo: crate::pg::FunctionCallInfo,
 ) -> Result<Option<RawRbState>, ErrorReport> {
     add(Kind::Xor, state, set, fcinfo)
 }
@@ -91,7 +91,7 @@ fn add(
     kind: Kind,
     state: Option<RawRbState>,
     set: Option<Roaring<'_>>,
-    fcinfo: pg_sys::FunctionCallInfo,
+    fcinfo: crate::pg::FunctionCallInfo,
 ) -> Result<Option<RawRbState>, ErrorReport> {
     let Some(set) = set else { return Ok(state) };
     change(
@@ -108,7 +108,7 @@ fn add(
 fn rb_state_combine(
     state: RawRbState,
     other: RbState<'_>,
-    fcinfo: pg_sys::FunctionCallInfo,
+    fcinfo: crate::pg::FunctionCallInfo,
 ) -> Result<RawRbState, ErrorReport> {
     change(
         fcinfo,

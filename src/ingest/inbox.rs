@@ -3,11 +3,11 @@
 //! A row trigger takes each line away before it would be written to the table; statement triggers begin and end the batch.
 
 use crate::error::{Failure, Result};
+use crate::pg::ErrorReport;
 use crate::pg::interrupts::{self, Interrupts};
 use crate::pg::spi;
 use crate::settings;
 use engine::ingest::{self, RecordError, Settings};
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::cell::RefCell;
 

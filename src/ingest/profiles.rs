@@ -1,6 +1,7 @@
 //! Updates of user and group profiles.
 
 use crate::error::{Failure, Result};
+use crate::pg::ErrorReport;
 use crate::pg::spi::{self, Arg, Sql};
 use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
@@ -10,7 +11,6 @@ use engine::ingest::{self, RecordError};
 use engine::profile::{self, Op, RecordProblem, Target, Update, What};
 use engine::value::Value;
 use pgrx::JsonB;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
@@ -205,13 +205,13 @@ fn write(sql: &Sql, project: &Project, slots: &BTreeMap<Owner, Slot>) -> Result<
     Ok(())
 }
 
-#[pg_extern(schema = "analytics_groups", volatile, parallel_unsafe)]
+#[pg_extern(schema = "analytics_groups", volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn update_users(updates: Option<JsonB>, project: default!(Option<&str>, "NULL")) -> Result<JsonB, ErrorReport> {
     Ok(update(What::Users, updates, project)?)
 }
 
-#[pg_extern(schema = "analytics_groups", volatile, parallel_unsafe)]
+#[pg_extern(schema = "analytics_groups", volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn update_groups(updates: Option<JsonB>, project: default!(Option<&str>, "NULL")) -> Result<JsonB, ErrorReport> {
     Ok(update(What::Groups, updates, project)?)

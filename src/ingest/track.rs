@@ -1,6 +1,8 @@
 //! The SQL functions that take events.
 
 use crate::error::{Failure, Result};
+use crate::pg::ErrorReport;
+use crate::pg::instants::to_ms;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi;
 use crate::settings;
@@ -10,17 +12,7 @@ use engine::tick::{EVERY, Tick};
 use engine::value::Value;
 use pgrx::JsonB;
 use pgrx::datum::TimestampWithTimeZone;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-
-/// Microseconds from 1970-01-01 to 2000-01-01, where Postgres counts from.
-const PG_EPOCH_US: i64 = 946_684_800_000_000;
-
-/// Milliseconds since 1970, rounded to the nearest.
-fn to_ms(at: TimestampWithTimeZone) -> i64 {
-    let us: pg_sys::TimestampTz = at.into();
-    us.saturating_add(PG_EPOCH_US).saturating_add(500).div_euclid(1000)
-}
 
 fn refused(message: String) -> Failure {
     Failure::param(message, "Nothing of this call was stored.")
@@ -96,7 +88,7 @@ fn run(
     })
 }
 
-#[pg_extern(schema = "analytics_groups", name = "track", volatile, parallel_unsafe)]
+#[pg_extern(schema = "analytics_groups", name = "track", volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn track_one(
     event: Option<&str>,
@@ -137,7 +129,7 @@ fn track_one(
     Ok(stored.imported > 0)
 }
 
-#[pg_extern(schema = "analytics_groups", name = "track", volatile, parallel_unsafe)]
+#[pg_extern(schema = "analytics_groups", name = "track", volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn track_json(
     events: Option<JsonB>,
@@ -149,7 +141,7 @@ fn track_json(
 
 /// The form with `on_error`. It is one of its own, and none of the JSON forms has more than three arguments, so that
 /// `track('Sign Up', 'user-1', '{…}')` with untyped literals can only mean the form for one event.
-#[pg_extern(schema = "analytics_groups", name = "track", volatile, parallel_unsafe)]
+#[pg_extern(schema = "analytics_groups", name = "track", volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn track_json_or_abort(
     events: Option<JsonB>,
@@ -192,7 +184,7 @@ fn check_count(records: usize, limits: &Limits) -> engine::error::Result<()> {
     Ok(())
 }
 
-#[pg_extern(schema = "analytics_groups", name = "track_ndjson", volatile, parallel_unsafe)]
+#[pg_extern(schema = "analytics_groups", name = "track_ndjson", volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn track_ndjson_text(
     lines: Option<&str>,
@@ -203,7 +195,7 @@ fn track_ndjson_text(
     Ok(ndjson(lines.map(str::as_bytes), strict, on_error, project)?)
 }
 
-#[pg_extern(schema = "analytics_groups", name = "track_ndjson", volatile, parallel_unsafe)]
+#[pg_extern(schema = "analytics_groups", name = "track_ndjson", volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn track_ndjson_bytes(
     lines: Option<&[u8]>,

@@ -2,8 +2,14 @@
 
 pub mod agg_state;
 pub mod guc;
+pub mod instants;
 pub mod interrupts;
 pub mod owner;
 pub mod spi;
 pub mod transaction;
 pub mod varlena;
+
+#[cfg(any(test, feature = "pg_test"))]
+pub use pgrx::pg_sys::panic::CaughtError;
+pub use pgrx::pg_sys::panic::ErrorReport;
+pub use pgrx::pg_sys::{FunctionCallInfo, Oid};

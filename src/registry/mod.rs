@@ -6,6 +6,7 @@ pub mod lexicon;
 
 use crate::error::{Failure, Result};
 use crate::pg::spi::{Arg, Sql};
+use crate::pg::{ErrorReport, Oid};
 use engine::chunk::{Kind, USER};
 use engine::time::Calendar;
 use pgrx::prelude::*;
@@ -16,7 +17,7 @@ pub struct Project {
     pub name: String,
     /// The quoted schema of its tables.
     pub schema: String,
-    pub owner: pg_sys::Oid,
+    pub owner: Oid,
     pub calendar: Calendar,
     pub keys: Vec<GroupKey>,
 }
@@ -99,7 +100,7 @@ fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
         id,
         name: name.to_string(),
         schema: rows.text(0, 5)?.to_string(),
-        owner: rows.get(0, 3).unwrap_or(pg_sys::InvalidOid),
+        owner: rows.get(0, 3).unwrap_or(Oid::INVALID),
         calendar,
         keys,
     };
@@ -148,7 +149,7 @@ pub fn open_for_writing(sql: &Sql, project: Option<&str>) -> Result<Project> {
 
 /// Refuses time zones and week starts that reports could not cut days with.
 #[pg_extern(schema = "analytics_groups", name = "_check_calendar", immutable, parallel_safe)]
-fn check_calendar(timezone: Option<&str>, week_start: Option<&str>) -> Result<(), pg_sys::panic::ErrorReport> {
+fn check_calendar(timezone: Option<&str>, week_start: Option<&str>) -> Result<(), ErrorReport> {
     let (Some(zone), Some(week)) = (timezone, week_start) else {
         return Err(Failure::param(
             "time zone and week start must not be NULL",

@@ -3,29 +3,8 @@
 use super::context::Context;
 use crate::error::{Failure, Result};
 use engine::expr::{Expr, SelectorSpec};
-use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
+use pgrx::datum::Date;
 use serde_json::Value as Json;
-
-/// Microseconds from 1970-01-01 to 2000-01-01, where Postgres counts from.
-const PG_EPOCH_US: i64 = 946_684_800_000_000;
-const DAY_US: i64 = 86_400_000_000;
-
-/// An instant for SQL.
-pub fn timestamp(ms: i64) -> Result<TimestampWithTimeZone> {
-    let us = ms.saturating_mul(1000).saturating_sub(PG_EPOCH_US);
-    TimestampWithTimeZone::try_from(us).map_err(|_| Failure::internal("an instant outside of what Postgres can hold"))
-}
-
-/// A duration for SQL, from milliseconds.
-pub fn interval(ms: f64) -> Option<Interval> {
-    Interval::new(0, 0, (ms * 1000.0).round() as i64).ok()
-}
-
-/// Milliseconds of an interval: days are 24 hours, months 30 days.
-pub fn milliseconds(i: &Interval) -> i64 {
-    let days = i64::from(i.months()) * 30 + i64::from(i.days());
-    days.saturating_mul(DAY_US).saturating_add(i.micros()).div_euclid(1000)
-}
 
 /// Both dates of a range as days since 1970-01-01.
 pub fn range(from: Option<Date>, to: Option<Date>) -> Result<(i32, i32)> {

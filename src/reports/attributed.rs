@@ -1,11 +1,11 @@
 //! How many events are attributed to a group key: the figure in the view `group_keys`.
 
+use crate::pg::ErrorReport;
 use crate::pg::spi;
 use crate::registry;
 use crate::store::scan::{self, Need};
 use engine::chunk::Hits;
 use engine::time::Span64;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 /// Every event there is.

@@ -1,9 +1,11 @@
 //! funnel: who went through steps in order within a window, by user or by group.
 
-use super::arguments::{self, interval, milliseconds, required};
+use super::arguments::{self, required};
 use super::context::Context;
 use super::insights::need;
 use crate::error::{Failure, Result};
+use crate::pg::ErrorReport;
+use crate::pg::instants::{interval, milliseconds};
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{self, Sql};
 use crate::registry;
@@ -15,7 +17,6 @@ use engine::funnel::{Kernel, Plan, finish};
 use engine::time::Span64;
 use pgrx::JsonB;
 use pgrx::datum::{Date, Interval};
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::Value as Json;
 

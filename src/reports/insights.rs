@@ -1,8 +1,10 @@
 //! insights: events, unique users and unique groups over time, side by side, broken down.
 
-use super::arguments::{self, required, timestamp};
+use super::arguments::{self, required};
 use super::context::{Context, GROUP_ID};
 use crate::error::{Failure, Result};
+use crate::pg::ErrorReport;
+use crate::pg::instants::timestamp;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{self, Sql};
 use crate::registry::{self, Project};
@@ -15,7 +17,6 @@ use engine::insights::{Kernel, Measure, Metric, Plan, UsersWhoDid, finish};
 use engine::time::{Buckets, Unit};
 use pgrx::JsonB;
 use pgrx::datum::{Date, TimestampWithTimeZone};
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;

@@ -1,9 +1,10 @@
 //! query_users and query_groups: everybody that is known, filtered by profile, page by page.
 
-use super::arguments::timestamp;
 use super::attributed::ALWAYS;
 use super::context::Context;
 use crate::error::{Failure, Result};
+use crate::pg::ErrorReport;
+use crate::pg::instants::timestamp;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{self, Arg, Sql};
 use crate::registry::{self, Project};
@@ -14,7 +15,6 @@ use engine::tick::{EVERY, Tick};
 use engine::value::Value;
 use pgrx::JsonB;
 use pgrx::datum::TimestampWithTimeZone;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 type Row = (

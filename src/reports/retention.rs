@@ -1,9 +1,11 @@
 //! retention: of those who did one thing, how many came back, by user or by group.
 
-use super::arguments::{self, required, timestamp};
+use super::arguments::{self, required};
 use super::context::Context;
 use super::insights::need;
 use crate::error::{Failure, Result};
+use crate::pg::ErrorReport;
+use crate::pg::instants::timestamp;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{self, Sql};
 use crate::registry;
@@ -14,7 +16,6 @@ use engine::retention::{Alignment, Births, Criterion, Kernel, Plan, Question, fi
 use engine::time::{Span64, Unit};
 use pgrx::JsonB;
 use pgrx::datum::{Date, TimestampWithTimeZone};
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::Value as Json;
 

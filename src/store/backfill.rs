@@ -162,7 +162,7 @@ fn backfill_rows(a: &mut Attributor, property: u32) -> Result<()> {
 /// that no event stays in between.
 #[pg_extern(schema = "analytics_groups", name = "_backfill", volatile, strict)]
 #[search_path(pg_catalog, pg_temp)]
-fn backfill(project: &str, kind: i16, property: &str) -> Result<(), pg_sys::panic::ErrorReport> {
+fn backfill(project: &str, kind: i16, property: &str) -> Result<(), crate::pg::ErrorReport> {
     spi::connect(|sql| {
         super::lock(sql, project, Lock::Ingest)?;
         super::lock(sql, project, Lock::Maintain)?;

@@ -199,7 +199,7 @@ fn step(sql: &Sql, project: &Project) -> Result<usize> {
 /// Seals everything that waits now. Without `wait`, does nothing while somebody else maintains the project.
 #[pg_extern(schema = "analytics_groups", name = "_maintain", volatile, strict)]
 #[search_path(pg_catalog, pg_temp)]
-fn maintain(project: &str, wait: bool) -> Result<i64, pg_sys::panic::ErrorReport> {
+fn maintain(project: &str, wait: bool) -> Result<i64, crate::pg::ErrorReport> {
     let project = spi::connect(|sql| registry::open_for_writing(sql, Some(project)))?;
     let sealed = owner::as_owner(project.owner, || {
         spi::connect(|sql| {

@@ -251,7 +251,7 @@ fn verify_waiting(sql: &Sql, project: &Project, known: &Known, problems: &mut Pr
 #[allow(clippy::type_complexity)]
 fn verify(
     project: default!(Option<&str>, "NULL"),
-) -> Result<TableIterator<'static, (name!(object, String), name!(problem, String))>, pg_sys::panic::ErrorReport> {
+) -> Result<TableIterator<'static, (name!(object, String), name!(problem, String))>, crate::pg::ErrorReport> {
     let problems = spi::connect(|sql| {
         let project = registry::open(sql, project)?;
         let known = known(sql, &project)?;

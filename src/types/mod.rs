@@ -1,10 +1,10 @@
-//! The SQL types of the extension: input, output, functions and operators. No `unsafe` here.
+//! The SQL types of the extension: input, output, functions and operators.
 
 pub mod roaringbitmap;
 
+use crate::pg::ErrorReport;
 use engine::error::Error;
 use pgrx::PgSqlErrorCode::{self, *};
-use pgrx::pg_sys::panic::ErrorReport;
 
 /// The SQL error of an engine error; `bytes` is the SQLSTATE when bytes or a text are not a value of the type.
 fn report(e: Error, bytes: PgSqlErrorCode) -> ErrorReport {

@@ -4,12 +4,12 @@
 //! The stored bytes are the portable format of the Roaring specification and nothing else.
 
 use super::{binary, from_c_str, from_hex, stored, text, to_c_string};
+use crate::pg::ErrorReport;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::varlena::{Int4Array, Roaring, RoaringBuf, received};
 use engine::bitmap::{self, Bitmap, Op, View};
 use engine::error::Error;
 use pgrx::iter::SetOfIterator;
-use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::ffi::{CStr, CString};
 
