@@ -17,45 +17,24 @@ COMMENT ON VIEW analytics_groups.access IS
 Example: SELECT * FROM analytics_groups.access ORDER BY project, role;';
 GRANT SELECT ON analytics_groups.access TO PUBLIC;
 
-CREATE FUNCTION analytics_groups._grant_sequences(project_name text, role regrole, privilege text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+CREATE FUNCTION analytics_groups._role(role name) RETURNS oid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    s text := 'analytics_' || project_name;
+    found oid := to_regrole(quote_ident(role))::oid;
 BEGIN
-    EXECUTE format('GRANT SELECT ON ALL SEQUENCES IN SCHEMA %I TO %s', s, role);
-    IF privilege IN ('writer', 'admin') THEN
-        EXECUTE format('GRANT USAGE ON ALL SEQUENCES IN SCHEMA %I TO %s', s, role);
+    IF found IS NULL THEN
+        PERFORM analytics_groups._raise('42704', format('role %s does not exist', quote_nullable(role)), 'Create it with CREATE ROLE.');
     END IF;
-    IF privilege = 'admin' THEN
-        EXECUTE format('GRANT ALL ON ALL SEQUENCES IN SCHEMA %I TO %s WITH GRANT OPTION', s, role);
-    END IF;
+    RETURN found;
 END $$;
-COMMENT ON FUNCTION analytics_groups._grant_sequences(text, regrole, text) IS 'Grants what a role needs on the number sequences of a project. Internal.';
+COMMENT ON FUNCTION analytics_groups._role(name) IS 'The oid of a role, or an error. Internal.';
 
 CREATE FUNCTION analytics_groups.grant_access(role name, privilege text, project text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    project_name text := analytics_groups._project_name(project);
-    s text := 'analytics_' || project_name;
-    who regrole := to_regrole(quote_ident(role));
 BEGIN
     PERFORM analytics_groups._need_or_create(project, 'admin');
-    IF who IS NULL THEN
-        PERFORM analytics_groups._raise('42704', format('role %s does not exist', quote_nullable(role)), 'Create it with CREATE ROLE.');
-    END IF;
-    IF privilege IS NULL OR privilege NOT IN ('reader', 'writer', 'admin') THEN
-        PERFORM analytics_groups._raise('22023', format('unknown privilege %s', quote_nullable(privilege)), 'Use reader, writer or admin.');
-    END IF;
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO %s', s, who);
-    EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %s', s, who);
-    IF privilege IN ('writer', 'admin') THEN
-        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO %s', s, who);
-    END IF;
-    IF privilege = 'admin' THEN
-        EXECUTE format('GRANT ALL ON SCHEMA %I TO %s WITH GRANT OPTION', s, who);
-        EXECUTE format('GRANT ALL ON ALL TABLES IN SCHEMA %I TO %s WITH GRANT OPTION', s, who);
-    END IF;
-    PERFORM analytics_groups._grant_sequences(project_name, who, privilege);
+    PERFORM analytics_groups._change_access(analytics_groups._project_name(project),
+        analytics_groups._role(role), coalesce(privilege, 'NULL'), true);
 END $$;
 COMMENT ON FUNCTION analytics_groups.grant_access(name, text, text) IS
 'Lets a role use a project. reader: reports; writer: also send events and profiles and maintain; admin: also register group keys and grant access.
@@ -65,33 +44,18 @@ CREATE FUNCTION analytics_groups.revoke_access(role name, privilege text, projec
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     project_name text := analytics_groups._project_name(project);
-    s text := 'analytics_' || project_name;
-    who regrole := to_regrole(quote_ident(role));
+    who oid := analytics_groups._role(role);
+    schema_oid oid;
 BEGIN
     PERFORM analytics_groups._need(project, 'admin');
-    IF who IS NULL THEN
-        PERFORM analytics_groups._raise('42704', format('role %s does not exist', quote_nullable(role)), 'See the view analytics_groups.access.');
-    END IF;
-    IF privilege IS NULL OR privilege NOT IN ('reader', 'writer', 'admin') THEN
-        PERFORM analytics_groups._raise('22023', format('unknown privilege %s', quote_nullable(privilege)), 'Use reader, writer or admin.');
-    END IF;
-    -- Taking a privilege takes those that contain it; what remains is what is weaker.
-    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM %s CASCADE', s, who);
-    EXECUTE format('REVOKE GRANT OPTION FOR ALL ON SCHEMA %I FROM %s CASCADE', s, who);
-    EXECUTE format('REVOKE GRANT OPTION FOR ALL ON ALL TABLES IN SCHEMA %I FROM %s CASCADE', s, who);
-    EXECUTE format('REVOKE TRUNCATE, REFERENCES, TRIGGER ON ALL TABLES IN SCHEMA %I FROM %s CASCADE', s, who);
-    EXECUTE format('REVOKE GRANT OPTION FOR ALL ON ALL SEQUENCES IN SCHEMA %I FROM %s CASCADE', s, who);
-    EXECUTE format('REVOKE UPDATE ON ALL SEQUENCES IN SCHEMA %I FROM %s CASCADE', s, who);
-    IF privilege IN ('reader', 'writer') THEN
-        EXECUTE format('REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I FROM %s', s, who);
-        EXECUTE format('REVOKE USAGE ON ALL SEQUENCES IN SCHEMA %I FROM %s', s, who);
-    END IF;
-    IF privilege = 'reader' THEN
-        EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA %I FROM %s', s, who);
-        EXECUTE format('REVOKE ALL ON ALL SEQUENCES IN SCHEMA %I FROM %s', s, who);
-        EXECUTE format('REVOKE ALL ON SCHEMA %I FROM %s', s, who);
+    PERFORM analytics_groups._change_access(project_name, who, coalesce(privilege, 'NULL'), false);
+    schema_oid := analytics_groups._schema(project_name)::oid;
+    IF has_schema_privilege(who, schema_oid, 'CREATE')
+       OR privilege <> 'admin' AND has_table_privilege(who, to_regclass(format('%I.event_row', 'analytics_' || project_name))::oid, 'INSERT')
+       OR privilege = 'reader' AND has_schema_privilege(who, schema_oid, 'USAGE') THEN
+        RAISE NOTICE 'role "%" keeps rights on project "%": as its owner, as a superuser, or through another role', role, project_name;
     END IF;
 END $$;
 COMMENT ON FUNCTION analytics_groups.revoke_access(name, text, text) IS
-'Takes access away: admin leaves a writer, writer leaves a reader, reader leaves nothing.
+'Takes access away: revoking admin leaves a writer, revoking writer leaves a reader, revoking reader leaves nothing.
 Example: SELECT analytics_groups.revoke_access(''bi_dashboards'', ''reader'');';

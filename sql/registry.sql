@@ -190,7 +190,6 @@ DECLARE
     key_limit integer := current_setting('analytics_groups.max_group_keys')::integer;
     new_kind smallint;
     new_id bigint;
-    grantee record;
 BEGIN
     IF property IS NULL OR property = '' OR length(property) > 255
        OR property IN ('distinct_id', '$distinct_id', 'time', '$time', 'token', '$insert_id', '$group_key', '$group_id', 'user', 'bucket', '$bucket') THEN
@@ -209,10 +208,7 @@ BEGIN
     END IF;
     UPDATE analytics_groups.project p SET next_kind = p.next_kind + 1 WHERE p.id = project_id
         RETURNING p.next_kind - 1 INTO new_kind;
-    EXECUTE format('CREATE SEQUENCE %I.%I MAXVALUE 4294967295', 'analytics_' || project_name, 'subject_no_' || new_kind);
-    FOR grantee IN SELECT a.role, a.privilege FROM analytics_groups.access a WHERE a.project = project_name LOOP
-        PERFORM analytics_groups._grant_sequences(project_name, grantee.role, grantee.privilege);
-    END LOOP;
+    PERFORM analytics_groups._create_sequence(project_name, new_kind);
     -- Random, so that ids of different servers do not meet; signed 64 bits as the ids that exports carry.
     LOOP
         new_id := ('x' || translate(left(gen_random_uuid()::text, 18), '-', ''))::bit(64)::bigint;

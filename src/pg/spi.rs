@@ -25,6 +25,7 @@ pub enum Arg<'a> {
     Int(i64),
     Text(&'a str),
     Bytes(&'a [u8]),
+    Oid(pg_sys::Oid),
     Int4s(&'a [i32]),
     Ints(&'a [i64]),
     Texts(&'a [&'a str]),
@@ -39,6 +40,7 @@ impl Arg<'_> {
             Arg::Int(_) => pg_sys::INT8OID,
             Arg::Text(_) => pg_sys::TEXTOID,
             Arg::Bytes(_) => pg_sys::BYTEAOID,
+            Arg::Oid(_) => pg_sys::OIDOID,
             Arg::Int4s(_) => pg_sys::INT4ARRAYOID,
             Arg::Ints(_) => pg_sys::INT8ARRAYOID,
             Arg::Texts(_) => pg_sys::TEXTARRAYOID,
@@ -53,6 +55,7 @@ impl Arg<'_> {
             Arg::Int(v) => v.into_datum(),
             Arg::Text(v) => v.into_datum(),
             Arg::Bytes(v) => fits(v.len())?.then(|| v.into_datum()).flatten(),
+            Arg::Oid(v) => v.into_datum(),
             Arg::Int4s(v) => v.into_datum(),
             Arg::Ints(v) => v.into_datum(),
             Arg::Texts(v) => v.into_datum(),
@@ -141,6 +144,17 @@ impl Sql {
     /// Runs a statement that only reads, on the caller's snapshot.
     pub fn read(&self, sql: &str, args: &[Arg]) -> Result<Rows<'_>> {
         self.run(sql, args, true)
+    }
+
+    /// Runs a statement once, without keeping a plan: for what defines objects or grants privileges.
+    pub fn command(&self, sql: &str) -> Result<()> {
+        let text = CString::new(sql).map_err(|_| Failure::internal("NUL in a statement"))?;
+        // SAFETY: connected to SPI; the text is NUL-terminated and outlives the call.
+        let status = unsafe { pg_sys::SPI_execute(text.as_ptr(), false, 0) };
+        if status < 0 {
+            return Err(Failure::internal(format!("statement failed with SPI status {status}")));
+        }
+        Ok(())
     }
 
     /// Runs a statement that may write; it sees what was committed when it starts.

@@ -2,6 +2,7 @@
 //!
 //! Projects and keys are created by the SQL functions in sql/registry.sql; this side reads them.
 
+pub mod access;
 pub mod lexicon;
 
 use crate::error::{Failure, Result};
@@ -60,6 +61,22 @@ impl Project {
     }
 }
 
+/// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
+/// belongs to whoever created the project.
+const TABLES: [&str; 11] = [
+    "event_name",
+    "property",
+    "subject",
+    "user_profile",
+    "group_profile",
+    "identity",
+    "event_row",
+    "event_block",
+    "segment",
+    "segment_column",
+    "ingest_error",
+];
+
 /// `fresh` looks past the snapshot of the calling statement: a writer must see a project or a key that the same statement
 /// has just made, and one that was registered since the statement began.
 fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
@@ -72,15 +89,24 @@ fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
     };
     let rows = run(
         "SELECT p.id, p.timezone, p.week_start, n.nspowner,
-                pg_catalog.has_table_privilege(c.oid, 'INSERT'), pg_catalog.quote_ident(n.nspname::text)
+                pg_catalog.has_table_privilege(c.oid, 'INSERT'), pg_catalog.quote_ident(n.nspname::text),
+                (SELECT pg_catalog.string_agg(t.relname::text, ', ') FROM pg_catalog.pg_class t
+                 WHERE t.relnamespace = n.oid AND t.relname = ANY($2) AND t.relkind <> 'r')
          FROM analytics_groups.project p
          JOIN pg_catalog.pg_namespace n ON n.nspname = 'analytics_' || p.name
          JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'event_row'
          WHERE p.name = $1",
-        &[Arg::Text(name)],
+        &[Arg::Text(name), Arg::Texts(&TABLES)],
     )?;
     if rows.len() == 0 {
         return Ok(None);
+    }
+    if let Some(replaced) = rows.get::<&str>(0, 6) {
+        return Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("project \"{name}\" is not as create_project made it: {replaced}"),
+            "Its tables must be ordinary tables; a view in their place could run its owner's code as you.",
+        ));
     }
     let id: i32 = rows.get(0, 0).unwrap_or_default();
     let calendar = Calendar::new(rows.text(0, 1)?, rows.text(0, 2)?)?;
