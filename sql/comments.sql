@@ -4,6 +4,7 @@ COMMENT ON FUNCTION analytics_groups._check_calendar(text, text) IS 'Refuses tim
 COMMENT ON FUNCTION analytics_groups._project_template() IS 'The tables of a project as SQL. Internal.';
 COMMENT ON FUNCTION analytics_groups._change_access(text, oid, text, boolean) IS 'Grants or revokes as the owner of a project, for its admins. Internal: use grant_access and revoke_access.';
 COMMENT ON FUNCTION analytics_groups._create_sequence(text, smallint) IS 'Makes the numbers of a new group key, for the admins of a project. Internal: use add_group_key.';
+COMMENT ON FUNCTION analytics_groups._max_group_keys() IS 'The setting analytics_groups.max_group_keys. Internal.';
 COMMENT ON FUNCTION analytics_groups._maintain(text, boolean) IS 'Seals what waits in one project; returns how many events. Internal: use CALL analytics_groups.maintain().';
 COMMENT ON FUNCTION analytics_groups._backfill(text, smallint, text) IS 'Attributes stored events to a key just registered. Internal: use add_group_key(…, backfill => true).';
 COMMENT ON FUNCTION analytics_groups._attributed_events(text, text) IS 'Events attributed to a group key. Internal: see the view group_keys.';

@@ -11,7 +11,8 @@ CREATE TABLE analytics_groups.project (
 COMMENT ON TABLE analytics_groups.project IS 'One row per project; its data lives in the schema analytics_<name>. Read the view analytics_groups.projects.';
 
 CREATE TABLE analytics_groups.group_key (
-    project        integer NOT NULL REFERENCES analytics_groups.project ON DELETE CASCADE,
+    -- No foreign key: a parallel restore fills the two tables at once and would refuse the keys.
+    project        integer NOT NULL,
     kind           smallint NOT NULL CHECK (kind > 0),
     property       text COLLATE "C" NOT NULL,
     display_name   text NOT NULL,
@@ -100,6 +101,8 @@ BEGIN
         PERFORM analytics_groups._raise('42710', format('project "%s" already exists, or its schema does', name),
             'Choose another name; a project keeps its data in the schema analytics_<name>.');
     END IF;
+    -- What is left of a project whose schema was dropped by hand.
+    DELETE FROM analytics_groups.group_key k USING analytics_groups.project p WHERE k.project = p.id AND p.name = create_project.name;
     DELETE FROM analytics_groups.project p WHERE p.name = create_project.name;
     EXECUTE format('CREATE SCHEMA %I', 'analytics_' || name);
     EXECUTE replace(analytics_groups._project_template(), '@project@', quote_ident('analytics_' || name));
@@ -150,10 +153,15 @@ COMMENT ON FUNCTION analytics_groups._need_or_create(text, text) IS 'As _need; t
 CREATE FUNCTION analytics_groups.drop_project(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 DECLARE
-    found_id integer := analytics_groups._need(name, 'owner');
+    found_id integer;
 BEGIN
+    IF name IS NULL THEN
+        PERFORM analytics_groups._raise('22023', 'name must not be NULL', 'Name the project to drop.');
+    END IF;
+    found_id := analytics_groups._need(name, 'owner');
+    DELETE FROM analytics_groups.group_key k WHERE k.project = found_id;
     DELETE FROM analytics_groups.project p WHERE p.id = found_id;
-    EXECUTE format('DROP SCHEMA %I CASCADE', 'analytics_' || analytics_groups._project_name(name));
+    EXECUTE format('DROP SCHEMA %I CASCADE', 'analytics_' || name);
 END $$;
 COMMENT ON FUNCTION analytics_groups.drop_project(text) IS
 'Drops a project with all its events and profiles. Only its owner may.
@@ -187,7 +195,7 @@ RETURNS bigint LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp A
 DECLARE
     project_id integer := analytics_groups._need_or_create(project, 'admin');
     project_name text := analytics_groups._project_name(project);
-    key_limit integer := current_setting('analytics_groups.max_group_keys')::integer;
+    key_limit integer := analytics_groups._max_group_keys();
     new_kind smallint;
     new_id bigint;
 BEGIN

@@ -177,6 +177,11 @@ fn text(setting: &GucSetting<Option<CString>>, default: &str) -> String {
     }
 }
 
+/// Group keys one project may register.
+pub fn max_group_keys() -> i32 {
+    MAX_GROUP_KEYS.get()
+}
+
 /// The project of calls that name none.
 pub fn project() -> String {
     text(&PROJECT, "default")

@@ -2,13 +2,17 @@
 
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
+use crate::pg::interrupts::Interrupts;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Arg, Sql};
 use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
 use crate::settings;
 use engine::chunk::{Kind, USER};
 use engine::ingest::{self, RecordError};
+use engine::limits::Limits;
 use engine::profile::{self, Op, RecordProblem, Target, Update, What};
+use engine::tick::{EVERY, Tick};
 use engine::value::Value;
 use pgrx::JsonB;
 use pgrx::prelude::*;
@@ -17,13 +21,16 @@ use std::collections::{BTreeMap, HashMap};
 /// Whose profile: kind and number.
 type Owner = (Kind, u32);
 
+/// The updates that can be read, by index, and the errors of the others.
+type Parsed = (Vec<(usize, Update)>, Vec<RecordError>);
+
 /// A profile that an update touches, before and after.
 struct Slot {
     before: Option<Value>,
     after: Option<Value>,
 }
 
-fn update(what: What, updates: Option<JsonB>, project: Option<&str>) -> Result<JsonB> {
+fn update(what: What, updates: Option<Jsonb>, project: Option<&str>) -> Result<JsonB> {
     let updates = updates.ok_or_else(|| {
         Failure::param(
             "updates must not be NULL",
@@ -31,7 +38,7 @@ fn update(what: What, updates: Option<JsonB>, project: Option<&str>) -> Result<J
         )
     })?;
     let limits = settings::limits();
-    let (updates, mut failed) = profile::parse_updates(&Value::from_json(&updates.0), &limits, what);
+    let (updates, mut failed) = parse(&updates.records("updates")?, &limits, what)?;
     let applied = spi::connect(|sql| {
         let project = super::open(sql, project)?;
         let owners = owners(sql, &project, &updates, &mut failed)?;
@@ -55,6 +62,34 @@ fn update(what: What, updates: Option<JsonB>, project: Option<&str>) -> Result<J
     })?;
     failed.sort_by_key(|f| f.index);
     Ok(JsonB(ingest::answer(applied, 0, &failed)))
+}
+
+/// Reads the updates one by one: what is wrong with a record fails that record alone.
+fn parse(records: &[&str], limits: &Limits, what: What) -> Result<Parsed> {
+    if records.len() > limits.batch_records {
+        return Err(engine::error::Error::Limit {
+            message: format!("more than {} records in one call", limits.batch_records),
+            hint: Some("Split the records over several calls.".into()),
+        }
+        .into());
+    }
+    let (mut updates, mut failed) = (Vec::new(), Vec::new());
+    for (index, record) in records.iter().enumerate() {
+        if index % EVERY == 0 {
+            Interrupts.tick()?;
+        }
+        match serde_json::from_str::<Value>(record) {
+            Err(e) => failed.push(RecordProblem::new("record", e).at(index, None)),
+            // A list inside the list is no update, whatever is in it.
+            Ok(Value::List(_)) => failed.push(RecordProblem::new("record", "must be an object").at(index, None)),
+            Ok(value) => {
+                let (good, bad) = profile::parse_updates(&value, limits, what);
+                updates.extend(good.into_iter().map(|(_, update)| (index, update)));
+                failed.extend(bad.into_iter().map(|f| RecordError { index, ..f }));
+            }
+        }
+    }
+    Ok((updates, failed))
 }
 
 /// The subject of each update, by its index; new ids get a number, except where there is nothing to create.
@@ -207,12 +242,12 @@ fn write(sql: &Sql, project: &Project, slots: &BTreeMap<Owner, Slot>) -> Result<
 
 #[pg_extern(schema = "analytics_groups", volatile)]
 #[search_path(pg_catalog, pg_temp)]
-fn update_users(updates: Option<JsonB>, project: default!(Option<&str>, "NULL")) -> Result<JsonB, ErrorReport> {
+fn update_users(updates: Option<Jsonb>, project: default!(Option<&str>, "NULL")) -> Result<JsonB, ErrorReport> {
     Ok(update(What::Users, updates, project)?)
 }
 
 #[pg_extern(schema = "analytics_groups", volatile)]
 #[search_path(pg_catalog, pg_temp)]
-fn update_groups(updates: Option<JsonB>, project: default!(Option<&str>, "NULL")) -> Result<JsonB, ErrorReport> {
+fn update_groups(updates: Option<Jsonb>, project: default!(Option<&str>, "NULL")) -> Result<JsonB, ErrorReport> {
     Ok(update(What::Groups, updates, project)?)
 }

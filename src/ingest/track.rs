@@ -4,11 +4,10 @@ use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::to_ms;
 use crate::pg::interrupts::Interrupts;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::spi;
 use crate::settings;
-use engine::ingest::{self, Batch, Outcome, Settings, Sink};
-use engine::limits::Limits;
-use engine::tick::{EVERY, Tick};
+use engine::ingest::{self, Batch, Settings, Sink};
 use engine::value::Value;
 use pgrx::JsonB;
 use pgrx::datum::TimestampWithTimeZone;
@@ -93,14 +92,17 @@ fn run(
 fn track_one(
     event: Option<&str>,
     distinct_id: Option<&str>,
-    properties: default!(Option<JsonB>, "'{}'"),
+    properties: default!(Option<Jsonb>, "'{}'"),
     at: default!(Option<TimestampWithTimeZone>, "now()"),
     insert_id: default!(Option<&str>, "NULL"),
     project: default!(Option<&str>, "NULL"),
 ) -> Result<bool, ErrorReport> {
     let event =
         event.ok_or_else(|| Failure::param("event must not be NULL", "Name what happened, for example 'Sign Up'."))?;
-    let properties = properties.map_or(Value::Object(Vec::new()), |p| Value::from_json(&p.0));
+    let properties = match properties {
+        Some(p) => p.value("properties")?,
+        None => Value::Object(Vec::new()),
+    };
     let stored = spi::connect(|sql| {
         let project = super::open(sql, project)?;
         let (limits, keys) = (settings::limits(), super::keys(&project));
@@ -132,7 +134,7 @@ fn track_one(
 #[pg_extern(schema = "analytics_groups", name = "track", volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn track_json(
-    events: Option<JsonB>,
+    events: Option<Jsonb>,
     strict: default!(bool, true),
     project: default!(Option<&str>, "NULL"),
 ) -> Result<JsonB, ErrorReport> {
@@ -144,44 +146,30 @@ fn track_json(
 #[pg_extern(schema = "analytics_groups", name = "track", volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn track_json_or_abort(
-    events: Option<JsonB>,
+    events: Option<Jsonb>,
     on_error: Option<&str>,
     project: default!(Option<&str>, "NULL"),
 ) -> Result<JsonB, ErrorReport> {
     Ok(json(events, true, on_error, project)?)
 }
 
-fn json(events: Option<JsonB>, strict: bool, on_error: Option<&str>, project: Option<&str>) -> Result<JsonB> {
+fn json(events: Option<Jsonb>, strict: bool, on_error: Option<&str>, project: Option<&str>) -> Result<JsonB> {
     let events = events
         .ok_or_else(|| Failure::param("events must not be NULL", "Send one event object or an array of them."))?;
-    run(project, strict, on_error, |settings, sink| {
-        let records = match &events.0 {
-            serde_json::Value::Array(records) => records.as_slice(),
-            one => std::slice::from_ref(one),
-        };
-        check_count(records.len(), settings.limits)?;
-        for (i, record) in records.iter().enumerate() {
-            if i % EVERY == 0 {
-                Interrupts.tick()?;
-            }
-            sink(read_value(record, i, settings))?;
-        }
-        Ok(())
-    })
-}
-
-fn read_value(record: &serde_json::Value, index: usize, settings: &Settings) -> Outcome {
-    ingest::parse_value(Value::from_json(record), index, settings)
-}
-
-fn check_count(records: usize, limits: &Limits) -> engine::error::Result<()> {
-    if records > limits.batch_records {
-        return Err(engine::error::Error::Limit {
-            message: format!("more than {} records in one call", limits.batch_records),
-            hint: Some("Split the records over several calls.".into()),
-        });
+    let records = events.records("events")?;
+    let mut lines = String::new();
+    let size = records.iter().map(|r| r.len() + 1).sum();
+    lines
+        .try_reserve_exact(size)
+        .map_err(|_| engine::error::Error::OutOfMemory("a batch of events"))?;
+    // The text of a jsonb value has no line breaks: one record a line, each judged on its own.
+    for record in records {
+        lines.push_str(record);
+        lines.push('\n');
     }
-    Ok(())
+    run(project, strict, on_error, |settings, sink| {
+        ingest::each_ndjson(lines.as_bytes(), settings, &mut Interrupts, sink)
+    })
 }
 
 #[pg_extern(schema = "analytics_groups", name = "track_ndjson", volatile)]

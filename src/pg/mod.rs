@@ -4,6 +4,7 @@ pub mod agg_state;
 pub mod guc;
 pub mod instants;
 pub mod interrupts;
+pub mod jsonb;
 pub mod owner;
 pub mod spi;
 pub mod transaction;

@@ -192,3 +192,10 @@ fn check_calendar(timezone: Option<&str>, week_start: Option<&str>) -> Result<()
 fn project_template() -> &'static str {
     include_str!("../../sql/project_template.sql")
 }
+
+/// The setting, whether or not this session has loaded the library before.
+#[pg_extern(schema = "analytics_groups", name = "_max_group_keys", stable, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
+fn max_group_keys() -> i32 {
+    crate::settings::max_group_keys()
+}

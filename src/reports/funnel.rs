@@ -7,6 +7,7 @@ use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::{interval, milliseconds};
 use crate::pg::interrupts::Interrupts;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
 use crate::registry;
 use crate::settings;
@@ -15,7 +16,6 @@ use engine::chunk::Hits;
 use engine::expr::{References, SelectorSpec};
 use engine::funnel::{Kernel, Plan, finish};
 use engine::time::Span64;
-use pgrx::JsonB;
 use pgrx::datum::{Date, Interval};
 use pgrx::prelude::*;
 use serde_json::Value as Json;
@@ -137,7 +137,7 @@ fn run(
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn funnel(
-    steps: Option<JsonB>,
+    steps: Option<Jsonb>,
     from_date: Option<Date>,
     to_date: Option<Date>,
     by: default!(Option<&str>, "'user'"),
@@ -162,7 +162,8 @@ fn funnel(
     >,
     ErrorReport,
 > {
-    let steps = required(steps, "steps", STEPS_HINT)?;
+    let steps = required(steps, "steps", STEPS_HINT)?.parse("steps")?;
+    let by = required(by, "by", "Count by 'user' or a registered group key.")?;
     let within = required(
         within,
         "within",
@@ -173,17 +174,6 @@ fn funnel(
         "grace",
         "How much earlier than the step before it a step may be; '0' turns it off.",
     )?;
-    let rows = spi::connect(|sql| {
-        run(
-            sql,
-            &steps.0,
-            from_date,
-            to_date,
-            by.unwrap_or("user"),
-            &within,
-            &grace,
-            project,
-        )
-    })?;
+    let rows = spi::connect(|sql| run(sql, &steps, from_date, to_date, by, &within, &grace, project))?;
     Ok(TableIterator::new(rows))
 }

@@ -6,6 +6,7 @@ use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::timestamp;
 use crate::pg::interrupts::Interrupts;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
 use crate::registry::{self, Project};
 use crate::settings;
@@ -15,7 +16,6 @@ use engine::chunk::{Hits, Kind, USER};
 use engine::expr::{Expr, References, Selector, SelectorSpec};
 use engine::insights::{Kernel, Measure, Metric, Plan, UsersWhoDid, finish};
 use engine::time::{Buckets, Unit};
-use pgrx::JsonB;
 use pgrx::datum::{Date, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use serde_json::Value as Json;
@@ -380,11 +380,11 @@ fn run(
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn insights(
-    metrics: Option<JsonB>,
+    metrics: Option<Jsonb>,
     from_date: Option<Date>,
     to_date: Option<Date>,
     unit: default!(Option<&str>, "'day'"),
-    breakdown: default!(Option<JsonB>, "NULL"),
+    breakdown: default!(Option<Jsonb>, "NULL"),
     filter: default!(Option<&str>, "NULL"),
     top: default!(Option<i32>, "200"),
     project: default!(Option<&str>, "NULL"),
@@ -401,17 +401,24 @@ fn insights(
     ErrorReport,
 > {
     let metrics = required(metrics, "metrics", "For example '[\"Sign Up\"]'.")?;
-    let breakdown = breakdown.map(|b| b.0);
+    let metrics = metrics.parse("metrics")?;
+    let unit = required(unit, "unit", "For example 'day', 'week' or 'range'.")?;
+    let top = required(
+        top,
+        "top",
+        "It is the number of segments to show; the rest becomes $other.",
+    )?;
+    let breakdown = breakdown.map(|b| b.parse("breakdown")).transpose()?;
     let rows = spi::connect(|sql| {
         run(
             sql,
-            &metrics.0,
+            &metrics,
             from_date,
             to_date,
-            unit.unwrap_or("day"),
+            unit,
             breakdown.as_ref(),
             filter,
-            top.unwrap_or(200),
+            top,
             project,
         )
     })?;

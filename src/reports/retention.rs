@@ -7,6 +7,7 @@ use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::timestamp;
 use crate::pg::interrupts::Interrupts;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
 use crate::registry;
 use crate::settings;
@@ -14,7 +15,6 @@ use crate::store::scan;
 use engine::expr::{Expr, References};
 use engine::retention::{Alignment, Births, Criterion, Kernel, Plan, Question, finish};
 use engine::time::{Span64, Unit};
-use pgrx::JsonB;
 use pgrx::datum::{Date, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use serde_json::Value as Json;
@@ -118,8 +118,8 @@ fn run(
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn retention(
-    born: Option<JsonB>,
-    returned: default!(Option<JsonB>, "'\"$any\"'"),
+    born: Option<Jsonb>,
+    returned: default!(Option<Jsonb>, "'\"$any\"'"),
     from_date: default!(Option<Date>, "NULL"),
     to_date: default!(Option<Date>, "NULL"),
     by: default!(Option<&str>, "'user'"),
@@ -145,14 +145,15 @@ fn retention(
     >,
     ErrorReport,
 > {
-    let born = required(born, "born", "The event that begins, for example '\"Sign Up\"'.")?;
+    let born = required(born, "born", "The event that begins, for example '\"Sign Up\"'.")?.parse("born")?;
     let returned = required(
         returned,
         "returned",
         "The event to come back with; '\"$any\"' is any event.",
-    )?;
+    )?
+    .parse("returned")?;
     let options = Options {
-        by: by.unwrap_or("user").to_string(),
+        by: required(by, "by", "Count by 'user' or a registered group key.")?.to_string(),
         unit: word(
             "unit",
             unit,
@@ -178,16 +179,6 @@ fn retention(
         )?,
         births: word("births", births, &[("every", Births::Every), ("first", Births::First)])?,
     };
-    let rows = spi::connect(|sql| {
-        run(
-            sql,
-            &born.0,
-            &returned.0,
-            (from_date, to_date),
-            &options,
-            filter,
-            project,
-        )
-    })?;
+    let rows = spi::connect(|sql| run(sql, &born, &returned, (from_date, to_date), &options, filter, project))?;
     Ok(TableIterator::new(rows))
 }

@@ -174,7 +174,12 @@ pub fn for_each_row(
         {
             subjects.push(first);
         }
-        while let Some((i, (_, no))) = entries.next_if(|(_, (r, _))| *r as usize <= row) {
+        // Not next_if: rustc 1.95 miscompiles it when optimising.
+        while let Some(&(i, (r, no))) = entries.peek() {
+            if *r as usize > row {
+                break;
+            }
+            entries.next();
             let here = column.more.get(i).is_some_and(|(r, _)| *r as usize == row);
             let picked = hits.more.as_ref().map_or(hits.rows.get(row), |m| m.get(i));
             if here && picked {

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::value::Value;
-use std::iter::Peekable;
+use std::iter::{Enumerate, Peekable};
 use std::str::Chars;
 
 /// One token.
@@ -32,16 +32,18 @@ pub(super) fn syntax(at: usize, message: impl Into<String>, hint: impl Into<Stri
 }
 
 struct Lexer<'a> {
-    chars: Peekable<Chars<'a>>,
-    /// Position of the next character.
-    at: usize,
+    /// Characters with their positions from 0. Positions travel with the characters instead of being counted beside
+    /// them: the optimiser of rustc 1.95 loses the count of a character that a match guard takes.
+    chars: Peekable<Enumerate<Chars<'a>>>,
+    /// Position after the last character, from 1.
+    end: usize,
 }
 
 /// Every token of `text`, the last of which is [`Tok::End`].
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>> {
     let mut lexer = Lexer {
-        chars: text.chars().peekable(),
-        at: 1,
+        chars: text.chars().enumerate().peekable(),
+        end: text.chars().count() + 1,
     };
     let mut out = Vec::new();
     loop {
@@ -56,20 +58,25 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>> {
 
 impl Lexer<'_> {
     fn next(&mut self) -> Option<char> {
-        let c = self.chars.next();
-        self.at += usize::from(c.is_some());
-        c
+        self.chars.next().map(|(_, c)| c)
     }
 
     fn next_if(&mut self, f: impl FnOnce(char) -> bool) -> Option<char> {
-        let c = self.chars.next_if(|c| f(*c));
-        self.at += usize::from(c.is_some());
-        c
+        let (_, c) = *self.chars.peek()?;
+        if !f(c) {
+            return None;
+        }
+        self.next()
+    }
+
+    /// Position of the next character, from 1.
+    fn at(&mut self) -> usize {
+        self.chars.peek().map_or(self.end, |(i, _)| i + 1)
     }
 
     fn token(&mut self) -> Result<Token> {
         while self.next_if(char::is_whitespace).is_some() {}
-        let at = self.at;
+        let at = self.at();
         let Some(c) = self.next() else {
             return Ok(Token { tok: Tok::End, at });
         };
@@ -178,7 +185,7 @@ impl Lexer<'_> {
     fn string(&mut self, quote: char, opened: usize) -> Result<String> {
         let mut out = String::new();
         loop {
-            let at = self.at;
+            let at = self.at();
             let Some(c) = self.next() else {
                 return Err(syntax(
                     opened,
