@@ -188,14 +188,19 @@ pub fn near(sql: &Sql, project: &Project, space: Space, name: &str) -> Result<Ve
         Space::Subject(_) => return Ok(Vec::new()),
     };
     let rows = sql.read(&project.sql(text), &[])?;
+    let known = (0..rows.len()).map(|i| rows.text(i, 0)).collect::<Result<Vec<_>>>()?;
+    Ok(nearest(name, known.into_iter()))
+}
+
+/// At most three of the known names that are spelt like `name`.
+pub fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Vec<String> {
     let mut near: Vec<(usize, String)> = Vec::new();
-    for i in 0..rows.len() {
-        let known = rows.text(i, 0)?;
+    for known in known {
         let distance = strsim::damerau_levenshtein(&known.to_lowercase(), &name.to_lowercase());
         if distance <= 1 + name.chars().count() / 4 {
             near.push((distance, known.to_string()));
         }
     }
     near.sort();
-    Ok(near.into_iter().take(3).map(|(_, n)| n).collect())
+    near.into_iter().take(3).map(|(_, n)| n).collect()
 }

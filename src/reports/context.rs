@@ -1,7 +1,7 @@
 //! What a report knows of the project's names: filled from its references before anything is bound, so that binding and
 //! counting need no SQL.
 
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::pg::interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
@@ -76,13 +76,11 @@ impl<'a> Context<'a> {
 
     fn add(&mut self, references: &References) -> Result<()> {
         self.find(Space::Property, references.properties.iter().map(String::as_str))?;
+        for p in &references.properties {
+            self.load_property(p)?;
+        }
         for p in &references.user {
-            let column = if p == "$distinct_id" {
-                self.ids(USER)?
-            } else {
-                self.profile(USER, p)?
-            };
-            self.users.insert(p.clone(), column);
+            self.load_user(p)?;
         }
         for (key, p) in &references.group {
             if let Some(kind) = self.project.key(key).map(|k| k.kind) {
@@ -105,11 +103,15 @@ impl<'a> Context<'a> {
         if let Some(c) = self.groups.get(&key) {
             return Ok(c.clone());
         }
-        let column = if property == GROUP_ID {
+        let itself = property == GROUP_ID;
+        let column = if itself {
             self.ids(kind)?
         } else {
             self.profile(kind, property)?
         };
+        if !itself && column.values.is_empty() {
+            return Err(self.unknown_of_profiles(kind, property)?);
+        }
         self.groups.insert(key, column.clone());
         Ok(column)
     }
@@ -119,21 +121,74 @@ impl<'a> Context<'a> {
         if let Some(c) = self.users.get(property) {
             return Ok(c.clone());
         }
-        let column = if property == "$distinct_id" {
+        let itself = property == "$distinct_id";
+        let column = if itself {
             self.ids(USER)?
         } else {
             self.profile(USER, property)?
         };
+        if !itself && column.values.is_empty() {
+            return Err(self.unknown_of_profiles(USER, property)?);
+        }
         self.users.insert(property.to_string(), column.clone());
         Ok(column)
     }
 
-    /// The number of an event property, 0 when nobody sent it.
+    /// The number of an event property. One that no event ever carried is an error: it would read as "not set" on every
+    /// event, and a slip of the pen with it.
     pub fn load_property(&mut self, name: &str) -> Result<u32> {
         if !self.properties.contains_key(name) {
             self.find(Space::Property, [name])?;
         }
-        Ok(self.properties.get(name).copied().unwrap_or(0))
+        match self.properties.get(name) {
+            Some(no) => Ok(*no),
+            None => {
+                let near = lexicon::near(self.sql, self.project, Space::Property, name)?;
+                Err(self.unknown(
+                    "event",
+                    name,
+                    &near,
+                    "A property is known from the first event that carries it.",
+                ))
+            }
+        }
+    }
+
+    fn unknown(&self, of: &str, name: &str, near: &[String], otherwise: &str) -> Failure {
+        let near: Vec<String> = near.iter().map(|n| format!("\"{n}\"")).collect();
+        Failure::unknown(
+            format!(
+                "no {of} of project \"{}\" has the property \"{name}\"",
+                self.project.name
+            ),
+            if near.is_empty() {
+                otherwise.to_string()
+            } else {
+                format!("Did you mean {}?", near.join(" or "))
+            },
+        )
+    }
+
+    /// The error for a profile property that no profile of the kind has.
+    fn unknown_of_profiles(&self, kind: Kind, name: &str) -> Result<Failure> {
+        let (table, of) = match self.project.keys.iter().find(|k| k.kind == kind) {
+            None => ("@.user_profile WHERE $1 = 0", "user".to_string()),
+            Some(k) => ("@.group_profile WHERE kind = $1", k.property.clone()),
+        };
+        let rows = self.sql.read(
+            &self.project.sql(&format!(
+                "SELECT DISTINCT jsonb_object_keys(properties) FROM {table} LIMIT 5000"
+            )),
+            &[Arg::Int2(kind as i16)],
+        )?;
+        let known = (0..rows.len()).map(|i| rows.text(i, 0)).collect::<Result<Vec<_>>>()?;
+        let near = lexicon::nearest(name, known.into_iter());
+        Ok(self.unknown(
+            &of,
+            name,
+            &near,
+            "A property is known from the first profile that has it.",
+        ))
     }
 
     /// The groups of a key in the users' profile lists.

@@ -79,7 +79,11 @@ def in_transaction(kind, statements):
 def statements_of(step, project):
     """The SQL of one step."""
     if step[0] == "key":
-        return [f"SELECT analytics_groups.add_group_key({quote(step[1])}, project => {quote(project)});"]
+        seed = {"$group_key": step[1], "$group_id": "seed", "$set": {"tier": "x", "seats": 1}}
+        return [
+            f"SELECT analytics_groups.add_group_key({quote(step[1])}, project => {quote(project)});",
+            f"SELECT analytics_groups.update_groups({jsonb([seed])}, project => {quote(project)});",
+        ]
     if step[0] == "events":
         return in_transaction(step[2], ingest(step[1], step[3], project)) if step[3] else []
     if step[0] == "profiles":
@@ -115,6 +119,12 @@ def create(session, calendar, prefix="orc"):
         f"SELECT analytics_groups.create_project({quote(name)}, timezone => {quote(calendar.name)}, "
         f"week_start => {quote(calendar.week_start)});"
     )
+    # Every name a question may use is known, long before any range: an unknown one is an error, not a zero.
+    known = {"plan": "x", "n": 1, "ok": True, "tags": ["x"], "mixed": 1, "nowhere": 1, "company_id": "", "team_id": ""}
+    event = {"event": "Seed", "properties": {"distinct_id": "seed", "time": 315532800, **known}}
+    profile = {"$distinct_id": "seed", "$set": {"plan": "x", "age": 1}}
+    session.run(f"SELECT analytics_groups.track({jsonb([event])}, project => {quote(name)});")
+    session.run(f"SELECT analytics_groups.update_users({jsonb([profile])}, project => {quote(name)});")
     return name
 
 

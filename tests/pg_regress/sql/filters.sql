@@ -115,3 +115,25 @@ SELECT pg_temp.mistake(NULL);
 
 SELECT * FROM analytics_groups.verify();
 SELECT analytics_groups.drop_project('t_filters');
+
+-- ---- Names nobody ever used -------------------------------------------------------------------------------------------
+-- A property that no event or profile carries would read as "not set" everywhere, and a slip of the pen with it: an error.
+SELECT analytics_groups.create_project('t_names') > 0 AS created;
+SET analytics_groups.project = 't_names';
+SELECT analytics_groups.add_group_key('company_id') IS NOT NULL AS added;
+SELECT analytics_groups.track('A', 'u1', '{"company_id": "acme", "country": "FR"}', '2024-01-01 10:00Z');
+SELECT analytics_groups.people_set('u1', '{"role": "admin"}'), analytics_groups.group_set('company_id', 'acme', '{"plan": "pro"}');
+SELECT value FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', filter => 'properties["county"] == "FR"');
+SELECT value FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', filter => 'user["roll"] == "admin"');
+SELECT value FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', filter => 'group["company_id"]["plans"] == "pro"');
+SELECT value FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', filter => 'group["compny_id"]["plan"] == "pro"');
+SELECT value FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["nothing of the kind"]');
+SELECT value FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["user.nothing of the kind"]');
+SELECT value FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["group.company_id.plam"]');
+SELECT value FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["group.team_id"]');
+-- A number that no double precision can hold is the error of its argument, or of its record.
+SELECT * FROM analytics_groups.insights('[{"event": "A", "x": 1e400}]', '2024-01-01', '2024-01-01');
+SELECT a ->> 'num_records_imported' AS imported, a #>> '{failed_records,0,index}' AS failed
+FROM analytics_groups.update_users('[{"$distinct_id": "u1", "$set": {"n": 1}}, {"$distinct_id": "u2", "$set": {"n": 1e400}},
+                                     {"$distinct_id": "u3", "$set": {"n": 3}}]') AS a;
+SELECT analytics_groups.drop_project('t_names');
