@@ -9,7 +9,10 @@ RESET client_min_messages;
 
 -- ---- A project belongs to the role that made it -------------------------------------------------------------------------
 SET ROLE regress_nobody;
-SELECT analytics_groups.create_project('t_access');
+DO $$ BEGIN
+    PERFORM analytics_groups.create_project('t_access');
+EXCEPTION WHEN insufficient_privilege THEN RAISE NOTICE 'needs CREATE on the database';
+END $$;
 SET ROLE regress_owner;
 SELECT analytics_groups.create_project('t_access') > 0 AS created;
 SET analytics_groups.project = 't_access';
