@@ -36,7 +36,7 @@ mod tests {
              EXCEPTION WHEN raise_exception THEN NULL; END $$");
         spi::connect(|sql| {
             let project = registry::open_for_writing(sql, None)?;
-            assert_eq!(lexicon::recall(project.id, Space::Subject(USER), "goes"), None);
+            assert_eq!(lexicon::recall(project.table, Space::Subject(USER), "goes"), None);
             // What was looked up before the rollback is looked up again rather than trusted.
             let found = lexicon::assign(sql, &project, Space::Subject(USER), ["stays", "goes"])?;
             let rows = sql.write(&project.sql("SELECT no FROM @.subject WHERE id = 'goes'"), &[])?;

@@ -5,6 +5,7 @@
 
 use super::Project;
 use crate::error::{Failure, Result};
+use crate::pg::Oid;
 use crate::pg::spi::{Arg, Sql};
 use crate::pg::transaction;
 use engine::chunk::Kind;
@@ -52,9 +53,9 @@ const MAX_REMEMBERED: usize = 1_000_000;
 
 #[derive(Default)]
 struct Memory {
-    committed: HashMap<(i32, Space), Names>,
+    committed: HashMap<(Oid, Space), Names>,
     /// Looked up or inserted by the running transaction; its own inserts may yet be rolled back.
-    pending: HashMap<(i32, Space), Names>,
+    pending: HashMap<(Oid, Space), Names>,
     /// The hooks of the running transaction are set.
     hooked: bool,
 }
@@ -84,15 +85,15 @@ fn on_abort() {
 }
 
 /// What this backend remembers of a name.
-pub fn recall(project: i32, space: Space, name: &str) -> Option<u32> {
+pub fn recall(project: Oid, space: Space, name: &str) -> Option<u32> {
     MEMORY.with_borrow(|m| {
         let key = (project, space);
-        let of = |names: &HashMap<(i32, Space), Names>| names.get(&key).and_then(|n| n.get(name).copied());
+        let of = |names: &HashMap<(Oid, Space), Names>| names.get(&key).and_then(|n| n.get(name).copied());
         of(&m.committed).or_else(|| of(&m.pending))
     })
 }
 
-fn remember(project: i32, space: Space, names: impl Iterator<Item = (Box<str>, u32)>) {
+fn remember(project: Oid, space: Space, names: impl Iterator<Item = (Box<str>, u32)>) {
     let hooked = MEMORY.with_borrow_mut(|m| {
         m.pending.entry((project, space)).or_default().extend(names);
         std::mem::replace(&mut m.hooked, true)
@@ -115,7 +116,7 @@ pub fn assign<'n>(
         if found.contains_key(name) {
             continue;
         }
-        match recall(project.id, space, name) {
+        match recall(project.table, space, name) {
             Some(no) => {
                 found.insert(name, no);
             }
@@ -146,7 +147,7 @@ pub fn assign<'n>(
             .ok_or_else(|| Failure::internal("a name got no number"))?;
         found.insert(name, no);
     }
-    remember(project.id, space, learnt.into_iter());
+    remember(project.table, space, learnt.into_iter());
     Ok(found)
 }
 

@@ -14,7 +14,9 @@ use pgrx::prelude::*;
 
 /// A project as one call sees it.
 pub struct Project {
-    pub id: i32,
+    /// One of its tables, by oid: what a session remembers is kept by this, for ids begin anew when the extension is made
+    /// anew or a dump is restored.
+    pub table: Oid,
     pub name: String,
     /// The quoted schema of its tables.
     pub schema: String,
@@ -91,7 +93,8 @@ fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
         "SELECT p.id, p.timezone, p.week_start, n.nspowner,
                 pg_catalog.has_table_privilege(c.oid, 'INSERT'), pg_catalog.quote_ident(n.nspname::text),
                 (SELECT pg_catalog.string_agg(t.relname::text, ', ') FROM pg_catalog.pg_class t
-                 WHERE t.relnamespace = n.oid AND t.relname = ANY($2) AND t.relkind <> 'r')
+                 WHERE t.relnamespace = n.oid AND t.relname = ANY($2) AND t.relkind <> 'r'),
+                c.oid
          FROM analytics_groups.project p
          JOIN pg_catalog.pg_namespace n ON n.nspname = 'analytics_' || p.name
          JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'event_row'
@@ -123,7 +126,7 @@ fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
         })
         .collect::<Result<Vec<_>>>()?;
     let project = Project {
-        id,
+        table: rows.get(0, 7).unwrap_or(Oid::INVALID),
         name: name.to_string(),
         schema: rows.text(0, 5)?.to_string(),
         owner: rows.get(0, 3).unwrap_or(Oid::INVALID),

@@ -39,6 +39,19 @@ SELECT analytics_groups.drop_project('t_registri');
 SELECT analytics_groups.add_group_key('company_id', project => 't_registri');
 SELECT * FROM analytics_groups.insights('["Seen"]', '2024-01-01', '2024-01-01', project => 't_registri');
 
+-- What a session remembers of a project is not taken for another one that gets the same number, as after a restore or when the
+-- extension is made anew: the users of the first are unknown to the second.
+SELECT analytics_groups.create_project('t_registry_first') AS first \gset
+SELECT analytics_groups.track('Seen', 'ann', at => '2024-01-01 10:00Z', project => 't_registry_first'),
+       analytics_groups.track('Seen', 'bob', at => '2024-01-01 10:00Z', project => 't_registry_first');
+SELECT analytics_groups.drop_project('t_registry_first');
+ALTER SEQUENCE analytics_groups.project_id_seq RESTART WITH :first;
+SELECT analytics_groups.create_project('t_registry_first') = :first AS same_number;
+SELECT analytics_groups.track('Left', 'bob', at => '2024-01-01 10:00Z', project => 't_registry_first'),
+       analytics_groups.track('Seen', 'cid', at => '2024-01-01 10:00Z', project => 't_registry_first');
+SELECT * FROM analytics_groups.verify('t_registry_first');
+SELECT id FROM analytics_groups.query_users(project => 't_registry_first') ORDER BY id;
+SELECT analytics_groups.drop_project('t_registry_first');
 -- ---- Group keys -----------------------------------------------------------------------------------------------------
 SELECT analytics_groups.add_group_key('company_id', 'Company') IS NOT NULL AS added;
 SELECT analytics_groups.add_group_key('team_id') IS NOT NULL AS added;
