@@ -3,6 +3,7 @@
 //! One transaction deletes what waited and writes the segments: a reader's snapshot has the one or the other, and a kill
 //! in between leaves what was there before.
 
+use super::settle::{self, Touched};
 use super::{Lock, segment};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
@@ -142,8 +143,8 @@ fn load(sql: &Sql, project: &Project, heads: &[segment::Head]) -> Result<Vec<Chu
     Ok(chunks)
 }
 
-/// Seals one step of what waits; returns how many events it took up.
-fn step(sql: &Sql, project: &Project) -> Result<usize> {
+/// Seals one step of what waits; returns how many events it took up, and notes whose days changed.
+fn step(sql: &Sql, project: &Project, touched: &mut Touched) -> Result<usize> {
     let waiting = take_waiting(sql, project)?;
     let taken = waiting.iter().map(Chunk::len).sum();
     let mut days = DayCache::new(&project.calendar);
@@ -151,10 +152,9 @@ fn step(sql: &Sql, project: &Project) -> Result<usize> {
     for (c, chunk) in waiting.iter().enumerate() {
         Interrupts.tick()?;
         for (r, t) in chunk.time.iter().enumerate() {
-            of_event
-                .entry(chunk.event(r))
-                .or_default()
-                .push((days.day_of(*t)?, c, r));
+            let (event, day) = (chunk.event(r), days.day_of(*t)?);
+            touched.add(event, day);
+            of_event.entry(event).or_default().push((day, c, r));
         }
     }
     let target = settings::segment_rows();
@@ -209,15 +209,16 @@ fn maintain(project: &str, wait: bool) -> Result<i64, crate::pg::ErrorReport> {
                 return Ok(0);
             }
             let backlog = super::waiting(sql, &project)?;
-            let mut done = 0;
+            let (mut done, mut touched) = (0, Touched::default());
             // What arrives meanwhile is left for the next time, or a busy project would never be done.
             while done < backlog {
-                let taken = step(sql, &project)?;
+                let taken = step(sql, &project, &mut touched)?;
                 if taken == 0 {
                     break;
                 }
                 done += taken as i64;
             }
+            settle::settle(sql, &project, &touched)?;
             Ok(done)
         })
     })?;

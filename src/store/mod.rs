@@ -7,6 +7,7 @@ pub mod backfill;
 pub mod maintain;
 pub mod scan;
 pub mod segment;
+pub mod settle;
 pub mod verify;
 
 use crate::error::Result;
