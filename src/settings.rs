@@ -1,6 +1,8 @@
 //! Every setting of the extension, `analytics_groups.*`. None of them decides about rights.
 
+use crate::pg::threads;
 use engine::limits::Limits;
+use engine::parallel::Workers;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::ffi::{CStr, CString};
 
@@ -11,6 +13,8 @@ static AUTO_MAINTAIN: GucSetting<bool> = GucSetting::<bool>::new(true);
 static MAINTAIN_AFTER: GucSetting<i32> = GucSetting::<i32>::new(200_000);
 static DEDUPE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"replace"));
 static QUERY_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1 << 20);
+static MAX_THREADS: GucSetting<i32> = GucSetting::<i32>::new(-1);
+static THREAD_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100_000);
 static BLOCK_EVENTS: GucSetting<i32> = GucSetting::<i32>::new(200);
 static SEGMENT_ROWS: GucSetting<i32> = GucSetting::<i32>::new(65_536);
 static MAX_RECORD_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024);
@@ -96,6 +100,22 @@ pub fn register() {
         &QUERY_MEMORY,
         1024..=i32::MAX,
         GucFlags::UNIT_KB,
+    );
+    int(
+        c"analytics_groups.max_threads",
+        c"Threads one report may use, the backend's own included.",
+        c"-1 is the number of processors, at most 4. With 0 or 1 a report starts no threads. Threads only compute: everything that touches the database stays in the backend's main thread. Small reports start none.",
+        &MAX_THREADS,
+        -1..=64,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.thread_rows",
+        c"Rows from which a report starts threads.",
+        c"Starting threads costs some hundredths of a millisecond; a hundred thousand rows are about a millisecond of work.",
+        &THREAD_ROWS,
+        0..=i32::MAX,
+        GucFlags::empty(),
     );
     int(
         c"analytics_groups.block_events",
@@ -224,4 +244,12 @@ pub fn block_events() -> usize {
 /// Rows a segment aims at.
 pub fn segment_rows() -> usize {
     usize::try_from(SEGMENT_ROWS.get()).unwrap_or(1)
+}
+
+/// The threads of a report.
+pub fn workers() -> Workers<'static> {
+    let threads = usize::try_from(MAX_THREADS.get())
+        .unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, |n| n.get().min(4)));
+    let from = usize::try_from(THREAD_ROWS.get()).unwrap_or(0);
+    Workers::new(threads, from).quietly(&threads::signals_blocked)
 }

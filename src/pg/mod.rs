@@ -7,6 +7,7 @@ pub mod interrupts;
 pub mod jsonb;
 pub mod owner;
 pub mod spi;
+pub mod threads;
 pub mod transaction;
 pub mod varlena;
 

@@ -14,7 +14,7 @@ use crate::settings;
 use crate::store::scan;
 use engine::chunk::Hits;
 use engine::expr::{References, SelectorSpec};
-use engine::funnel::{Kernel, Plan, finish};
+use engine::funnel::{Kernel, Plan, finish_on};
 use engine::time::Span64;
 use pgrx::datum::{Date, Interval};
 use pgrx::prelude::*;
@@ -97,21 +97,30 @@ fn run(
         remap: remap.as_deref(),
         memory_limit: settings::query_memory(),
     };
-    let mut kernel = Kernel::new(&plan)?;
     // Entries lie in the range; completion may lie past it, by up to the window.
     let span = Span64 {
         from: entry.from,
         to: entry.to.saturating_add(plan.window_ms),
     };
     let need = need(selectors.iter(), [by], &[]);
-    scan::scan(sql, &project, &need, span, &mut |chunk, keep| {
-        let hits = selectors
-            .iter()
-            .map(|s| s.hits(chunk, keep, by, &mut Interrupts))
-            .collect::<engine::error::Result<Vec<Hits>>>()?;
-        Ok(kernel.push(chunk, &hits, &mut Interrupts)?)
-    })?;
-    let rows = finish(&plan, kernel.finish(), &mut Interrupts)?;
+    let workers = settings::workers();
+    let kernels = scan::scan_on(
+        sql,
+        &project,
+        &need,
+        span,
+        &workers,
+        || Kernel::new(&plan),
+        |kernel, chunk, keep, tick| {
+            let hits = selectors
+                .iter()
+                .map(|s| s.hits(chunk, keep, by, tick))
+                .collect::<engine::error::Result<Vec<Hits>>>()?;
+            kernel.push(chunk, &hits, tick)
+        },
+    )?;
+    let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+    let rows = finish_on(&plan, partial, &workers, &mut Interrupts)?;
     let time = |t: Option<f64>| t.and_then(interval);
     Ok(rows
         .into_iter()

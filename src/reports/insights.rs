@@ -361,16 +361,25 @@ fn run(
         remap: report.remap.as_deref(),
         memory_limit: settings::query_memory(),
     };
-    let mut kernel = Kernel::new(&plan)?;
-    scan::scan(sql, &project, &need, plan.buckets.range, &mut |chunk, keep| {
-        let hits = selectors
-            .iter()
-            .zip(&metrics)
-            .map(|(s, m)| s.hits(chunk, keep, m.by, &mut Interrupts))
-            .collect::<engine::error::Result<Vec<Hits>>>()?;
-        Ok(kernel.push(chunk, &hits, &mut Interrupts)?)
-    })?;
-    let rows = finish(&plan, kernel.finish(), &mut Interrupts)?;
+    let workers = settings::workers();
+    let kernels = scan::scan_on(
+        sql,
+        &project,
+        &need,
+        plan.buckets.range,
+        &workers,
+        || Kernel::new(&plan),
+        |kernel, chunk, keep, tick| {
+            let hits = selectors
+                .iter()
+                .zip(&metrics)
+                .map(|(s, m)| s.hits(chunk, keep, m.by, tick))
+                .collect::<engine::error::Result<Vec<Hits>>>()?;
+            kernel.push(chunk, &hits, tick)
+        },
+    )?;
+    let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+    let rows = finish(&plan, partial, &mut Interrupts)?;
     rows.into_iter()
         .map(|r| Ok((r.metric.to_string(), r.segment.to_vec(), timestamp(r.bucket)?, r.value)))
         .collect()

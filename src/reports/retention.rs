@@ -13,7 +13,7 @@ use crate::registry;
 use crate::settings;
 use crate::store::scan;
 use engine::expr::{Expr, References};
-use engine::retention::{Alignment, Births, Criterion, Kernel, Plan, Question, finish};
+use engine::retention::{Alignment, Births, Criterion, Kernel, Plan, Question, finish_on};
 use engine::time::{Span64, Unit};
 use pgrx::datum::{Date, TimestampWithTimeZone};
 use pgrx::prelude::*;
@@ -91,14 +91,23 @@ fn run(
         from: born_span.from.min(returned_span.from),
         to: born_span.to.max(returned_span.to),
     };
-    let mut kernel = Kernel::new(&plan);
     let need = need([&born, &returned].into_iter(), [by], &[]);
-    scan::scan(sql, &project, &need, span, &mut |chunk, keep| {
-        let b = born.hits(chunk, keep, by, &mut Interrupts)?;
-        let r = returned.hits(chunk, keep, by, &mut Interrupts)?;
-        Ok(kernel.push(chunk, &b, &r, &mut Interrupts)?)
-    })?;
-    finish(&plan, kernel.finish(), &mut Interrupts)?
+    let workers = settings::workers();
+    let kernels = scan::scan_on(
+        sql,
+        &project,
+        &need,
+        span,
+        &workers,
+        || Ok(Kernel::new(&plan)),
+        |kernel, chunk, keep, tick| {
+            let b = born.hits(chunk, keep, by, tick)?;
+            let r = returned.hits(chunk, keep, by, tick)?;
+            kernel.push(chunk, &b, &r, tick)
+        },
+    )?;
+    let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+    finish_on(&plan, partial, &workers, &mut Interrupts)?
         .into_iter()
         .map(|r| {
             Ok((

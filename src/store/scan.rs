@@ -1,5 +1,6 @@
 //! Reading: the events of a span as chunks, each row once, whether it is sealed or still waits.
 
+use super::raw::Raw;
 use super::segment;
 use crate::error::Result;
 use crate::pg::interrupts::Interrupts;
@@ -12,6 +13,7 @@ use engine::chunk_builder::ChunkBuilder;
 use engine::dedupe::Duplicates;
 use engine::error::Error;
 use engine::mask::Mask;
+use engine::parallel::{PerThread, Workers};
 use engine::row;
 use engine::tick::{EVERY, Tick};
 use engine::time::Span64;
@@ -31,7 +33,8 @@ pub struct Need {
 const SEGMENTS_AT_ONCE: usize = 256;
 
 /// Calls `each` with every chunk that may hold wanted events and the mask of its rows that count: inside the span, and not
-/// replaced by a duplicate. Rows of other events may be among them.
+/// replaced by a duplicate. Rows of other events may be among them. Everything happens on the calling thread, segments in
+/// the order of their days.
 pub fn scan(
     sql: &Sql,
     project: &Project,
@@ -44,20 +47,101 @@ pub fn scan(
     }
     let waiting = waiting(sql, project, need, span)?;
     let refs: Vec<&Chunk> = waiting.iter().collect();
-    let mut duplicates = Duplicates::new(&refs, &mut Interrupts)?;
-    sealed(sql, project, need, span, &mut duplicates, each)?;
-    let masks = duplicates.delta_masks();
-    for (chunk, stays) in waiting.iter().zip(masks) {
-        Interrupts.tick()?;
-        let mut keep = inside(chunk, span);
-        if let Some(stays) = stays {
-            keep.and(&stays);
+    let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
+    sealed(sql, project, need, span, &duplicates, &mut |raw| {
+        let (chunk, keep) = look(&raw, span, &duplicates)?;
+        if keep.any() {
+            each(&chunk, &keep)?;
         }
+        Ok(())
+    })?;
+    for (chunk, stays) in waiting.iter().zip(duplicates.delta_masks()) {
+        Interrupts.tick()?;
+        let keep = staying(chunk, span, stays);
         if keep.any() {
             each(chunk, &keep)?;
         }
     }
     Ok(())
+}
+
+/// The same on several threads: each makes a state for itself, is given chunks in any order, and the answer has the states
+/// of all. `push` knows nothing but what it is given. At least one state comes back.
+pub fn scan_on<K: Send>(
+    sql: &Sql,
+    project: &Project,
+    need: &Need,
+    span: Span64,
+    workers: &Workers,
+    make: impl Fn() -> Result<K, Error> + Sync,
+    push: impl Fn(&mut K, &Chunk, &Mask, &mut dyn Tick) -> Result<(), Error> + Sync,
+) -> Result<Vec<K>> {
+    let states = PerThread::new(workers);
+    if need.events.as_ref().is_none_or(|e| !e.is_empty()) {
+        let waiting = waiting(sql, project, need, span)?;
+        let refs: Vec<&Chunk> = waiting.iter().collect();
+        let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
+        let job = |thread: usize, raw: Raw, tick: &mut dyn Tick| {
+            let (chunk, keep) = look(&raw, span, &duplicates)?;
+            drop(raw);
+            if keep.any() {
+                states.with(thread, &make, |k| push(k, &chunk, &keep, tick))?;
+            }
+            Ok(())
+        };
+        workers.stream(
+            &mut Interrupts,
+            |feeder| {
+                sealed(sql, project, need, span, &duplicates, &mut |raw| {
+                    let rows = raw.head.n;
+                    Ok(feeder.push(raw, rows)?)
+                })
+            },
+            &job,
+        )?;
+        let rows = waiting.iter().map(Chunk::len).sum();
+        let masks = duplicates.delta_masks();
+        let job = |thread: usize, item: usize, tick: &mut dyn Tick| {
+            let (Some(chunk), Some(stays)) = (waiting.get(item), masks.get(item)) else {
+                return Ok(());
+            };
+            let keep = staying(chunk, span, stays.clone());
+            if keep.any() {
+                states.with(thread, &make, |k| push(k, chunk, &keep, tick))?;
+            }
+            Ok(())
+        };
+        workers.each(waiting.len(), rows, &mut Interrupts, &job)?;
+    }
+    let mut out: Vec<K> = states.into_states().collect();
+    if out.is_empty() {
+        out.push(make()?);
+    }
+    Ok(out)
+}
+
+/// Decodes a segment and says which of its rows count.
+fn look(raw: &Raw, span: Span64, duplicates: &Duplicates) -> Result<(Chunk, Mask), Error> {
+    let chunk = raw.decode()?;
+    let mut keep = if raw.head.at_min >= span.from && raw.head.at_max < span.to {
+        Mask::all(chunk.len())
+    } else {
+        inside(&chunk, span)
+    };
+    if chunk.inserts.is_some()
+        && let Some(stays) = duplicates.check(&chunk)
+    {
+        keep.and(&stays);
+    }
+    Ok((chunk, keep))
+}
+
+fn staying(chunk: &Chunk, span: Span64, stays: Option<Mask>) -> Mask {
+    let mut keep = inside(chunk, span);
+    if let Some(stays) = stays {
+        keep.and(&stays);
+    }
+    keep
 }
 
 fn inside(chunk: &Chunk, span: Span64) -> Mask {
@@ -143,14 +227,14 @@ fn check_memory(bytes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Streams the segments in order of their days.
+/// Fetches the segments in order of their days.
 fn sealed(
     sql: &Sql,
     project: &Project,
     need: &Need,
     span: Span64,
-    duplicates: &mut Duplicates,
-    each: &mut dyn FnMut(&Chunk, &Mask) -> Result<()>,
+    duplicates: &Duplicates,
+    each: &mut dyn FnMut(Raw) -> Result<()>,
 ) -> Result<()> {
     let columns = format!("SELECT {}, users, times, inserts FROM @.segment", segment::HEAD);
     let times = [Arg::Int(span.from), Arg::Int(span.to)];
@@ -187,18 +271,7 @@ fn sealed(
         for (k, head) in part.iter().enumerate() {
             Interrupts.tick()?;
             let may_touch = duplicates.may_touch(head.event, head.at_min, head.at_max);
-            let mut chunk = segment::core(&rows, first + k, head, may_touch)?;
-            if let Some(c) = &found {
-                c.decode_into(head.no, &mut chunk)
-                    .map_err(|e| e.within(format!("segment {}", head.no)))?;
-            }
-            let mut keep = inside(&chunk, span);
-            if may_touch && let Some(stays) = duplicates.check(&chunk) {
-                keep.and(&stays);
-            }
-            if keep.any() {
-                each(&chunk, &keep)?;
-            }
+            each(Raw::fetch(&rows, first + k, head.clone(), may_touch, found.as_ref())?)?;
         }
     }
     Ok(())

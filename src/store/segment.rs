@@ -82,6 +82,25 @@ pub fn columns<'a>(
 }
 
 impl Columns<'_> {
+    /// Copies the fetched columns of one segment, still encoded.
+    pub fn fetch(
+        &self,
+        segment: i64,
+        groups: &mut Vec<(Kind, Vec<u8>)>,
+        properties: &mut Vec<(u32, Vec<u8>)>,
+    ) -> Result<()> {
+        for &i in self.by_segment.get(&segment).map(Vec::as_slice).unwrap_or(&[]) {
+            let no: i32 = self.rows.get(i, 2).unwrap_or_default();
+            let data = self.rows.bytes(i, 3)?;
+            if self.rows.text(i, 1)? == "g" {
+                groups.push((no as Kind, data));
+            } else {
+                properties.push((no as u32, data));
+            }
+        }
+        Ok(())
+    }
+
     /// Decodes the fetched columns of one segment into a chunk that has its core columns already.
     pub fn decode_into(&self, segment: i64, chunk: &mut Chunk) -> Result<()> {
         let n = chunk.len();

@@ -9,6 +9,7 @@ use crate::mask::Mask;
 use crate::tick::{EVERY, Tick};
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use std::sync::{Mutex, PoisonError};
 
 type Identity = (u64, i64, u32, u32);
 
@@ -91,7 +92,8 @@ pub fn keep_masks(chunks: &[&Chunk], tick: &mut dyn Tick) -> Result<Vec<Option<M
 pub struct Duplicates<'a> {
     delta: Vec<&'a Chunk>,
     best: Best,
-    masks: Vec<Option<Mask>>,
+    /// Behind a lock, because sealed chunks are checked on any thread; losers are rare.
+    masks: Mutex<Vec<Option<Mask>>>,
     /// Times of the delta's rows with an insert hash, by event, sorted.
     times: HashMap<u32, Vec<i64>>,
     /// One bit per possible low end of an insert hash, so that most sealed rows need no look-up.
@@ -104,11 +106,13 @@ impl<'a> Duplicates<'a> {
         let mut d = Duplicates {
             delta: delta.to_vec(),
             best: Best::default(),
-            masks: vec![None; delta.len()],
+            masks: Mutex::default(),
             times: HashMap::default(),
             bits: Vec::new(),
         };
-        contest(delta, &mut d.best, &mut d.masks, tick)?;
+        let mut masks = vec![None; delta.len()];
+        contest(delta, &mut d.best, &mut masks, tick)?;
+        d.masks = Mutex::new(masks);
         let words = d.best.len().saturating_mul(16).div_ceil(64).next_power_of_two();
         d.bits
             .try_reserve_exact(words)
@@ -147,7 +151,7 @@ impl<'a> Duplicates<'a> {
     }
 
     /// The rows of a sealed chunk that stay; `None` = all of them. Remembers which rows of the delta lose.
-    pub fn check(&mut self, sealed: &Chunk) -> Option<Mask> {
+    pub fn check(&self, sealed: &Chunk) -> Option<Mask> {
         let inserts = sealed.inserts.as_ref().filter(|_| !self.best.is_empty())?;
         let mut mask: Option<Mask> = None;
         for (row, hash) in inserts.hash.iter().enumerate() {
@@ -161,8 +165,8 @@ impl<'a> Duplicates<'a> {
                 continue;
             };
             if inserts.priority.get(row).is_some_and(|p| *p > held.priority) {
-                let held = *held;
-                drop_row(&self.delta, &mut self.masks, held);
+                let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
+                drop_row(&self.delta, &mut masks, *held);
             } else {
                 mask.get_or_insert_with(|| Mask::all(sealed.len())).set(row, false);
             }
@@ -172,7 +176,7 @@ impl<'a> Duplicates<'a> {
 
     /// The rows of each delta chunk that stay, after every sealed chunk was checked.
     pub fn delta_masks(self) -> Vec<Option<Mask>> {
-        self.masks
+        self.masks.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -256,7 +260,7 @@ mod tests {
             let want = naive(&all);
             let sealed: Vec<Chunk> = sealed.iter().map(|r| chunk(r)).collect();
             let delta: Vec<Chunk> = delta.iter().map(|r| chunk(r)).collect();
-            let mut d = Duplicates::new(&delta.iter().collect::<Vec<_>>(), &mut NoTick).unwrap();
+            let d = Duplicates::new(&delta.iter().collect::<Vec<_>>(), &mut NoTick).unwrap();
             let mut got = Vec::new();
             for c in &sealed {
                 let mut mask = None;

@@ -9,8 +9,10 @@ mod walk;
 
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo};
 use crate::error::{Error, Result, try_vec};
-use crate::gather::{Budget, Postings, TAG_BITS, for_each_event, grow_within, pack, push_within, tag_of};
+use crate::gather::{Budget, TAG_BITS, for_each_event, grow_within, pack, push_within};
+use crate::parallel::Workers;
 use crate::partial::{Reader, Tag, Writer};
+use crate::postings::Postings;
 use crate::tick::Tick;
 use crate::time::Span64;
 use rustc_hash::FxHashMap;
@@ -213,8 +215,8 @@ impl Partial {
         for mask in &from.masks.all {
             numbers.push(into.masks.number(*mask, &mut into.budget)?);
         }
-        retag(from.postings.entries_mut(), &numbers);
-        into.postings.append(&from.postings, &mut into.budget)?;
+        from.postings.retag(&numbers);
+        into.postings.append(from.postings, &mut into.budget)?;
         Ok(into)
     }
 
@@ -227,8 +229,7 @@ impl Partial {
             w.u64(*m as u64)?;
             w.u64((*m >> 64) as u64)?;
         }
-        w.u32s(self.postings.subjects())?;
-        w.u64s(self.postings.entries())?;
+        self.postings.encode(&mut w)?;
         w.finish()
     }
 
@@ -247,27 +248,20 @@ impl Partial {
                 return Err(bad());
             }
         }
-        let (subjects, entries) = (r.u32s()?, r.u64s()?);
+        let known = p.masks.all.len();
+        p.postings = Postings::decode(&mut r, &mut p.budget, |tag| (tag as usize) < known)?;
         r.finish()?;
-        p.budget.take(subjects.capacity() * 4 + entries.capacity() * 8)?;
-        if subjects.contains(&0) || entries.iter().any(|e| tag_of(*e) as usize >= p.masks.all.len()) {
-            return Err(bad());
-        }
-        p.postings = Postings::from_parts(subjects, entries)?;
         Ok(p)
-    }
-}
-
-/// Replaces each tag by what `numbers` has in its place.
-fn retag(entries: &mut [u64], numbers: &[u32]) {
-    for e in entries {
-        let tag = numbers.get(tag_of(*e) as usize).copied().unwrap_or(0);
-        *e = *e >> TAG_BITS << TAG_BITS | u64::from(tag);
     }
 }
 
 /// One row per step.
 pub fn finish(plan: &Plan, partial: Partial, tick: &mut dyn Tick) -> Result<Vec<StepRow>> {
+    finish_on(plan, partial, &Workers::serial(), tick)
+}
+
+/// The same, with subjects spread over threads.
+pub fn finish_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Vec<StepRow>> {
     plan.check()?;
     let Partial {
         steps,
@@ -286,24 +280,36 @@ pub fn finish(plan: &Plan, partial: Partial, tick: &mut dyn Tick) -> Result<Vec<
     by_mask.sort_unstable();
     let mut numbers: Vec<u32> = try_vec(masks.all.len(), "steps of a funnel")?;
     numbers.extend(masks.all.iter().map(|m| by_mask.partition_point(|o| o < m) as u32));
-    if !numbers.is_sorted() {
-        retag(postings.entries_mut(), &numbers);
-    }
-    let mut times: Vec<Times> = (0..steps).map(|_| Times::default()).collect();
-    let mut walker = walk::Walker::new(plan, &by_mask);
+    postings.retag(&numbers);
     let is_entry = walk::entry_test(plan, &by_mask);
-    let mut more = Budget::new(budget.limit().saturating_sub(budget.used()));
-    let mut for_times = Budget::new(budget.limit());
-    postings.walk(is_entry, &mut more, tick, |events| {
-        let reached = walker.attempt(events);
-        let Some(start) = reached.first() else { return Ok(()) };
-        let mut before = *start;
-        for (times, at) in times.iter_mut().zip(reached) {
-            times.push(at - before, at - start, &mut for_times)?;
-            before = *at;
+    let more = budget.limit().saturating_sub(budget.used());
+    let make = || {
+        let times: Vec<Times> = (0..steps).map(|_| Times::default()).collect();
+        Ok((walk::Walker::new(plan, &by_mask), times, Budget::new(budget.limit())))
+    };
+    let states = postings.walk(
+        workers,
+        is_entry,
+        more,
+        tick,
+        make,
+        |(walker, times, for_times), _, events| {
+            let reached = walker.attempt(events);
+            let Some(start) = reached.first() else { return Ok(()) };
+            let mut before = *start;
+            for (times, at) in times.iter_mut().zip(reached) {
+                times.push(at - before, at - start, for_times)?;
+                before = *at;
+            }
+            Ok(())
+        },
+    )?;
+    let mut times: Vec<Times> = (0..steps).map(|_| Times::default()).collect();
+    for (_, of_thread, _) in states {
+        for (all, some) in times.iter_mut().zip(of_thread) {
+            all.append(some, &mut budget)?;
         }
-        Ok(())
-    })?;
+    }
     let count = |k: Option<usize>| k.and_then(|k| times.get(k)).map_or(0, |t| t.from_start.len());
     let ratio = |a: usize, b: usize| (b > 0).then(|| a as f64 / b as f64);
     let counts: Vec<usize> = (0..steps).map(|k| count(Some(k))).collect();
@@ -336,6 +342,18 @@ struct Times {
 }
 
 impl Times {
+    fn append(&mut self, mut other: Times, budget: &mut Budget) -> Result<()> {
+        if self.from_start.is_empty() {
+            *self = other;
+            return Ok(());
+        }
+        grow_within(&mut self.from_start, other.from_start.len(), budget)?;
+        grow_within(&mut self.from_previous, other.from_previous.len(), budget)?;
+        self.from_start.append(&mut other.from_start);
+        self.from_previous.append(&mut other.from_previous);
+        Ok(())
+    }
+
     fn push(&mut self, from_previous: i64, from_start: i64, budget: &mut Budget) -> Result<()> {
         if self.from_start.len() == self.from_start.capacity() {
             let more = self.from_start.capacity().max(16);

@@ -6,12 +6,13 @@ mod finish;
 #[cfg(test)]
 mod tests;
 
-pub use finish::{Row, finish};
+pub use finish::{Row, finish, finish_on};
 
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo};
 use crate::error::{Error, Result};
-use crate::gather::{BucketFinder, Budget, Postings, for_each_event, pack, tag_of, time_of};
+use crate::gather::{BucketFinder, Budget, for_each_event, pack, tag_of, time_of};
 use crate::partial::{Reader, Tag, Writer};
+use crate::postings::Postings;
 use crate::tick::Tick;
 use crate::time::{Buckets, Calendar, DAY_MS, Span64, Unit};
 
@@ -264,30 +265,24 @@ impl Partial {
             (other, self)
         };
         into.budget.set_limit(plan.memory_limit);
-        into.postings.append(&from.postings, &mut into.budget)?;
+        into.postings.append(from.postings, &mut into.budget)?;
         Ok(into)
     }
 
     /// Bytes for another process.
     pub fn encode(&self) -> Result<Vec<u8>> {
         let mut w = Writer::new(Tag::Retention, self.postings.len() * 12)?;
-        w.u32s(self.postings.subjects())?;
-        w.u64s(self.postings.entries())?;
+        self.postings.encode(&mut w)?;
         w.finish()
     }
 
     /// Reads what `encode` wrote for the same plan.
     pub fn decode(bytes: &[u8], plan: &Plan) -> Result<Partial> {
         let mut r = Reader::new(Tag::Retention, bytes)?;
-        let (subjects, entries) = (r.u32s()?, r.u64s()?);
-        r.finish()?;
-        let tags = BORN..=BORN | RETURNED;
-        if subjects.contains(&0) || entries.iter().any(|e| !tags.contains(&tag_of(*e))) {
-            return Err(Error::corrupt("partial: not births and returns"));
-        }
         let mut budget = Budget::new(plan.memory_limit);
-        budget.take(subjects.capacity() * 4 + entries.capacity() * 8)?;
-        let postings = Postings::from_parts(subjects, entries)?;
+        let tags = BORN..=BORN | RETURNED;
+        let postings = Postings::decode(&mut r, &mut budget, |tag| tags.contains(&tag))?;
+        r.finish()?;
         Ok(Partial { postings, budget })
     }
 }

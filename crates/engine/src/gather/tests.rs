@@ -1,7 +1,7 @@
 use super::testing::*;
 use super::*;
 use crate::tick::NoTick;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
@@ -52,33 +52,6 @@ proptest! {
                 wanted.push((row, subjects, n));
             }
         }
-        prop_assert_eq!(found, wanted);
-    }
-
-    #[test]
-    fn postings_are_visited_by_subject_in_order_of_time(
-        all in prop::collection::vec((prop_oneof![9 => 1u32..40, 1 => any::<u32>().prop_map(|s| s.max(1))], 0i64..30, 0u32..4), 0..200),
-        dense in any::<bool>(),
-    ) {
-        let all: Vec<_> = all.into_iter().filter(|(s, _, _)| !dense || *s < 40).collect();
-        let mut budget = Budget::new(usize::MAX);
-        let (mut a, mut b) = (Postings::default(), Postings::default());
-        let mut oracle: BTreeMap<u32, Vec<(i64, u32)>> = BTreeMap::new();
-        for (i, (s, t, tag)) in all.iter().enumerate() {
-            let into = if i % 3 == 0 { &mut a } else { &mut b };
-            into.push(*s, pack(*t - 15, *tag).unwrap(), &mut budget).unwrap();
-            oracle.entry(*s).or_default().push((*t - 15, *tag));
-        }
-        a.append(&b, &mut budget).unwrap();
-        let mut wanted: Vec<Vec<(i64, u32)>> = oracle.into_values().filter(|v| v.iter().any(|(_, tag)| *tag == 0)).collect();
-        wanted.iter_mut().for_each(|v| v.sort_unstable());
-        wanted.sort_unstable();
-        let mut found = Vec::new();
-        a.walk(|e| tag_of(e) == 0, &mut budget, &mut NoTick, |events| {
-            found.push(events.iter().map(|e| (time_of(*e), tag_of(*e))).collect::<Vec<_>>());
-            Ok(())
-        }).unwrap();
-        found.sort_unstable();
         prop_assert_eq!(found, wanted);
     }
 

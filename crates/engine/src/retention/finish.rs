@@ -3,6 +3,7 @@
 use super::{Alignment, BORN, Births, Criterion, Partial, Plan, RETURNED};
 use crate::error::{Result, try_vec};
 use crate::gather::{BucketFinder, Budget, tag_of, time_of, zeroed};
+use crate::parallel::Workers;
 use crate::tick::Tick;
 
 /// One cell of the report.
@@ -24,20 +25,34 @@ pub struct Row {
 
 /// Every cohort × bucket, in this order.
 pub fn finish(plan: &Plan, partial: Partial, tick: &mut dyn Tick) -> Result<Vec<Row>> {
+    finish_on(plan, partial, &Workers::serial(), tick)
+}
+
+/// The same, with subjects spread over threads.
+pub fn finish_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Vec<Row>> {
     let Partial { postings, mut budget } = partial;
     budget.set_limit(plan.memory_limit);
     let columns = plan.buckets + 1;
-    let mut triangle = Triangle {
-        plan,
-        finder: BucketFinder::new(&plan.cohorts.starts, plan.cohorts.range),
-        sizes: zeroed(plan.cohorts.len(), &mut budget)?,
-        retained: zeroed(plan.cohorts.len() * columns, &mut budget)?,
-        returns: Vec::new(),
+    let cells = (plan.cohorts.len(), plan.cohorts.len().saturating_mul(columns));
+    budget.take(workers.threads().saturating_mul(cells.0 + cells.1).saturating_mul(8))?;
+    let make = || {
+        let mut unlimited = Budget::new(usize::MAX);
+        Ok(Triangle {
+            plan,
+            finder: BucketFinder::new(&plan.cohorts.starts, plan.cohorts.range),
+            sizes: zeroed(cells.0, &mut unlimited)?,
+            retained: zeroed(cells.1, &mut unlimited)?,
+            returns: Vec::new(),
+        })
     };
     let range = plan.cohorts.range;
     let in_range = |e: u64| tag_of(e) & BORN != 0 && time_of(e) >= range.from && time_of(e) < range.to;
-    let mut more = Budget::new(budget.limit().saturating_sub(budget.used()));
-    postings.walk(in_range, &mut more, tick, |events| triangle.add(events))?;
+    let more = budget.limit().saturating_sub(budget.used());
+    let states = postings.walk(workers, in_range, more, tick, make, |triangle, _, events| {
+        triangle.add(events)
+    })?;
+    let triangle = states.into_iter().reduce(Triangle::merge);
+    let triangle = triangle.ok_or_else(|| crate::error::Error::corrupt("retention without a result"))?;
     let mut rows = try_vec(plan.cohorts.len() * columns, "rows of a report")?;
     let cells = triangle.retained.chunks(columns);
     for (c, ((label, size), retained)) in plan.cohorts.labels.iter().zip(&triangle.sizes).zip(cells).enumerate() {
@@ -68,6 +83,14 @@ struct Triangle<'a> {
 }
 
 impl Triangle<'_> {
+    /// Both together, of different subjects.
+    fn merge(mut self, other: Self) -> Self {
+        let add = |a: &mut [u64], b: &[u64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        add(&mut self.sizes, &other.sizes);
+        add(&mut self.retained, &other.retained);
+        self
+    }
+
     /// Counts one subject. `events` are in order of time.
     fn add(&mut self, events: &[u64]) -> Result<()> {
         self.returns.clear();

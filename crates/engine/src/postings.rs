@@ -1,0 +1,541 @@
+//! Events gathered from chunks in any order, to be visited subject by subject in order of time.
+//!
+//! Subjects are spread over partitions as events come in, so that a partition's events fit into a cache when they are
+//! sorted, and threads can take partitions in turn. Blocks of neighbouring numbers stay together: the rows of a segment
+//! come by user. Knows no report: what an event means is in its tag.
+
+use crate::chunk::SubjectNo;
+use crate::error::{Error, Result, try_vec};
+use crate::gather::{Budget, TAG_BITS, grow_within, push_within, tag_of};
+use crate::parallel::{PerThread, Workers};
+use crate::partial::{Reader, Writer};
+use crate::tick::{EVERY, Tick};
+
+/// Fewest partitions: 2 to this.
+const LEAST_BITS: u32 = 7;
+/// Neighbours that share a partition: 2 to this.
+const BLOCK_BITS: u32 = 6;
+/// Events of one page. Pages never move, so that growing copies little and wastes little.
+const PAGE: usize = 1024;
+
+/// How subjects are spread over partitions: a subject is a partition and a number of 16 bits inside of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Spread {
+    bits: u32,
+}
+
+impl Spread {
+    fn partitions(self) -> usize {
+        1 << self.bits
+    }
+
+    #[inline]
+    fn partition(self, no: SubjectNo) -> usize {
+        (no >> BLOCK_BITS) as usize & (self.partitions() - 1)
+    }
+
+    /// The number inside of the partition, which ascends with the subject.
+    #[inline]
+    fn local(self, no: SubjectNo) -> Option<u16> {
+        let block = u64::from(no) >> (BLOCK_BITS + self.bits);
+        u16::try_from(block << BLOCK_BITS | u64::from(no) & ((1 << BLOCK_BITS) - 1)).ok()
+    }
+
+    #[inline]
+    fn subject(self, partition: usize, local: u16) -> SubjectNo {
+        let (block, low) = (
+            u64::from(local) >> BLOCK_BITS,
+            u64::from(local) & ((1 << BLOCK_BITS) - 1),
+        );
+        (block << (BLOCK_BITS + self.bits) | (partition as u64) << BLOCK_BITS | low) as SubjectNo
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Page {
+    locals: Vec<u16>,
+    entries: Vec<u64>,
+}
+
+impl Page {
+    fn bytes(&self) -> usize {
+        self.locals.capacity() * size_of::<u16>() + self.entries.capacity() * size_of::<u64>()
+    }
+}
+
+/// Events by subject. An event is its time and a tag, packed by [`crate::gather::pack`].
+#[derive(Debug, Clone)]
+pub struct Postings {
+    spread: Spread,
+    /// The page of each partition that is being filled.
+    open: Vec<Page>,
+    full: Vec<Vec<Page>>,
+    /// Events of subjects beyond what was expected.
+    beyond: Vec<(SubjectNo, u64)>,
+    len: usize,
+    last: Option<usize>,
+}
+
+impl Default for Postings {
+    fn default() -> Self {
+        let spread = Spread { bits: LEAST_BITS };
+        Postings {
+            spread,
+            open: vec![Page::default(); spread.partitions()],
+            full: vec![Vec::new(); spread.partitions()],
+            beyond: Vec::new(),
+            len: 0,
+            last: None,
+        }
+    }
+}
+
+impl Postings {
+    /// No events yet, of subjects up to about `most`.
+    pub fn for_subjects(most: SubjectNo, budget: &mut Budget) -> Result<Self> {
+        let bits = (u32::BITS - most.leading_zeros())
+            .saturating_sub(u16::BITS)
+            .max(LEAST_BITS);
+        if bits == LEAST_BITS {
+            return Ok(Postings::default());
+        }
+        let spread = Spread { bits };
+        let n = spread.partitions();
+        budget.take(n * (size_of::<Page>() + size_of::<Vec<Page>>()))?;
+        let (mut open, mut full) = (try_vec(n, "a report")?, try_vec(n, "a report")?);
+        open.resize_with(n, Page::default);
+        full.resize_with(n, Vec::new);
+        Ok(Postings {
+            spread,
+            open,
+            full,
+            ..Postings::default()
+        })
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds an event.
+    #[inline]
+    pub fn push(&mut self, no: SubjectNo, entry: u64, budget: &mut Budget) -> Result<()> {
+        let at = self.spread.partition(no);
+        if let Some(local) = self.spread.local(no)
+            && let Some(page) = self.open.get_mut(at)
+            && page.entries.len() < page.entries.capacity()
+            && page.locals.len() < page.locals.capacity()
+        {
+            page.locals.push(local);
+            page.entries.push(entry);
+            self.len += 1;
+            self.last = Some(at);
+            return Ok(());
+        }
+        self.push_slowly(no, entry, budget)
+    }
+
+    #[cold]
+    fn push_slowly(&mut self, no: SubjectNo, entry: u64, budget: &mut Budget) -> Result<()> {
+        if self.spread.local(no).is_none() {
+            push_within(&mut self.beyond, (no, entry), budget)?;
+            self.len += 1;
+            self.last = None;
+            return Ok(());
+        }
+        let at = self.spread.partition(no);
+        let (Some(page), Some(full)) = (self.open.get_mut(at), self.full.get_mut(at)) else {
+            return Err(Error::corrupt("postings without a partition"));
+        };
+        if page.entries.len() >= PAGE {
+            push_within(full, std::mem::take(page), budget)?;
+        }
+        let more = if full.is_empty() {
+            page.entries.len().clamp(16, PAGE)
+        } else {
+            PAGE
+        };
+        grow_within(&mut page.locals, more, budget)?;
+        grow_within(&mut page.entries, more, budget)?;
+        self.push(no, entry, budget)
+    }
+
+    /// The last event added, to replace it.
+    #[inline]
+    pub fn last_mut(&mut self) -> Option<(SubjectNo, &mut u64)> {
+        let Some(at) = self.last else {
+            return self.beyond.last_mut().map(|(no, e)| (*no, e));
+        };
+        let page = self.open.get_mut(at)?;
+        let local = page.locals.last().copied()?;
+        Some((self.spread.subject(at, local), page.entries.last_mut()?))
+    }
+
+    fn pages(&self, partition: usize) -> impl Iterator<Item = &Page> + Clone + '_ {
+        let full = self.full.get(partition).map(Vec::as_slice).unwrap_or(&[]);
+        full.iter().chain(self.open.get(partition))
+    }
+
+    /// Every event with its subject, by partition.
+    pub fn iter(&self) -> impl Iterator<Item = (SubjectNo, u64)> + '_ {
+        let inside = (0..self.spread.partitions()).flat_map(move |p| {
+            self.pages(p).flat_map(move |page| {
+                let rows = page.locals.iter().zip(&page.entries);
+                rows.map(move |(local, e)| (self.spread.subject(p, *local), *e))
+            })
+        });
+        inside.chain(self.beyond.iter().copied())
+    }
+
+    /// Writes subjects and events.
+    pub fn encode(&self, w: &mut Writer) -> Result<()> {
+        w.len(self.len)?;
+        self.iter().try_for_each(|(no, e)| {
+            w.u32(no)?;
+            w.u64(e)
+        })
+    }
+
+    /// Reads what `encode` wrote; every tag must be `known`.
+    pub fn decode(r: &mut Reader, budget: &mut Budget, known: impl Fn(u32) -> bool) -> Result<Self> {
+        let mut p = Postings::default();
+        for _ in 0..r.len(12)? {
+            let (no, e) = (r.u32()?, r.u64()?);
+            if no == 0 || !known(tag_of(e)) {
+                return Err(Error::corrupt("partial: not events of this report"));
+            }
+            p.push(no, e, budget)?;
+        }
+        Ok(p)
+    }
+
+    /// Gives every tag the number that `numbers` has in its place.
+    pub fn retag(&mut self, numbers: &[u32]) {
+        if numbers.iter().enumerate().all(|(i, n)| i == *n as usize) {
+            return;
+        }
+        let pages = self.full.iter_mut().flatten().chain(&mut self.open);
+        let entries = pages.flat_map(|p| &mut p.entries);
+        for e in entries.chain(self.beyond.iter_mut().map(|(_, e)| e)) {
+            let tag = numbers.get(tag_of(*e) as usize).copied().unwrap_or(0);
+            *e = *e >> TAG_BITS << TAG_BITS | u64::from(tag);
+        }
+    }
+
+    /// Adds the events of another, whose memory `budget` takes over.
+    pub fn append(&mut self, other: Postings, budget: &mut Budget) -> Result<()> {
+        if self.spread != other.spread {
+            return other.iter().try_for_each(|(no, e)| self.push(no, e, budget));
+        }
+        self.len += other.len;
+        self.last = None;
+        for (no, e) in &other.beyond {
+            push_within(&mut self.beyond, (*no, *e), budget)?;
+        }
+        let theirs = other.full.into_iter().zip(other.open);
+        for ((full, open), (mut more, last)) in self.full.iter_mut().zip(&mut self.open).zip(theirs) {
+            budget.take(more.iter().map(Page::bytes).sum())?;
+            if more.len() + 1 > full.capacity() - full.len() {
+                grow_within(full, more.len() + 1, budget)?;
+            }
+            full.append(&mut more);
+            // Pages that are not full may lie among full ones.
+            if !last.entries.is_empty() {
+                budget.take(last.bytes())?;
+                let done = std::mem::replace(open, last);
+                if !done.entries.is_empty() {
+                    full.push(done);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `f` with each subject that has a candidate among its events, and those in order of (time, tag). Subjects
+    /// come in no particular order, those of one thread with the state that `make` made for it; the answer has the states.
+    pub fn walk<S: Send>(
+        self,
+        workers: &Workers,
+        candidate: impl Fn(u64) -> bool + Sync,
+        memory_limit: usize,
+        tick: &mut dyn Tick,
+        make: impl Fn() -> Result<S> + Sync,
+        f: impl Fn(&mut S, SubjectNo, &[u64]) -> Result<()> + Sync,
+    ) -> Result<Vec<S>> {
+        let states: PerThread<(S, Scratch)> = PerThread::new(workers);
+        // The largest first, so that nobody is left with much at the end.
+        let sizes = (0..self.spread.partitions()).map(|p| (self.pages(p).map(|g| g.entries.len()).sum(), Some(p)));
+        let sizes = sizes.chain([(self.beyond.len(), None)]);
+        let mut order: Vec<(usize, Option<usize>)> = try_vec(self.spread.partitions() + 1, "a report")?;
+        order.extend(sizes.filter(|(n, _)| *n > 0));
+        order.sort_unstable_by(|a, b| b.cmp(a));
+        let make_both = || Ok((make()?, Scratch::new(memory_limit)));
+        workers.each(order.len(), self.len, tick, &|thread, item, tick| {
+            let Some(&(rows, partition)) = order.get(item) else {
+                return Ok(());
+            };
+            states.with(thread, make_both, |(state, scratch)| match partition {
+                Some(p) => {
+                    scratch.sort(self.pages(p), rows, tick)?;
+                    scratch.visit(&candidate, tick, |local, run| {
+                        f(state, self.spread.subject(p, local as u16), run)
+                    })
+                }
+                None => {
+                    scratch.sort_pairs(&self.beyond, tick)?;
+                    scratch.visit(&candidate, tick, |no, run| f(state, no, run))
+                }
+            })
+        })?;
+        let mut out = try_vec(workers.threads(), "a report")?;
+        out.extend(states.into_states().map(|(s, _)| s));
+        if out.is_empty() {
+            out.push(make()?);
+        }
+        Ok(out)
+    }
+}
+
+/// One partition, sorted by subject. Kept from one partition to the next.
+#[derive(Debug)]
+struct Scratch {
+    /// The subjects there are, and where the events of each end in `sorted`.
+    ends: Vec<(u32, u32)>,
+    counts: Vec<u32>,
+    sorted: Vec<u64>,
+    budget: Budget,
+}
+
+/// Makes `v` hold `n` zeros.
+fn zeros<T: Copy + Default>(v: &mut Vec<T>, n: usize, budget: &mut Budget) -> Result<()> {
+    v.clear();
+    if n > v.capacity() {
+        grow_within(v, n, budget)?;
+    }
+    v.resize(n, T::default());
+    Ok(())
+}
+
+impl Scratch {
+    fn new(memory_limit: usize) -> Self {
+        Scratch {
+            ends: Vec::new(),
+            counts: Vec::new(),
+            sorted: Vec::new(),
+            budget: Budget::new(memory_limit),
+        }
+    }
+
+    /// Counting sort by subject, stable.
+    // Every index is a local number <= top, for which `counts` has room, or comes from the prefix sums of the very counts
+    // that the loop before made, which end at `rows`.
+    #[allow(clippy::indexing_slicing)]
+    fn sort<'p>(
+        &mut self,
+        pages: impl Iterator<Item = &'p Page> + Clone,
+        rows: usize,
+        tick: &mut dyn Tick,
+    ) -> Result<()> {
+        u32::try_from(rows).map_err(|_| too_many())?;
+        let tops = pages.clone().filter_map(|p| p.locals.iter().max());
+        let top = usize::from(tops.max().copied().unwrap_or(0));
+        zeros(&mut self.counts, top + 2, &mut self.budget)?;
+        zeros(&mut self.sorted, rows, &mut self.budget)?;
+        let counts = self.counts.as_mut_slice();
+        for page in pages.clone() {
+            tick.tick()?;
+            for &local in &page.locals {
+                counts[usize::from(local) + 1] += 1;
+            }
+        }
+        self.ends.clear();
+        let mut sum = 0;
+        for (after, c) in counts.iter_mut().enumerate() {
+            sum += *c;
+            if *c > 0 {
+                push_within(&mut self.ends, (after as u32 - 1, sum), &mut self.budget)?;
+            }
+            *c = sum;
+        }
+        let sorted = self.sorted.as_mut_slice();
+        for page in pages {
+            tick.tick()?;
+            for (&local, &e) in page.locals.iter().zip(&page.entries) {
+                let at = &mut counts[usize::from(local)];
+                sorted[*at as usize] = e;
+                *at += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn sort_pairs(&mut self, pairs: &[(SubjectNo, u64)], tick: &mut dyn Tick) -> Result<()> {
+        u32::try_from(pairs.len()).map_err(|_| too_many())?;
+        self.budget.take(size_of_val(pairs))?;
+        let mut ordered: Vec<(SubjectNo, u64)> = try_vec(pairs.len(), "events of a report")?;
+        ordered.extend_from_slice(pairs);
+        tick.tick()?;
+        ordered.sort_unstable();
+        zeros(&mut self.sorted, pairs.len(), &mut self.budget)?;
+        self.ends.clear();
+        for (i, ((no, e), slot)) in ordered.iter().zip(&mut self.sorted).enumerate() {
+            *slot = *e;
+            match self.ends.last_mut() {
+                Some((last, end)) if last == no => *end = i as u32 + 1,
+                _ => push_within(&mut self.ends, (*no, i as u32 + 1), &mut self.budget)?,
+            }
+        }
+        self.budget.give(size_of_val(pairs));
+        Ok(())
+    }
+
+    fn visit(
+        &mut self,
+        candidate: &impl Fn(u64) -> bool,
+        tick: &mut dyn Tick,
+        mut f: impl FnMut(u32, &[u64]) -> Result<()>,
+    ) -> Result<()> {
+        let mut rest = self.sorted.as_mut_slice();
+        let (mut from, mut since_tick) = (0, 0);
+        for &(local, end) in &self.ends {
+            let taken = std::mem::take(&mut rest);
+            let Some((run, tail)) = taken.split_at_mut_checked((end - from) as usize) else {
+                return Err(Error::corrupt("postings out of order"));
+            };
+            (rest, from) = (tail, end);
+            since_tick += run.len();
+            if since_tick >= EVERY {
+                since_tick = 0;
+                tick.tick()?;
+            }
+            if run.iter().any(|e| candidate(*e)) {
+                put_in_order(run);
+                f(local, run)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn too_many() -> Error {
+    Error::Limit {
+        message: "more than 2^32 events in one part of a report".into(),
+        hint: Some("Ask for a shorter range.".into()),
+    }
+}
+
+/// Sorts the events of one subject, mostly few and nearly in order.
+#[inline]
+fn put_in_order(run: &mut [u64]) {
+    if run.is_sorted() {
+        return;
+    }
+    if run.len() > 24 {
+        return run.sort_unstable();
+    }
+    for end in 1..run.len() {
+        let mut at = end;
+        while let Some(before) = at.checked_sub(1)
+            && let Some([a, b]) = run.get_mut(before..=at)
+            && *a > *b
+        {
+            std::mem::swap(a, b);
+            at = before;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gather::{pack, time_of};
+    use crate::partial::Tag;
+    use crate::tick::NoTick;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn subjects() -> impl Strategy<Value = u32> {
+        prop_oneof![8 => 1u32..40, 2 => 1u32..100_000, 1 => any::<u32>().prop_map(|s| s.max(1))]
+    }
+
+    #[test]
+    fn every_subject_is_a_place_of_its_own() {
+        for bits in [LEAST_BITS, 9, 16] {
+            let spread = Spread { bits };
+            for no in (0..1u64 << 32).step_by(9_973).map(|n| n as u32).chain([u32::MAX]) {
+                let at = spread.partition(no);
+                assert!(at < spread.partitions());
+                match spread.local(no) {
+                    Some(local) => assert_eq!(spread.subject(at, local), no),
+                    None => assert!(bits < 16 && u64::from(no) >> (16 + bits) > 0),
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn every_event_is_visited_once_by_subject_in_order_of_time(
+            all in prop::collection::vec((subjects(), 0i64..30, 0u32..4, 1usize..60), 0..120),
+            threads in 1usize..4, most in prop_oneof![Just(0u32), Just(u32::MAX / 64), Just(u32::MAX)], mixed in any::<bool>(),
+        ) {
+            let mut budget = Budget::new(usize::MAX);
+            let mut a = Postings::default();
+            let mut b = Postings::for_subjects(if mixed { most } else { 0 }, &mut budget).unwrap();
+            let mut oracle: BTreeMap<u32, Vec<(i64, u32)>> = BTreeMap::new();
+            for (i, (s, t, tag, times)) in all.iter().enumerate() {
+                let into = if i % 3 == 0 { &mut a } else { &mut b };
+                for k in 0..*times {
+                    let t = (t + k as i64 * 7) % 30 - 15;
+                    into.push(*s, pack(t, *tag).unwrap(), &mut budget).unwrap();
+                    oracle.entry(*s).or_default().push((t, *tag));
+                    let (no, last) = into.last_mut().unwrap();
+                    prop_assert_eq!((no, *last), (*s, pack(t, *tag).unwrap()));
+                }
+            }
+            let mut w = Writer::new(Tag::Retention, 0).unwrap();
+            b.encode(&mut w).unwrap();
+            let bytes = w.finish().unwrap();
+            let mut r = Reader::new(Tag::Retention, &bytes).unwrap();
+            let mut copy = Postings::decode(&mut r, &mut budget, |tag| tag < 4).unwrap();
+            r.finish().unwrap();
+            copy.append(a.clone(), &mut budget).unwrap();
+            a.append(b, &mut budget).unwrap();
+            a.retag(&[0, 2, 1, 3]);
+            a.retag(&[0, 2, 1, 3]);
+            oracle.values_mut().for_each(|v| v.sort_unstable());
+            prop_assert_eq!(a.len(), oracle.values().map(Vec::len).sum::<usize>());
+            let wanted: BTreeMap<_, _> = oracle.into_iter().filter(|(_, v)| v.iter().any(|(_, tag)| *tag == 0)).collect();
+            for p in [a, copy] {
+                let visit = |found: &mut BTreeMap<u32, Vec<(i64, u32)>>, no: u32, events: &[u64]| {
+                    let events = events.iter().map(|e| (time_of(*e), tag_of(*e))).collect();
+                    assert!(found.insert(no, events).is_none());
+                    Ok(())
+                };
+                let workers = Workers::new(threads, 0);
+                let walked = p.walk(&workers, |e| tag_of(e) == 0, usize::MAX, &mut NoTick, || Ok(BTreeMap::new()), visit);
+                let mut found = BTreeMap::new();
+                for (no, events) in walked.unwrap().into_iter().flatten() {
+                    prop_assert!(found.insert(no, events).is_none());
+                }
+                prop_assert_eq!(&found, &wanted);
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_counted() {
+        let mut budget = Budget::new(1 << 20);
+        let mut p = Postings::default();
+        let grown = (0..200_000u32).try_for_each(|i| p.push(1 + i % 5000, u64::from(i), &mut budget));
+        assert!(matches!(grown, Err(Error::Limit { hint: Some(_), .. })));
+        assert!(p.len() > 60_000, "{}", p.len());
+    }
+}
