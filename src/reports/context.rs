@@ -281,6 +281,17 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
+    /// The greatest number that a subject of the kind has.
+    pub fn most(&self, kind: Kind) -> Result<SubjectNo> {
+        let rows = self.sql.read(
+            &self
+                .project
+                .sql("SELECT coalesce(max(no), 0) FROM @.subject WHERE kind = $1"),
+            &[Arg::Int2(kind as i16)],
+        )?;
+        Ok(u32::try_from(rows.int(0, 0)?).unwrap_or(u32::MAX))
+    }
+
     /// Where identities were merged: the canonical user of each user.
     pub fn remap(&self) -> Result<Option<Vec<SubjectNo>>> {
         let rows = self.sql.read(

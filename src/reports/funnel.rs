@@ -104,13 +104,14 @@ fn run(
     };
     let need = need(selectors.iter(), [by], &[]);
     let workers = settings::workers();
+    let most = context.most(by)?;
     let kernels = scan::scan_on(
         sql,
         &project,
         &need,
         span,
         &workers,
-        || Kernel::new(&plan),
+        || Kernel::new(&plan)?.for_subjects(most),
         |kernel, chunk, keep, tick| {
             let hits = selectors
                 .iter()

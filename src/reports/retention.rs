@@ -93,13 +93,14 @@ fn run(
     };
     let need = need([&born, &returned].into_iter(), [by], &[]);
     let workers = settings::workers();
+    let most = context.most(by)?;
     let kernels = scan::scan_on(
         sql,
         &project,
         &need,
         span,
         &workers,
-        || Ok(Kernel::new(&plan)),
+        || Kernel::new(&plan).for_subjects(most),
         |kernel, chunk, keep, tick| {
             let b = born.hits(chunk, keep, by, tick)?;
             let r = returned.hits(chunk, keep, by, tick)?;

@@ -7,9 +7,9 @@
 mod tests;
 mod walk;
 
-use crate::chunk::{Chunk, Hits, Kind, SubjectNo};
+use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result, try_vec};
-use crate::gather::{Budget, TAG_BITS, for_each_event, grow_within, pack, push_within};
+use crate::gather::{self, Budget, TAG_BITS, for_each_event, grow_within, pack, push_within};
 use crate::parallel::Workers;
 use crate::partial::{Reader, Tag, Writer};
 use crate::postings::Postings;
@@ -112,6 +112,15 @@ struct Masks {
 }
 
 impl Masks {
+    /// Every single step, numbered as the steps are.
+    fn of_steps(steps: usize, budget: &mut Budget) -> Result<Self> {
+        let mut masks = Masks::default();
+        for k in 0..steps.min(MAX_STEPS) {
+            masks.number(1 << k, budget)?;
+        }
+        Ok(masks)
+    }
+
     #[inline]
     fn number(&mut self, mask: u128, budget: &mut Budget) -> Result<u32> {
         if self.last.0 != mask {
@@ -147,8 +156,15 @@ impl<'p> Kernel<'p> {
         plan.check()?;
         Ok(Kernel {
             plan,
-            partial: Partial::new(plan),
+            partial: Partial::new(plan)?,
         })
+    }
+
+    /// The same for subjects numbered up to about `most`, which decides how they are spread and not what comes out.
+    pub fn for_subjects(mut self, most: SubjectNo) -> Result<Self> {
+        let p = &mut self.partial;
+        p.postings = Postings::for_subjects(most, self.plan.by == USER, &mut p.budget)?;
+        Ok(self)
     }
 
     /// Gathers the events of a chunk; `hits` has what the selector of each step picked.
@@ -163,6 +179,11 @@ impl<'p> Kernel<'p> {
             budget,
             ..
         } = &mut self.partial;
+        let inside = chunk.time.iter().all(|t| *t >= from && *t <= last);
+        // A step alone has its number as a tag: those sets come first.
+        if inside && gather::push_disjoint(postings, chunk, self.plan.by, hits, self.plan.remap, budget, tick)? {
+            return Ok(());
+        }
         for_each_event(
             chunk,
             self.plan.by,
@@ -186,13 +207,14 @@ impl<'p> Kernel<'p> {
 }
 
 impl Partial {
-    fn new(plan: &Plan) -> Self {
-        Partial {
+    fn new(plan: &Plan) -> Result<Self> {
+        let mut budget = Budget::new(plan.memory_limit);
+        Ok(Partial {
             steps: plan.steps,
             postings: Postings::default(),
-            masks: Masks::default(),
-            budget: Budget::new(plan.memory_limit),
-        }
+            masks: Masks::of_steps(plan.steps, &mut budget)?,
+            budget,
+        })
     }
 
     /// Memory in use.
@@ -238,7 +260,7 @@ impl Partial {
         let bad = || Error::corrupt("partial: not of this funnel");
         plan.check()?;
         let mut r = Reader::new(Tag::Funnel, bytes)?;
-        let mut p = Partial::new(plan);
+        let mut p = Partial::new(plan)?;
         if r.u64()? != plan.steps as u64 {
             return Err(bad());
         }

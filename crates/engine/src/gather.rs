@@ -11,6 +11,7 @@ mod tests;
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result, try_vec};
 use crate::mask::Mask;
+use crate::postings::Postings;
 use crate::tick::{EVERY, Tick};
 use crate::time::Span64;
 
@@ -349,6 +350,58 @@ pub fn pack(t: i64, tag: u32) -> Result<u64> {
         return Err(Error::corrupt("time of an event out of range"));
     }
     Ok(biased << TAG_BITS | u64::from(tag))
+}
+
+/// [`pack`] for a time and a tag that lie between others which were packed without an error.
+#[inline]
+pub(crate) fn pack_known(t: i64, tag: u32) -> u64 {
+    (t.wrapping_add(BIAS) as u64) << TAG_BITS | u64::from(tag)
+}
+
+/// Adds what selectors picked of a chunk to postings, each event tagged with the number of its selector. False, and
+/// nothing done, when an event can be picked by two of them.
+pub fn push_disjoint(
+    postings: &mut Postings,
+    chunk: &Chunk,
+    kind: Kind,
+    hits: &[Hits],
+    remap: Option<&[SubjectNo]>,
+    budget: &mut Budget,
+    tick: &mut dyn Tick,
+) -> Result<bool> {
+    let active: Vec<(u128, &Hits)> = hits
+        .iter()
+        .enumerate()
+        .filter(|(_, h)| h.rows.any() || h.more.as_ref().is_some_and(Mask::any))
+        .map(|(k, h)| (k as u128, h))
+        .collect();
+    if !disjoint(&active, chunk.len()) {
+        return Ok(false);
+    }
+    for (k, h) in active {
+        let tag = k as u32;
+        let plain = remap.is_none() || kind != USER;
+        if plain && h.more.is_none() && h.rows.is_all() {
+            let column = chunk.group(kind);
+            let firsts = match column {
+                _ if kind == USER => &chunk.user,
+                Some(c) => &c.first,
+                None => continue,
+            };
+            postings.push_rows(firsts, &chunk.time, tag, budget, tick)?;
+            for (row, no) in column.iter().flat_map(|c| &c.more) {
+                if let Some(t) = chunk.time.get(*row as usize) {
+                    postings.push(*no, pack(*t, tag)?, budget)?;
+                }
+            }
+        } else {
+            try_for_each_subject(chunk, kind, h, remap, tick, |row, no| match chunk.time.get(row) {
+                Some(t) => postings.push(no, pack(*t, tag)?, budget),
+                None => Ok(()),
+            })?;
+        }
+    }
+    Ok(true)
 }
 
 /// Time of a packed event.

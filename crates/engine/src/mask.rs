@@ -79,6 +79,11 @@ impl Mask {
         self.words.iter().map(|w| w.count_ones() as usize).sum()
     }
 
+    /// True when every row is picked.
+    pub fn is_all(&self) -> bool {
+        self.count() == self.len
+    }
+
     /// True when at least one row is picked.
     pub fn any(&self) -> bool {
         self.words.iter().any(|w| *w != 0)

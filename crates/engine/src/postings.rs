@@ -6,48 +6,56 @@
 
 use crate::chunk::SubjectNo;
 use crate::error::{Error, Result, try_vec};
-use crate::gather::{Budget, TAG_BITS, grow_within, push_within, tag_of};
+use crate::gather::{Budget, TAG_BITS, grow_within, pack, pack_known, push_within, tag_of};
 use crate::parallel::{PerThread, Workers};
 use crate::partial::{Reader, Writer};
 use crate::tick::{EVERY, Tick};
 
 /// Fewest partitions: 2 to this.
 const LEAST_BITS: u32 = 7;
-/// Neighbours that share a partition: 2 to this.
-const BLOCK_BITS: u32 = 6;
+/// Neighbours that share a partition: 2 to this at least.
+const LEAST_BLOCK_BITS: u32 = 4;
 /// Events of one page. Pages never move, so that growing copies little and wastes little.
 const PAGE: usize = 1024;
 
 /// How subjects are spread over partitions: a subject is a partition and a number of 16 bits inside of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Spread {
+    /// Partitions: 2 to this.
     bits: u32,
+    /// Neighbours that share a partition: 2 to this.
+    block: u32,
 }
 
 impl Spread {
+    #[inline]
     fn partitions(self) -> usize {
         1 << self.bits
     }
 
     #[inline]
     fn partition(self, no: SubjectNo) -> usize {
-        (no >> BLOCK_BITS) as usize & (self.partitions() - 1)
+        (no >> self.block) as usize & (self.partitions() - 1)
     }
 
     /// The number inside of the partition, which ascends with the subject.
     #[inline]
     fn local(self, no: SubjectNo) -> Option<u16> {
-        let block = u64::from(no) >> (BLOCK_BITS + self.bits);
-        u16::try_from(block << BLOCK_BITS | u64::from(no) & ((1 << BLOCK_BITS) - 1)).ok()
+        u16::try_from(self.wide_local(no)).ok()
+    }
+
+    #[inline]
+    fn wide_local(self, no: SubjectNo) -> u64 {
+        (u64::from(no) >> (self.block + self.bits) << self.block) | u64::from(no) & ((1 << self.block) - 1)
     }
 
     #[inline]
     fn subject(self, partition: usize, local: u16) -> SubjectNo {
         let (block, low) = (
-            u64::from(local) >> BLOCK_BITS,
-            u64::from(local) & ((1 << BLOCK_BITS) - 1),
+            u64::from(local) >> self.block,
+            u64::from(local) & ((1 << self.block) - 1),
         );
-        (block << (BLOCK_BITS + self.bits) | (partition as u64) << BLOCK_BITS | low) as SubjectNo
+        (block << (self.block + self.bits) | (partition as u64) << self.block | low) as SubjectNo
     }
 }
 
@@ -78,7 +86,10 @@ pub struct Postings {
 
 impl Default for Postings {
     fn default() -> Self {
-        let spread = Spread { bits: LEAST_BITS };
+        let spread = Spread {
+            bits: LEAST_BITS,
+            block: LEAST_BLOCK_BITS,
+        };
         Postings {
             spread,
             open: vec![Page::default(); spread.partitions()],
@@ -91,15 +102,18 @@ impl Default for Postings {
 }
 
 impl Postings {
-    /// No events yet, of subjects up to about `most`.
-    pub fn for_subjects(most: SubjectNo, budget: &mut Budget) -> Result<Self> {
-        let bits = (u32::BITS - most.leading_zeros())
-            .saturating_sub(u16::BITS)
-            .max(LEAST_BITS);
-        if bits == LEAST_BITS {
-            return Ok(Postings::default());
-        }
-        let spread = Spread { bits };
+    /// No events yet, of subjects up to about `most`. `in_runs` when the rows of a chunk come in order of the subject: the
+    /// neighbours of one partition are then added together. Otherwise blocks are small, since neighbours may all be large:
+    /// numbers are given in order of appearance.
+    pub fn for_subjects(most: SubjectNo, in_runs: bool, budget: &mut Budget) -> Result<Self> {
+        let wide = u32::BITS - most.leading_zeros();
+        let bits = wide.saturating_sub(u16::BITS).max(LEAST_BITS);
+        let block = if in_runs {
+            wide.saturating_sub(bits).max(LEAST_BLOCK_BITS)
+        } else {
+            LEAST_BLOCK_BITS
+        };
+        let spread = Spread { bits, block };
         let n = spread.partitions();
         budget.take(n * (size_of::<Page>() + size_of::<Vec<Page>>()))?;
         let (mut open, mut full) = (try_vec(n, "a report")?, try_vec(n, "a report")?);
@@ -109,7 +123,9 @@ impl Postings {
             spread,
             open,
             full,
-            ..Postings::default()
+            beyond: Vec::new(),
+            len: 0,
+            last: None,
         })
     }
 
@@ -149,7 +165,12 @@ impl Postings {
             self.last = None;
             return Ok(());
         }
-        let at = self.spread.partition(no);
+        self.make_room(self.spread.partition(no), budget)?;
+        self.push(no, entry, budget)
+    }
+
+    /// After this the partition's open page takes an event.
+    fn make_room(&mut self, at: usize, budget: &mut Budget) -> Result<()> {
         let (Some(page), Some(full)) = (self.open.get_mut(at), self.full.get_mut(at)) else {
             return Err(Error::corrupt("postings without a partition"));
         };
@@ -162,8 +183,80 @@ impl Postings {
             PAGE
         };
         grow_within(&mut page.locals, more, budget)?;
-        grow_within(&mut page.entries, more, budget)?;
-        self.push(no, entry, budget)
+        grow_within(&mut page.entries, more, budget)
+    }
+
+    /// Adds an event of each row: its subject, unless that is 0, its time, and one tag for all.
+    pub fn push_rows(
+        &mut self,
+        subjects: &[SubjectNo],
+        times: &[i64],
+        tag: u32,
+        budget: &mut Budget,
+        tick: &mut dyn Tick,
+    ) -> Result<()> {
+        for (subjects, times) in subjects.chunks(EVERY).zip(times.chunks(EVERY)) {
+            tick.tick()?;
+            if let (Some(a), Some(b)) = (times.iter().min(), times.iter().max()) {
+                pack(*a, tag)?;
+                pack(*b, tag)?;
+            }
+            let (mut subjects, mut times) = (subjects, times);
+            while let Some(first) = subjects.first().copied() {
+                let at = self.spread.partition(first);
+                let block = first >> self.spread.block;
+                let run = subjects.iter().take_while(|no| **no >> self.spread.block == block);
+                let run = run.count().min(times.len());
+                let (Some((own, rest)), Some((own_times, rest_times))) =
+                    (subjects.split_at_checked(run), times.split_at_checked(run))
+                else {
+                    return Err(Error::corrupt("postings of columns of different length"));
+                };
+                (subjects, times) = (rest, rest_times);
+                if block == 0 || self.spread.local(first | ((1 << self.spread.block) - 1)).is_none() || run < 4 {
+                    for (no, t) in own.iter().zip(own_times).filter(|(no, _)| **no != 0) {
+                        self.push(*no, pack_known(*t, tag), budget)?;
+                    }
+                } else {
+                    self.push_run(at, own, own_times, tag, budget)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds events of neighbours that share partition `at`.
+    fn push_run(
+        &mut self,
+        at: usize,
+        mut subjects: &[SubjectNo],
+        mut times: &[i64],
+        tag: u32,
+        budget: &mut Budget,
+    ) -> Result<()> {
+        let spread = self.spread;
+        while !subjects.is_empty() {
+            let Some(page) = self.open.get_mut(at) else {
+                return Err(Error::corrupt("postings without a partition"));
+            };
+            let room = page.entries.capacity().min(page.locals.capacity()) - page.entries.len();
+            if room == 0 {
+                self.make_room(at, budget)?;
+                continue;
+            }
+            let n = room.min(subjects.len());
+            let (Some((own, rest)), Some((own_times, rest_times))) =
+                (subjects.split_at_checked(n), times.split_at_checked(n))
+            else {
+                return Err(Error::corrupt("postings of columns of different length"));
+            };
+            (subjects, times) = (rest, rest_times);
+            page.locals.extend(own.iter().map(|no| spread.wide_local(*no) as u16));
+            page.entries.extend(own_times.iter().map(|t| pack_known(*t, tag)));
+            self.len += n;
+            self.last = Some(at);
+        }
+        Ok(())
     }
 
     /// The last event added, to replace it.
@@ -454,7 +547,7 @@ fn put_in_order(run: &mut [u64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gather::{pack, time_of};
+    use crate::gather::time_of;
     use crate::partial::Tag;
     use crate::tick::NoTick;
     use proptest::prelude::*;
@@ -466,8 +559,8 @@ mod tests {
 
     #[test]
     fn every_subject_is_a_place_of_its_own() {
-        for bits in [LEAST_BITS, 9, 16] {
-            let spread = Spread { bits };
+        for (bits, block) in [(LEAST_BITS, LEAST_BLOCK_BITS), (LEAST_BITS, 11), (9, 6), (16, 16)] {
+            let spread = Spread { bits, block };
             for no in (0..1u64 << 32).step_by(9_973).map(|n| n as u32).chain([u32::MAX]) {
                 let at = spread.partition(no);
                 assert!(at < spread.partitions());
@@ -484,11 +577,11 @@ mod tests {
         #[test]
         fn every_event_is_visited_once_by_subject_in_order_of_time(
             all in prop::collection::vec((subjects(), 0i64..30, 0u32..4, 1usize..60), 0..120),
-            threads in 1usize..4, most in prop_oneof![Just(0u32), Just(u32::MAX / 64), Just(u32::MAX)], mixed in any::<bool>(),
+            threads in 1usize..4, most in prop_oneof![Just(0u32), Just(100_000), Just(u32::MAX)], mixed in any::<bool>(), in_runs in any::<bool>(),
         ) {
             let mut budget = Budget::new(usize::MAX);
             let mut a = Postings::default();
-            let mut b = Postings::for_subjects(if mixed { most } else { 0 }, &mut budget).unwrap();
+            let mut b = if mixed { Postings::for_subjects(most, in_runs, &mut budget).unwrap() } else { Postings::default() };
             let mut oracle: BTreeMap<u32, Vec<(i64, u32)>> = BTreeMap::new();
             for (i, (s, t, tag, times)) in all.iter().enumerate() {
                 let into = if i % 3 == 0 { &mut a } else { &mut b };
@@ -499,6 +592,13 @@ mod tests {
                     let (no, last) = into.last_mut().unwrap();
                     prop_assert_eq!((no, *last), (*s, pack(t, *tag).unwrap()));
                 }
+            }
+            let mut column: Vec<u32> = all.iter().flat_map(|(s, _, _, times)| vec![s - 1; *times]).collect();
+            column.sort_unstable();
+            let times: Vec<i64> = (0..column.len() as i64).map(|i| i * 13 % 30 - 15).collect();
+            b.push_rows(&column, &times, 3, &mut budget, &mut NoTick).unwrap();
+            for (s, t) in column.iter().zip(&times).filter(|(s, _)| **s != 0) {
+                oracle.entry(*s).or_default().push((*t, 3));
             }
             let mut w = Writer::new(Tag::Retention, 0).unwrap();
             b.encode(&mut w).unwrap();

@@ -3,14 +3,15 @@
 //! Gathers births and returns per subject, then walks each subject's events in time. Evaluates no filter.
 
 mod finish;
+mod push;
 #[cfg(test)]
 mod tests;
 
 pub use finish::{Row, finish, finish_on};
 
-use crate::chunk::{Chunk, Hits, Kind, SubjectNo};
+use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result};
-use crate::gather::{BucketFinder, Budget, for_each_event, pack, tag_of, time_of};
+use crate::gather::Budget;
 use crate::partial::{Reader, Tag, Writer};
 use crate::postings::Postings;
 use crate::tick::Tick;
@@ -178,6 +179,7 @@ impl<'a> Plan<'a> {
 pub struct Kernel<'p> {
     plan: &'p Plan<'p>,
     partial: Partial,
+    places: push::Places,
 }
 
 /// Births and returns gathered so far.
@@ -196,53 +198,29 @@ impl<'p> Kernel<'p> {
                 postings: Postings::default(),
                 budget: Budget::new(plan.memory_limit),
             },
+            places: push::Places::default(),
         }
+    }
+
+    /// The same for subjects numbered up to about `most`, which decides how they are spread and not what comes out.
+    pub fn for_subjects(mut self, most: SubjectNo) -> Result<Self> {
+        let p = &mut self.partial;
+        p.postings = Postings::for_subjects(most, self.plan.by == USER, &mut p.budget)?;
+        Ok(self)
     }
 
     /// Gathers the events of a chunk: what the selectors of births and of returns picked. An event may be both.
     pub fn push(&mut self, chunk: &Chunk, born: &Hits, returned: &Hits, tick: &mut dyn Tick) -> Result<()> {
-        let plan = self.plan;
-        let (births, returns) = plan.reads();
-        let inside = |span: Span64, t: i64| t >= span.from && t < span.to;
         let Partial { postings, budget } = &mut self.partial;
-        // Within one unit the last return says all: whether one came after a birth, and which unit it was in.
-        let mut units = BucketFinder::new(
-            &plan.edges,
-            Span64 {
-                from: plan.edges.first().copied().unwrap_or(0),
-                to: returns.to,
-            },
-        );
-        let mut same_unit = |a: i64, b: i64| match (plan.criterion, plan.alignment) {
-            (Criterion::OnOrAfter, _) => true,
-            (_, Alignment::Calendar) => units.of(a).is_some() && units.of(a) == units.of(b),
-            _ => false,
-        };
-        let hits = [born.clone(), returned.clone()];
-        for_each_event(chunk, plan.by, &hits, plan.remap, tick, |row, no, mask| {
-            let Some(&t) = chunk.time.get(row) else { return Ok(()) };
-            let mut tag = 0;
-            if mask & 1 != 0 && inside(births, t) {
-                tag |= BORN;
-            }
-            if mask & 2 != 0 && inside(returns, t) {
-                tag |= RETURNED;
-            }
-            if tag == 0 {
-                return Ok(());
-            }
-            let entry = pack(t, tag)?;
-            if tag == RETURNED
-                && let Some((last_no, last)) = postings.last_mut()
-                && last_no == no
-                && tag_of(*last) == RETURNED
-                && same_unit(time_of(*last), t)
-            {
-                *last = (*last).max(entry);
-                return Ok(());
-            }
-            postings.push(no, entry, budget)
-        })
+        push::push(
+            self.plan,
+            postings,
+            &mut self.places,
+            chunk,
+            (born, returned),
+            budget,
+            tick,
+        )
     }
 
     /// What was gathered.
