@@ -108,6 +108,29 @@ CREATE TABLE @project@.segment_column (
 );
 ALTER TABLE @project@.segment_column ALTER COLUMN data SET STORAGE EXTERNAL;
 
+-- Who did an event (0 = any event) on a day: exactly the sealed rows of that event and day. kind 0 = users, others = group
+-- keys; events = rows with a subject of the kind, rows = all rows, card = distinct subjects, data = the subjects.
+CREATE TABLE @project@.subject_set (
+    kind   smallint NOT NULL,
+    event  integer  NOT NULL,
+    day    integer  NOT NULL,
+    events bigint   NOT NULL,
+    rows   bigint   NOT NULL,
+    card   bigint   NOT NULL,
+    data   bytea    NOT NULL,
+    PRIMARY KEY (kind, event, day)
+) WITH (toast_tuple_target = 128);
+-- The subjects lie apart, so that counts alone are a few pages.
+ALTER TABLE @project@.subject_set ALTER COLUMN data SET STORAGE EXTERNAL;
+CREATE INDEX subject_set_day ON @project@.subject_set (day);
+
+-- The days that have sealed rows. uncovered = the events without sets on the day: too few rows, or changed since. An event
+-- of such a day that is neither in uncovered nor in subject_set has no sealed rows on it.
+CREATE TABLE @project@.event_day (
+    day       integer PRIMARY KEY,
+    uncovered integer[] NOT NULL
+);
+
 -- What was refused or left unattributed, per call: never lost silently.
 CREATE TABLE @project@.ingest_error (
     at      timestamptz NOT NULL DEFAULT now(),

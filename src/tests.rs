@@ -13,7 +13,7 @@ mod tests {
     use crate::pg::spi::{self, Arg};
     use crate::registry;
     use crate::registry::lexicon::{self, Space};
-    use crate::store::append;
+    use crate::store::{append, sets};
     use engine::chunk::USER;
     use engine::error::Error;
 
@@ -191,5 +191,55 @@ mod tests {
         assert_eq!(kept().as_deref(), Some("4"));
         sql("CALL analytics_groups.maintain()");
         assert_eq!(kept().as_deref(), Some("4"));
+    }
+
+    #[pg_test]
+    fn sets_are_read_with_what_they_leave_out() {
+        for (event, day, n) in [
+            ("Login", "2024-01-01", 200),
+            ("Login", "2024-01-03", 90),
+            ("Rare", "2024-01-01", 3),
+        ] {
+            sql(&format!(
+                "SELECT analytics_groups.track(jsonb_agg(jsonb_build_object('event', '{event}', 'properties', jsonb_build_object(
+                     'distinct_id', 'u' || i % 50, 'time', extract(epoch FROM timestamptz '{day} Z')::bigint + i))))
+                 FROM generate_series(1, {n}) i"
+            ));
+        }
+        let read = |events: &[u32], with_subjects| {
+            spi::connect(|sql| {
+                let project = registry::open(sql, None)?;
+                sets::read(sql, &project, &[USER], events, 19_723, 19_725, with_subjects)
+            })
+            .unwrap()
+        };
+        let number = |name: &str| {
+            let text = format!("SELECT no FROM analytics_default.event_name WHERE name = '{name}'");
+            Spi::get_one::<i32>(&text).unwrap().unwrap() as u32
+        };
+        let (login, rare) = (number("Login"), number("Rare"));
+        assert!(read(&[login, sets::ANY], false).sets.is_empty(), "nothing is sealed");
+        sql("CALL analytics_groups.maintain()");
+        let all = read(&[login, rare, sets::ANY], true);
+        let found: Vec<_> = all
+            .sets
+            .iter()
+            .map(|s| (s.event, s.day, s.rows, s.events, s.card))
+            .collect();
+        let want = [
+            (sets::ANY, 19_723, 203, 203, 50),
+            (sets::ANY, 19_725, 90, 90, 50),
+            (login, 19_723, 200, 200, 50),
+            (login, 19_725, 90, 90, 50),
+        ];
+        assert_eq!(found, want);
+        assert_eq!(all.uncovered, [(rare, 19_723)]);
+        for set in &all.sets {
+            let mut union = engine::subjects::SubjectSet::default();
+            let mut room = engine::gather::Budget::new(1 << 20);
+            union.union_portable(set.portable().unwrap(), &mut room).unwrap();
+            assert_eq!(union.count(), set.card);
+        }
+        assert!(read(&[login], false).sets.iter().all(|s| s.data.is_none()));
     }
 }

@@ -65,7 +65,7 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 13] = [
     "event_name",
     "property",
     "subject",
@@ -76,6 +76,8 @@ const TABLES: [&str; 11] = [
     "event_block",
     "segment",
     "segment_column",
+    "subject_set",
+    "event_day",
     "ingest_error",
 ];
 

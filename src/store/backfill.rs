@@ -1,6 +1,7 @@
 //! Attributing events that were stored before a group key was registered.
 
-use super::Lock;
+use super::settle::{self, Pace};
+use super::{Lock, sets};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{self, Arg, Sql};
@@ -191,7 +192,9 @@ fn backfill(project: &str, kind: i16, property: &str) -> Result<(), crate::pg::E
         };
         backfill_segments(&mut a, number as u32)?;
         backfill_blocks(&mut a, number as u32)?;
-        backfill_rows(&mut a, number as u32)
+        backfill_rows(&mut a, number as u32)?;
+        let touched = sets::build::forget(sql, &project)?;
+        settle::settle(sql, &project, &touched, Pace::Now)
     })?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! One transaction deletes what waited and writes the segments: a reader's snapshot has the one or the other, and a kill
 //! in between leaves what was there before.
 
-use super::settle::{self, Touched};
+use super::settle::{self, Pace, Touched};
 use super::{Lock, segment};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
@@ -153,12 +153,14 @@ fn step(sql: &Sql, project: &Project, touched: &mut Touched) -> Result<usize> {
         Interrupts.tick()?;
         for (r, t) in chunk.time.iter().enumerate() {
             let (event, day) = (chunk.event(r), days.day_of(*t)?);
-            touched.add(event, day);
             of_event.entry(event).or_default().push((day, c, r));
         }
     }
     let target = settings::segment_rows();
     for (event, rows) in of_event {
+        for (day, _, _) in &rows {
+            touched.add(event, *day, 1);
+        }
         let found = sql.write(
             &project.sql(&format!(
                 "SELECT {} FROM @.segment WHERE event = $1 ORDER BY day_min, user_min, no",
@@ -218,7 +220,7 @@ fn maintain(project: &str, wait: bool) -> Result<i64, crate::pg::ErrorReport> {
                 }
                 done += taken as i64;
             }
-            settle::settle(sql, &project, &touched)?;
+            settle::settle(sql, &project, &touched, if wait { Pace::Now } else { Pace::Later })?;
             Ok(done)
         })
     })?;

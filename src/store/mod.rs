@@ -8,6 +8,7 @@ pub mod maintain;
 pub mod raw;
 pub mod scan;
 pub mod segment;
+pub mod sets;
 pub mod settle;
 pub mod verify;
 

@@ -1,36 +1,47 @@
 //! What is derived from segments, brought up to date for the days that a maintenance changed.
 
+use super::sets;
 use crate::error::Result;
 use crate::pg::spi::Sql;
 use crate::registry::Project;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-/// The (event, day) pairs of which a maintenance sealed, replaced or dropped rows. Days are counted from 1970-01-01 in the
-/// project's zone.
+/// The (event, day) pairs of which a maintenance sealed, replaced or dropped rows, with the number of sealed ones. Days
+/// are counted from 1970-01-01 in the project's zone.
 #[derive(Debug, Default)]
 pub struct Touched {
-    pairs: BTreeSet<(u32, i32)>,
-    last: Option<(u32, i32)>,
+    pairs: BTreeMap<(u32, i32), u64>,
 }
 
 impl Touched {
-    /// Notes one pair; cheap for runs of the same one.
-    pub fn add(&mut self, event: u32, day: i32) {
-        if self.last != Some((event, day)) {
-            self.last = Some((event, day));
-            self.pairs.insert((event, day));
-        }
+    /// Notes `rows` more of one pair.
+    pub fn add(&mut self, event: u32, day: i32, rows: u64) {
+        *self.pairs.entry((event, day)).or_default() += rows;
     }
 
     /// The pairs, by event, then day.
+    #[allow(dead_code)]
     pub fn pairs(&self) -> impl Iterator<Item = (u32, i32)> + '_ {
-        self.pairs.iter().copied()
+        self.pairs.keys().copied()
     }
+
+    /// The pairs with their rows.
+    pub fn rows(&self) -> impl Iterator<Item = ((u32, i32), u64)> + '_ {
+        self.pairs.iter().map(|(pair, n)| (*pair, *n))
+    }
+}
+
+/// How much is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Everything: somebody asked for it.
+    Now,
+    /// What pays, in proportion to what was sealed: an ingestion waits for it.
+    Later,
 }
 
 /// Rebuilds everything derived from the segments of the touched days. Runs once, at the end of a maintenance, in its
 /// transaction: a reader's snapshot has segments and what is derived from them in step.
-pub fn settle(_sql: &Sql, _project: &Project, touched: &Touched) -> Result<()> {
-    for _ in touched.pairs() {}
-    Ok(())
+pub fn settle(sql: &Sql, project: &Project, touched: &Touched, pace: Pace) -> Result<()> {
+    sets::build::settle(sql, project, touched, pace)
 }

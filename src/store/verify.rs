@@ -258,6 +258,7 @@ fn verify(
         let mut problems = Problems(Vec::new());
         verify_segments(sql, &project, &known, &mut problems)?;
         verify_waiting(sql, &project, &known, &mut problems)?;
+        super::sets::check::verify(sql, &project, &mut |object, what| problems.add(object, what))?;
         Ok::<_, Failure>(problems)
     })?;
     Ok(TableIterator::new(problems.0))

@@ -3,6 +3,7 @@
 //! Roaring bitmaps are the format of stored sets; while counting, adding a single subject has to cost a nanosecond or
 //! two, which these do.
 
+use crate::bitmap::View;
 use crate::chunk::SubjectNo;
 use crate::error::{Error, Result};
 use crate::gather::{Budget, grow_within, zeroed};
@@ -136,6 +137,37 @@ impl SubjectSet {
         }
     }
 
+    /// Adds all members of a stored set, given in the portable format of roaring bitmaps, without building that set: a
+    /// pass over its bytes. The memory of the result is counted.
+    pub fn union_portable(&mut self, bytes: &[u8], budget: &mut Budget) -> Result<()> {
+        let view = View::new(bytes)?;
+        if view.contains(0)? {
+            return Err(Error::corrupt("a stored set with subject 0"));
+        }
+        let words = view.words();
+        if let SubjectSet::List { items, .. } = self {
+            let members = view.cardinality().saturating_add(items.len() as u64);
+            // Few members far apart stay a list: bits would take 16 times its room and more.
+            if members.saturating_mul(8) < words as u64 {
+                return view.try_for_each(|s| self.add(s, budget));
+            }
+            let top = items.iter().copied().max().unwrap_or(0) as usize;
+            let mut bits: Vec<u64> = zeroed((top / 64 + 1).max(words), budget)?;
+            set_bits(&mut bits, items);
+            budget.give(items.capacity() * size_of::<SubjectNo>());
+            *self = SubjectSet::Bits(bits);
+        }
+        let SubjectSet::Bits(ours) = self else { return Ok(()) };
+        if ours.len() < words {
+            let more = words - ours.len();
+            if ours.capacity() < words {
+                grow_within(ours, more, budget)?;
+            }
+            ours.resize(words, 0);
+        }
+        view.or_into(ours)
+    }
+
     /// The members in order.
     pub fn to_vec(&mut self) -> Vec<SubjectNo> {
         self.settle();
@@ -249,7 +281,9 @@ fn ones(words: &[u64]) -> impl Iterator<Item = SubjectNo> + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bitmap::Bitmap;
     use crate::partial::Tag;
+    use crate::tick::NoTick;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
@@ -288,7 +322,14 @@ mod tests {
             prop_assert_eq!(xy.to_vec(), both.clone());
             let mut yx = y.clone();
             yx.union(&x, &mut Budget::new(usize::MAX)).unwrap();
-            prop_assert_eq!(yx.to_vec(), both);
+            prop_assert_eq!(yx.to_vec(), both.clone());
+            let stored = |v: &[u32]| Bitmap::from_ids(v.iter().copied(), &mut NoTick).unwrap().into_portable().unwrap();
+            let mut stored_too = x.clone();
+            stored_too.union_portable(&stored(&b), &mut Budget::new(usize::MAX)).unwrap();
+            prop_assert_eq!(stored_too.to_vec(), both.clone());
+            let mut stored_too = y.clone();
+            stored_too.union_portable(&stored(&a), &mut Budget::new(usize::MAX)).unwrap();
+            prop_assert_eq!(stored_too.to_vec(), both);
             let mut w = Writer::new(Tag::Insights, 0).unwrap();
             y.encode(&mut w).unwrap();
             let bytes = w.finish().unwrap();

@@ -6,10 +6,12 @@
 // Tests may stop at the first surprise; the lints exempt only functions marked as tests.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use engine::bitmap::View;
 use engine::block::{self, Wanted};
 use engine::chunk::{Chunk, Column, Events, GroupColumn, Inserts, PropertyColumn};
 use engine::codec::*;
 use engine::row::{self, EventRow, insert_hash};
+use engine::tick::NoTick;
 use engine::value::Value;
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -230,6 +232,22 @@ fn all() -> Vec<Golden> {
         golden("block_one_event", block::encode(&sealed), sealed, |b| {
             block::decode(b, &Wanted::all())
         }),
+        {
+            let far = mixed(300).map(|v| 70_000 + v % 60_000);
+            let mut ids: Vec<u32> = (1..5000).chain(far).chain([4_000_000_000]).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            golden("subjects", encode_subjects(&ids, &mut NoTick), ids, |b| {
+                let mut ids = Vec::new();
+                let (set, members) = open_subjects(b)?;
+                View::new(set)?.try_for_each(|id| {
+                    ids.push(id);
+                    Ok(())
+                })?;
+                assert_eq!(members, ids.len() as u64);
+                Ok(ids)
+            })
+        },
         golden("row", row::encode(&event()), event(), row::decode),
     ]
 }

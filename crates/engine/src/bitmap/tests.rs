@@ -111,6 +111,7 @@ proptest! {
         let view = View::new(&bytes).unwrap();
         prop_assert_eq!(view.cardinality(), b.len());
         prop_assert_eq!(view.is_empty(), b.is_empty());
+        check_view(&view, &b);
         for p in probes.iter().chain(&a) {
             for p in [*p, p.wrapping_add(1)] {
                 prop_assert_eq!(view.contains(p).unwrap(), b.contains(p));
@@ -122,6 +123,7 @@ proptest! {
         let mut plain = Vec::new();
         other.serialize_into(&mut plain).unwrap();
         prop_assert!(same(&bytes, &plain).unwrap());
+        check_view(&View::new(&plain).unwrap(), &b);
         prop_assert_eq!(Bitmap::from_portable(&plain).unwrap().into_portable().unwrap(), bytes);
     }
 
@@ -170,12 +172,44 @@ proptest! {
     }
 }
 
+/// A pass over the bytes gives the ids, one by one and as bits.
+fn check_view(view: &View<'_>, b: &Bitmap) {
+    let mut ids = Vec::new();
+    let each = view.try_for_each(|id| {
+        ids.push(id);
+        Ok(())
+    });
+    assert_eq!((each, &ids), (Ok(()), &content(b)));
+    let low: Vec<u32> = ids.iter().copied().filter(|id| *id < 1 << 24).collect();
+    let low = set(&low).into_portable().unwrap();
+    let low = View::new(&low).unwrap();
+    let mut words = vec![0u64; low.words()];
+    low.or_into(&mut words).unwrap();
+    let bits = (0..words.len() as u32 * 64).filter(|i| words[*i as usize / 64] >> (i % 64) & 1 == 1);
+    assert!(bits.eq(ids.iter().copied().filter(|id| *id < 1 << 24)));
+    if low.words() > 0 {
+        let mut short = vec![0u64; low.words() - 1];
+        assert!(matches!(low.or_into(&mut short), Err(Error::Corrupt(_))));
+    }
+}
+
 /// Bytes are refused, or they are a set that agrees with itself.
 fn survives(bytes: &[u8]) {
     if let Ok(view) = View::new(bytes) {
         for id in [0, 1, 70_000, 65_536 * 3 + 5, u32::MAX] {
             let _ = view.contains(id);
         }
+        let mut passed = 0;
+        let _ = view.try_for_each(|_| {
+            passed += 1;
+            if passed < 1 << 20 {
+                Ok(())
+            } else {
+                Err(Error::Cancelled)
+            }
+        });
+        let mut words = vec![0u64; 4096];
+        let _ = view.or_into(&mut words);
     }
     let Ok(b) = Bitmap::from_portable(bytes) else { return };
     b.0.internal_validate().unwrap();

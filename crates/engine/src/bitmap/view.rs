@@ -11,6 +11,37 @@ const COOKIE_RUNS: u16 = 12347;
 const OFFSETS_FROM: usize = 4;
 /// More ids than this in a container are a bit map of 8 kB, fewer a sorted array.
 const ARRAY_LIMIT: u32 = 4096;
+/// Words of one container as a bit map.
+const CONTAINER_WORDS: usize = 1024;
+
+/// The lower halves of the ids that share an upper half.
+enum Container<'a> {
+    /// Each id, sorted.
+    Array(&'a [[u8; 2]]),
+    /// One bit per id.
+    Bits(&'a [[u8; 8]]),
+    /// First id and length less one.
+    Runs(&'a [[u8; 4]]),
+}
+
+/// Sets the bits `first ..= last`.
+fn fill(block: &mut [u64; CONTAINER_WORDS], first: u32, last: u32) -> Result<()> {
+    let (from, to) = (first as usize / 64, last as usize / 64);
+    let run = block
+        .get_mut(from..=to)
+        .ok_or_else(|| Error::corrupt("bitmap: a run past the end of its container"))?;
+    let (head, tail) = (u64::MAX << (first % 64), u64::MAX >> (63 - last % 64));
+    match run {
+        [word] => *word |= head & tail,
+        [a, middle @ .., b] => {
+            *a |= head;
+            middle.fill(u64::MAX);
+            *b |= tail;
+        }
+        [] => {}
+    }
+    Ok(())
+}
 
 /// A portable set whose header fits its bytes; the containers themselves are not checked.
 ///
@@ -108,6 +139,106 @@ impl<'a> View<'a> {
             let byte = body.get(usize::from(low / 8)).ok_or_else(cut)?;
             Ok(byte >> (low % 8) & 1 == 1)
         }
+    }
+
+    /// Words of a bit set that has room for every id: [`View::or_into`] needs as many.
+    pub fn words(&self) -> usize {
+        self.descriptions.last().map_or(0, |&[lo, hi, _, _]| {
+            (usize::from(u16::from_le_bytes([lo, hi])) + 1) * CONTAINER_WORDS
+        })
+    }
+
+    /// Sets bit `id % 64` of word `id / 64` for every id. `words` must have at least [`View::words`] elements.
+    ///
+    /// Cost: one bit per id of an array, one word per 64 ids of a bit map or a run; nothing is allocated.
+    pub fn or_into(&self, words: &mut [u64]) -> Result<()> {
+        let (blocks, _) = words.as_chunks_mut::<CONTAINER_WORDS>();
+        for i in 0..self.descriptions.len() {
+            let (key, container) = self.container(i)?;
+            let block = blocks
+                .get_mut(usize::from(key))
+                .ok_or_else(|| Error::corrupt("bitmap: keys out of order, or too little room for its ids"))?;
+            match container {
+                Container::Array(ids) => {
+                    for id in ids {
+                        let low = u16::from_le_bytes(*id);
+                        if let Some(word) = block.get_mut(usize::from(low >> 6)) {
+                            *word |= 1 << (low & 63);
+                        }
+                    }
+                }
+                Container::Bits(bits) => {
+                    for (word, more) in block.iter_mut().zip(bits) {
+                        *word |= u64::from_le_bytes(*more);
+                    }
+                }
+                Container::Runs(runs) => {
+                    for &[a, b, c, d] in runs {
+                        let first = u32::from(u16::from_le_bytes([a, b]));
+                        let last = first + u32::from(u16::from_le_bytes([c, d]));
+                        fill(block, first, last)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `f` with every id, ascending in a well-formed set; stops at the first error.
+    pub fn try_for_each(&self, mut f: impl FnMut(u32) -> Result<()>) -> Result<()> {
+        for i in 0..self.descriptions.len() {
+            let (key, container) = self.container(i)?;
+            let base = u32::from(key) << 16;
+            match container {
+                Container::Array(ids) => {
+                    for id in ids {
+                        f(base | u32::from(u16::from_le_bytes(*id)))?;
+                    }
+                }
+                Container::Bits(bits) => {
+                    for (at, word) in (base..).step_by(64).zip(bits) {
+                        let mut word = u64::from_le_bytes(*word);
+                        while word != 0 {
+                            f(at + word.trailing_zeros())?;
+                            word &= word - 1;
+                        }
+                    }
+                }
+                Container::Runs(runs) => {
+                    for &[a, b, c, d] in runs {
+                        let first = u32::from(u16::from_le_bytes([a, b]));
+                        let last = first + u32::from(u16::from_le_bytes([c, d]));
+                        if last > 0xffff {
+                            return Err(Error::corrupt("bitmap: a run past the end of its container"));
+                        }
+                        for low in first..=last {
+                            f(base | low)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Key and contents of container `i`, whole or not at all.
+    fn container(&self, i: usize) -> Result<(u16, Container<'a>)> {
+        let cut = || Error::corrupt("bitmap: a container is cut off");
+        let key = self
+            .descriptions
+            .get(i)
+            .map_or(0, |&[lo, hi, _, _]| u16::from_le_bytes([lo, hi]));
+        let body = self.bytes.get(self.start(i)?..).ok_or_else(cut)?;
+        let container = if self.is_run(i) {
+            let (n, runs) = body.split_first_chunk::<2>().ok_or_else(cut)?;
+            let runs = runs.get(..usize::from(u16::from_le_bytes(*n)) * 4).ok_or_else(cut)?;
+            Container::Runs(runs.as_chunks().0)
+        } else if self.size(i) <= ARRAY_LIMIT {
+            Container::Array(body.get(..self.size(i) as usize * 2).ok_or_else(cut)?.as_chunks().0)
+        } else {
+            Container::Bits(body.get(..CONTAINER_WORDS * 8).ok_or_else(cut)?.as_chunks().0)
+        };
+        Ok((key, container))
     }
 
     fn is_run(&self, i: usize) -> bool {

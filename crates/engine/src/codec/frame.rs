@@ -23,6 +23,7 @@ pub enum Codec {
     Values = 6,
     Block = 7,
     Row = 8,
+    Subjects = 9,
 }
 
 impl Codec {
@@ -36,6 +37,7 @@ impl Codec {
             Codec::Values => "values",
             Codec::Block => "block",
             Codec::Row => "row",
+            Codec::Subjects => "set of subjects",
         }
     }
 

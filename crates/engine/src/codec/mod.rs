@@ -12,11 +12,13 @@ pub(crate) mod values;
 #[cfg(test)]
 mod tests;
 
+use crate::bitmap::{Bitmap, View};
 use crate::chunk::{GroupColumn, Inserts, Kind, SubjectNo};
 use crate::error::{Error, Result, try_vec};
+use crate::tick::Tick;
 use crate::value::Value;
 pub use column::{decode_column, encode_column};
-pub(crate) use column::{dict_as_numbers, too_many_distinct};
+pub(crate) use column::{dict_as_numbers, encode_dictionary, encode_numbers, exact_number, too_many_distinct};
 use frame::{Codec, Reader, open, open_rows, seal};
 use ints::{Presence, get_i64s, get_presence, get_u32s, put_i64s, put_presence, put_u32s};
 
@@ -143,6 +145,27 @@ fn lists_fit(first: &[SubjectNo], more: &[(u32, SubjectNo)]) -> Result<()> {
     } else {
         Err(Codec::Group.corrupt("list of groups out of order"))
     }
+}
+
+/// Encodes a set of subjects, given in order: the portable format of roaring bitmaps, with runs where they are smaller.
+pub fn encode_subjects(sorted: &[SubjectNo], tick: &mut impl Tick) -> Result<Vec<u8>> {
+    if !sorted.is_sorted_by(|a, b| a < b) || sorted.first() == Some(&0) {
+        return Err(Codec::Subjects.corrupt("subjects out of order"));
+    }
+    let set = Bitmap::from_ids(sorted.iter().copied(), tick)?.into_portable()?;
+    seal(Codec::Subjects, 0, sorted.len(), &set)
+}
+
+/// Opens what [`encode_subjects`] wrote. The answer is in the portable format; its header was checked, its containers
+/// are when they are read. The number of members is the second part of the answer.
+pub fn open_subjects(bytes: &[u8]) -> Result<(&[u8], u64)> {
+    let f = open(Codec::Subjects, bytes)?;
+    let set = f.payload.rest();
+    let members = View::new(set)?.cardinality();
+    if f.flags != 0 || members != f.rows as u64 {
+        return Err(Codec::Subjects.corrupt("wrong number of members"));
+    }
+    Ok((set, members))
 }
 
 /// Encodes a list of values, compressed when that pays.
