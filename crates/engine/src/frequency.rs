@@ -65,7 +65,11 @@ impl<'a> Plan<'a> {
             let whole = calendar.buckets(every, first, next - 1)?;
             let n = u32::try_from(whole.len()).unwrap_or(MOST).min(MOST);
             size.push(n);
-            let inside = parts.starts.iter().skip(place.len()).take_while(|t| **t < intervals.end(i));
+            let inside = parts
+                .starts
+                .iter()
+                .skip(place.len())
+                .take_while(|t| **t < intervals.end(i));
             place.extend(inside.map(|t| (i as u32, whole.of(*t).unwrap_or(0) as u32)));
             first = next;
         }
@@ -198,7 +202,9 @@ impl<'p> Kernel<'p> {
         if let Some(picked) = Picked::new(chunk, plan.by, hits, runs, plan.remap, true) {
             return picked.runs(tick, |run| {
                 let (interval, bit) = place(run.bucket as usize);
-                let Some(masks) = masks.get_mut(interval as usize) else { return Ok(()) };
+                let Some(masks) = masks.get_mut(interval as usize) else {
+                    return Ok(());
+                };
                 // The events of a subject come in runs.
                 let mut last = 0;
                 picked.try_each(run, |_, no| {

@@ -129,7 +129,14 @@ impl<'p> Kernel<'p> {
         let by_interval = |m: &Metric| m.measure.trailing_days().is_none();
         if self.plan.metrics.iter().any(by_interval) {
             let budget = &mut self.partial.budget;
-            runs::find(&chunk.time, &time.buckets, |b| time.is_gap(b), &mut self.runs, budget, tick)?;
+            runs::find(
+                &chunk.time,
+                &time.buckets,
+                |b| time.is_gap(b),
+                &mut self.runs,
+                budget,
+                tick,
+            )?;
             for (i, h) in hits.iter().enumerate() {
                 if self.plan.metrics.get(i).is_some_and(by_interval) {
                     self.count(i, chunk, h, tick)?;
@@ -142,7 +149,14 @@ impl<'p> Kernel<'p> {
             }
             let days = self.states.get(i).map_or(&[][..], |s| &s.days);
             let unseen = |day: usize| days.get(day) != Some(&true);
-            runs::find(&chunk.time, &time.days, unseen, &mut self.runs, &mut self.partial.budget, tick)?;
+            runs::find(
+                &chunk.time,
+                &time.days,
+                unseen,
+                &mut self.runs,
+                &mut self.partial.budget,
+                tick,
+            )?;
             self.count(i, chunk, h, tick)?;
         }
         Ok(())
@@ -204,7 +218,9 @@ impl<'p> Kernel<'p> {
             Some((_, codes, lasting)) => {
                 if !lasting || by_code.len() != *codes {
                     by_code.clear();
-                    by_code.try_reserve(*codes).map_err(|_| Error::OutOfMemory("segments"))?;
+                    by_code
+                        .try_reserve(*codes)
+                        .map_err(|_| Error::OutOfMemory("segments"))?;
                     by_code.resize(*codes, UNKNOWN);
                 }
                 by_code

@@ -97,8 +97,16 @@ impl Mask {
         let words = self.words.get(first..to.div_ceil(64)).unwrap_or(&[]);
         words.iter().enumerate().map(move |(i, w)| {
             let base = (first + i) * 64;
-            let low = if base < from { u64::MAX << (from - base) } else { u64::MAX };
-            let high = if base + 64 > to { (1u64 << (to - base)) - 1 } else { u64::MAX };
+            let low = if base < from {
+                u64::MAX << (from - base)
+            } else {
+                u64::MAX
+            };
+            let high = if base + 64 > to {
+                (1u64 << (to - base)) - 1
+            } else {
+                u64::MAX
+            };
             (base, w & low & high)
         })
     }

@@ -18,18 +18,48 @@ fn the_worked_example() {
     // u1 {Mon, Tue, Wed}, u2 {Mon}, u3 {Mon to Fri}, u4 {Tue, Wed}.
     let monday = utc("2024-01-01T12:00:00");
     let days: [&[i64]; 4] = [&[0, 1, 2], &[0], &[0, 1, 2, 3, 4], &[1, 2]];
-    let of = |(u, days): (usize, &&[i64])| days.iter().map(move |d| Ev::new(monday + d * DAY_MS, 1, u as u32 + 1, &[])).collect::<Vec<_>>();
+    let of = |(u, days): (usize, &&[i64])| {
+        days.iter()
+            .map(move |d| Ev::new(monday + d * DAY_MS, 1, u as u32 + 1, &[]))
+            .collect::<Vec<_>>()
+    };
     let events: Vec<Ev> = days.iter().enumerate().flat_map(of).collect();
     let week = (day("2024-01-01"), day("2024-01-07"));
     for (cumulative, expected) in [(true, [4, 3, 2, 1, 1, 0, 0]), (false, [1, 1, 1, 0, 1, 0, 0])] {
-        let plan = Plan::new(USER, &Calendar::utc(), (Unit::Week, Unit::Day), week, cumulative, 1 << 20).unwrap();
+        let plan = Plan::new(
+            USER,
+            &Calendar::utc(),
+            (Unit::Week, Unit::Day),
+            week,
+            cumulative,
+            1 << 20,
+        )
+        .unwrap();
         let rows = finish(&plan, gather(&plan, &events, &None), &mut NoTick).unwrap();
         assert_eq!(rows.iter().map(|r| r.count).collect::<Vec<_>>(), expected);
         assert_eq!(rows.iter().map(|r| r.active).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
     }
-    let month = Plan::new(USER, &Calendar::utc(), (Unit::Month, Unit::Day), (day("2024-02-10"), day("2024-02-11")), true, 1 << 20).unwrap();
-    assert_eq!(finish(&month, gather(&month, &events, &None), &mut NoTick).unwrap().len(), 29);
-    for units in [(Unit::Day, Unit::Day), (Unit::Week, Unit::Hour), (Unit::Range, Unit::Day), (Unit::Day, Unit::Minute)] {
+    let month = Plan::new(
+        USER,
+        &Calendar::utc(),
+        (Unit::Month, Unit::Day),
+        (day("2024-02-10"), day("2024-02-11")),
+        true,
+        1 << 20,
+    )
+    .unwrap();
+    assert_eq!(
+        finish(&month, gather(&month, &events, &None), &mut NoTick)
+            .unwrap()
+            .len(),
+        29
+    );
+    for units in [
+        (Unit::Day, Unit::Day),
+        (Unit::Week, Unit::Hour),
+        (Unit::Range, Unit::Day),
+        (Unit::Day, Unit::Minute),
+    ] {
         assert!(Plan::new(USER, &Calendar::utc(), units, week, true, 1).is_err());
     }
 }

@@ -101,9 +101,7 @@ impl Coder<'_, '_> {
                     return Ok(());
                 }
                 let at = table.place(line, run.bucket as usize, budget)?;
-                if few
-                    && let Some(p) = code.and_then(|c| positions.get_mut(c as usize))
-                {
+                if few && let Some(p) = code.and_then(|c| positions.get_mut(c as usize)) {
                     *p = u32::try_from(at).unwrap_or(UNKNOWN);
                 }
                 match table.at(at) {
@@ -142,28 +140,56 @@ pub fn push_coded(
             *cell = cell.saturating_add(1);
             Ok(())
         }),
-        Counts::Sets(t) => c.each(t, true, l, s, v, b, tick, always, |cell, _, no, _, _, b| cell.add(no, b)),
+        Counts::Sets(t) => c.each(t, true, l, s, v, b, tick, always, |cell, _, no, _, _, b| {
+            cell.add(no, b)
+        }),
         Counts::Times(t) => c.each(t, false, l, s, v, b, tick, always, |cell, _, no, _, _, b| {
             cell.put::<Add>(no, 1, b)
         }),
         Counts::Sums(t) => {
             let n = Numbers::of(s.chunk, s.property)?;
-            c.each(t, false, l, s, v, b, tick, |row| !n.get(row).is_nan(), |cell, row, _, _, _, b| {
-                cell.add(n.get(row), b)
-            })
+            c.each(
+                t,
+                false,
+                l,
+                s,
+                v,
+                b,
+                tick,
+                |row| !n.get(row).is_nan(),
+                |cell, row, _, _, _, b| cell.add(n.get(row), b),
+            )
         }
         Counts::Extremes(t) => {
             let n = Numbers::of(s.chunk, s.property)?;
-            c.each(t, false, l, s, v, b, tick, |row| !n.get(row).is_nan(), |cell, row, _, _, _, _| {
-                cell.add(n.get(row));
-                Ok(())
-            })
+            c.each(
+                t,
+                false,
+                l,
+                s,
+                v,
+                b,
+                tick,
+                |row| !n.get(row).is_nan(),
+                |cell, row, _, _, _, _| {
+                    cell.add(n.get(row));
+                    Ok(())
+                },
+            )
         }
         Counts::Values(t) => {
             let n = Numbers::of(s.chunk, s.property)?;
-            c.each(t, false, l, s, v, b, tick, |row| !n.get(row).is_nan(), |cell, row, _, _, _, b| {
-                cell.extend(std::iter::once(n.get(row)), b)
-            })
+            c.each(
+                t,
+                false,
+                l,
+                s,
+                v,
+                b,
+                tick,
+                |row| !n.get(row).is_nan(),
+                |cell, row, _, _, _, b| cell.extend(std::iter::once(n.get(row)), b),
+            )
         }
         Counts::Distinct(t) => {
             let column = s.column;
@@ -176,10 +202,20 @@ pub fn push_coded(
         Counts::PerValue(t) => {
             let n = Numbers::of(s.chunk, s.property)?;
             let zero = s.zero;
-            c.each(t, false, l, s, v, b, tick, |row| zero || !n.get(row).is_nan(), |cell, row, no, _, _, b| {
-                let x = n.get(row);
-                cell.push(no, key_of(if x.is_nan() { 0.0 } else { x }), b)
-            })
+            c.each(
+                t,
+                false,
+                l,
+                s,
+                v,
+                b,
+                tick,
+                |row| zero || !n.get(row).is_nan(),
+                |cell, row, no, _, _, b| {
+                    let x = n.get(row);
+                    cell.push(no, key_of(if x.is_nan() { 0.0 } else { x }), b)
+                },
+            )
         }
         Counts::PerDistinct(t) => c.each(t, false, l, s, v, b, tick, always, |cell, row, no, s, v, b| {
             let list = s.ids.of(s.column, row, v, b)?;
@@ -234,7 +270,9 @@ pub fn push_rows(
         _ => Numbers::Nothing,
     };
     for_each_row(chunk, by, hits, lines.remap, tick, |row, subjects| {
-        let Some(bucket) = cursor.bucket(row) else { return Ok(()) };
+        let Some(bucket) = cursor.bucket(row) else {
+            return Ok(());
+        };
         let column_of_table = bucket as usize;
         let x = numbers.get(row);
         let list: &[u32] = match counts {
@@ -278,7 +316,11 @@ pub fn push_rows(
                 union.extend_from_slice(found);
                 continue;
             }
-            let those = if scope == Scope::Subject { std::slice::from_ref(no) } else { subjects };
+            let those = if scope == Scope::Subject {
+                std::slice::from_ref(no)
+            } else {
+                subjects
+            };
             if let Counts::Sets(table) = counts {
                 for s in found.iter() {
                     let set = table.slot(*s, column_of_table, budget)?;

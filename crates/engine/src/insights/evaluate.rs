@@ -209,10 +209,12 @@ fn of_subject(entries: &[u64], aggregate: Aggregate, budget: &mut Budget) -> Res
         Aggregate::Max => return Ok(entries.last().copied()),
         _ => {
             // Number 0 is no value.
-            let different = entries.chunk_by(|a, b| a == b).filter(|s| s.first() != Some(&0)).count();
+            let different = entries
+                .chunk_by(|a, b| a == b)
+                .filter(|s| s.first() != Some(&0))
+                .count();
             Some(different as f64)
         }
     };
     Ok(value.map(key_of))
 }
-

@@ -75,7 +75,14 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
     let mut seen = LastSeen::default();
     for ((m, counts), known) in plan.metrics.iter().zip(&mut partial.counts).zip(&partial.known) {
         first.push(curves.len());
-        let parts = parts(counts, &partial.combinations, &line, rest as u32, &mut partial.budget, tick)?;
+        let parts = parts(
+            counts,
+            &partial.combinations,
+            &line,
+            rest as u32,
+            &mut partial.budget,
+            tick,
+        )?;
         let of = Measured {
             plan,
             metric: m,
@@ -212,7 +219,9 @@ impl Measured<'_> {
         let mut positions: Vec<u32> = Vec::new();
         for same in parts.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
             tick.tick()?;
-            let Some((line, column, _)) = same.first() else { continue };
+            let Some((line, column, _)) = same.first() else {
+                continue;
+            };
             fill(&mut positions, same)?;
             let value = self.cells(&positions).value(tick)?;
             if let Some(p) = points.get_mut(*line as usize).and_then(|l| l.get_mut(*column as usize)) {
@@ -352,7 +361,10 @@ fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<Vec<u
         own.extend(0..all as u32);
         let parts = parts(counts, &partial.combinations, &own, u32::MAX, &mut partial.budget, tick)?;
         // Only what happened in the range, and in the days before it that its windows look at.
-        let looked_at = m.measure.trailing_days().map(|n| plan.time.looked_at(n, plan.time.lead));
+        let looked_at = m
+            .measure
+            .trailing_days()
+            .map(|n| plan.time.looked_at(n, plan.time.lead));
         let counts_in = |column: u32| match &looked_at {
             Some(days) => days.get(column as usize) == Some(&true),
             None => column as usize >= plan.time.lead,
@@ -380,9 +392,8 @@ fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<Vec<u
     let texts = |s: usize| partial.segments.texts(s);
     order.extend((0..all).filter(|s| texts(*s).any(|t| **t != *OTHER)));
     let points = |s: usize| score.get(s).copied().flatten().unwrap_or(f64::NEG_INFINITY);
-    let better = |a: &usize, b: &usize| -> Ordering {
-        points(*b).total_cmp(&points(*a)).then_with(|| texts(*a).cmp(texts(*b)))
-    };
+    let better =
+        |a: &usize, b: &usize| -> Ordering { points(*b).total_cmp(&points(*a)).then_with(|| texts(*a).cmp(texts(*b))) };
     if plan.top < order.len() {
         if plan.top > 0 {
             order.select_nth_unstable_by(plan.top - 1, better);

@@ -186,7 +186,11 @@ impl<'a> Parser<'a> {
         }
         if self.take('(') {
             let inner = self.sum()?;
-            return if self.take(')') { Ok(inner) } else { Err(self.wrong("a bracket is not closed")) };
+            return if self.take(')') {
+                Ok(inner)
+            } else {
+                Err(self.wrong("a bracket is not closed"))
+            };
         }
         self.space();
         let rest = self.rest();
@@ -283,7 +287,11 @@ mod tests {
             ("A ^ 2", 3),
         ] {
             match Formula::parse(text, &["A", "B"]) {
-                Err(Error::Syntax { position, hint: Some(_), .. }) => assert_eq!(position, at, "{text}"),
+                Err(Error::Syntax {
+                    position,
+                    hint: Some(_),
+                    ..
+                }) => assert_eq!(position, at, "{text}"),
                 other => panic!("{text}: {other:?}"),
             }
         }

@@ -1,12 +1,12 @@
 //! Partial results of insights: merging, and the bytes they travel as.
 
+use super::Plan;
 use super::cell::{Cell, Extremes, Summed, Values};
 use super::cells::Table;
 use super::combinations::Combinations;
 use super::measure::{Aggregate, Inner, Measure};
 use super::per_subject::PerSubject;
 use super::subject_values::SubjectValues;
-use super::Plan;
 use crate::breakdown::{MAX_SEGMENTS, Segments};
 use crate::error::{Error, Result};
 use crate::gather::{Budget, zeroed};
@@ -81,7 +81,10 @@ impl Counts {
                     return Err(Error::param("a distribution is one of subjects"));
                 }
             },
-            Measure::PerSubject { outer: Aggregate::Distinct, .. } => {
+            Measure::PerSubject {
+                outer: Aggregate::Distinct,
+                ..
+            } => {
                 return Err(Error::param("values of subjects can not be counted"));
             }
             Measure::PerSubject { inner, .. } => match inner {
@@ -91,7 +94,11 @@ impl Counts {
                     Aggregate::Sum | Aggregate::Average | Aggregate::Min | Aggregate::Max => {
                         Counts::PerValue(Table::new(single, buckets, b)?)
                     }
-                    _ => return Err(Error::param("the value of a subject is a sum, average, min, max or distinct")),
+                    _ => {
+                        return Err(Error::param(
+                            "the value of a subject is a sum, average, min, max or distinct",
+                        ));
+                    }
                 },
             },
         })
@@ -166,12 +173,19 @@ impl Partial {
 
     /// Where the day that begins at `start` counts for a metric, if it does.
     fn column_of(plan: &Plan, metric: usize, start: i64) -> Result<Option<usize>> {
-        let m = plan.metrics.get(metric).ok_or_else(|| Error::param("insights: no such metric"))?;
+        let m = plan
+            .metrics
+            .get(metric)
+            .ok_or_else(|| Error::param("insights: no such metric"))?;
         if !plan.breakdown.is_empty() {
             return Err(Error::param("insights: a whole day has no segments"));
         }
         Ok(match m.measure.trailing_days() {
-            Some(n) => plan.time.days.of(start).filter(|d| plan.time.looked_at(n, 0).get(*d) == Some(&true)),
+            Some(n) => plan
+                .time
+                .days
+                .of(start)
+                .filter(|d| plan.time.looked_at(n, 0).get(*d) == Some(&true)),
             None => plan.time.buckets.of(start).filter(|b| !plan.time.is_gap(*b)),
         })
     }
@@ -181,7 +195,9 @@ impl Partial {
     /// (`unique`, trailing and cumulative), and for intervals of days and more. Subject 0 is passed over; the subjects
     /// are as they are counted, after identity merges.
     pub fn add_set(&mut self, plan: &Plan, metric: usize, day: i64, subjects: impl Iterator<Item = u32>) -> Result<()> {
-        let Some(column) = Self::column_of(plan, metric, day)? else { return Ok(()) };
+        let Some(column) = Self::column_of(plan, metric, day)? else {
+            return Ok(());
+        };
         let Some(Counts::Sets(table)) = self.counts.get_mut(metric) else {
             return Err(Error::param("insights: the metric does not count subjects"));
         };
@@ -195,7 +211,9 @@ impl Partial {
     /// Adds events of one metric that fell into the interval of the instant `at`, instead of their rows. Only for
     /// totals, and without a breakdown.
     pub fn add_total(&mut self, plan: &Plan, metric: usize, at: i64, events: u64) -> Result<()> {
-        let Some(column) = Self::column_of(plan, metric, at)? else { return Ok(()) };
+        let Some(column) = Self::column_of(plan, metric, at)? else {
+            return Ok(());
+        };
         let Some(Counts::Totals(table)) = self.counts.get_mut(metric) else {
             return Err(Error::param("insights: the metric does not count events"));
         };
@@ -208,9 +226,12 @@ impl Partial {
     /// without a breakdown, and where the day is an interval of its own: `unique` by day, `dau`. Nothing else may be
     /// added for that day.
     pub fn add_known(&mut self, plan: &Plan, metric: usize, day: i64, subjects: u64) -> Result<()> {
-        let Some(column) = Self::column_of(plan, metric, day)? else { return Ok(()) };
+        let Some(column) = Self::column_of(plan, metric, day)? else {
+            return Ok(());
+        };
         let measure = plan.metrics.get(metric).map(|m| m.measure);
-        let (Some(Measure::Unique | Measure::Active { days: 0 | 1 }), Some(known)) = (measure, self.known.get_mut(metric))
+        let (Some(Measure::Unique | Measure::Active { days: 0 | 1 }), Some(known)) =
+            (measure, self.known.get_mut(metric))
         else {
             return Err(Error::param("insights: the metric needs to know which subjects"));
         };

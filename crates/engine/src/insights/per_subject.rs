@@ -214,7 +214,10 @@ impl PerSubject {
                 if !sorted || items.iter().any(|(_, n)| *n == 0) {
                     return Err(bad());
                 }
-                Ok(PerSubject::List { clean: items.len(), items })
+                Ok(PerSubject::List {
+                    clean: items.len(),
+                    items,
+                })
             }
             1 => {
                 let numbers = r.u32s()?;

@@ -92,8 +92,14 @@ mod tests {
     fn points_without_a_value_are_left_out() {
         let time = Timeline::from(Calendar::utc().buckets(Unit::Day, 0, 3).unwrap());
         let p = [None, Some(4.0), None, Some(2.0)];
-        assert_eq!(Smoothing::Rolling(2).apply(&p, &time), [None, Some(4.0), Some(4.0), Some(2.0)]);
-        assert_eq!(Smoothing::Cumulative.apply(&p, &time), [None, Some(4.0), Some(4.0), Some(6.0)]);
+        assert_eq!(
+            Smoothing::Rolling(2).apply(&p, &time),
+            [None, Some(4.0), Some(4.0), Some(2.0)]
+        );
+        assert_eq!(
+            Smoothing::Cumulative.apply(&p, &time),
+            [None, Some(4.0), Some(4.0), Some(6.0)]
+        );
         assert_eq!(Smoothing::None.apply(&p, &time), p);
     }
 

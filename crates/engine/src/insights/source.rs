@@ -221,7 +221,13 @@ impl ValueNumbers {
 
     /// The numbers of the values of a row: several for a list, none when it is not set.
     #[inline]
-    pub fn of(&mut self, column: Option<&Column>, row: usize, all: &mut Segments, budget: &mut Budget) -> Result<&[u32]> {
+    pub fn of(
+        &mut self,
+        column: Option<&Column>,
+        row: usize,
+        all: &mut Segments,
+        budget: &mut Budget,
+    ) -> Result<&[u32]> {
         let (from, n) = match column {
             None => return Ok(&[]),
             Some(Column::Dict { values, codes }) => {

@@ -1,6 +1,6 @@
 use super::*;
-use crate::chunk::{Membership, ProfileColumn};
 use crate::chunk::Kind;
+use crate::chunk::{Membership, ProfileColumn};
 use crate::gather::testing::*;
 use crate::tick::NoTick;
 use crate::time::{Buckets, Calendar, Unit};

@@ -38,7 +38,14 @@ impl From<Buckets> for Timeline {
 impl Timeline {
     /// The intervals of `from_day ..= to_day` with `before` more intervals in front, and `trailing` days to the end of
     /// each one.
-    pub fn new(calendar: &Calendar, unit: Unit, from_day: i32, to_day: i32, before: usize, trailing: u32) -> Result<Self> {
+    pub fn new(
+        calendar: &Calendar,
+        unit: Unit,
+        from_day: i32,
+        to_day: i32,
+        before: usize,
+        trailing: u32,
+    ) -> Result<Self> {
         let mut line = Timeline::from(calendar.buckets(unit, from_day, to_day)?);
         if before > 0 {
             line.extend(calendar, unit, from_day, before)?;

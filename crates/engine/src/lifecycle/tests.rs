@@ -14,14 +14,25 @@ fn gather(plan: &Plan, events: &[Ev], only: &Option<BTreeSet<u32>>) -> Partial {
 }
 
 fn counts(rows: &[Row]) -> Vec<[u64; 4]> {
-    rows.chunks(4).map(|r| [r[0].count, r[1].count, r[2].count, r[3].count]).collect()
+    rows.chunks(4)
+        .map(|r| [r[0].count, r[1].count, r[2].count, r[3].count])
+        .collect()
 }
 
 #[test]
 fn a_company_comes_stays_leaves_and_comes_back() {
     let day = |d: i64, company: u32| Ev::new(utc("2024-01-01T12:00:00") + d * DAY_MS, 1, 7, &[company]);
     // Company 1 on days 0, 1, 3; company 2 on days 0 and 2; company 3 long ago, the day before, and on day 0.
-    let events = [day(0, 1), day(1, 1), day(3, 1), day(0, 2), day(2, 2), day(-40, 3), day(-1, 3), day(0, 3)];
+    let events = [
+        day(0, 1),
+        day(1, 1),
+        day(3, 1),
+        day(0, 2),
+        day(2, 2),
+        day(-40, 3),
+        day(-1, 3),
+        day(0, 3),
+    ];
     let range = (super::tests::day("2024-01-01"), super::tests::day("2024-01-04"));
     let plan = Plan::new(COMPANY, &Calendar::utc(), Unit::Day, range, None, 1 << 20).unwrap();
     let rows = finish(&plan, gather(&plan, &events, &None), &mut NoTick).unwrap();
@@ -41,7 +52,10 @@ fn the_first_week_is_taken_whole() {
     let range = (day("2024-01-04"), day("2024-01-04"));
     let plan = Plan::new(USER, &Calendar::utc(), Unit::Week, range, None, 1 << 20).unwrap();
     let rows = finish(&plan, gather(&plan, &events, &None), &mut NoTick).unwrap();
-    assert_eq!((counts(&rows), rows[0].bucket), (vec![[1, 0, 0, 0]], utc("2024-01-01T00:00:00")));
+    assert_eq!(
+        (counts(&rows), rows[0].bucket),
+        (vec![[1, 0, 0, 0]], utc("2024-01-01T00:00:00"))
+    );
     for unit in [Unit::Hour, Unit::Minute, Unit::Range] {
         assert!(Plan::new(USER, &Calendar::utc(), unit, range, None, 1).is_err());
     }
