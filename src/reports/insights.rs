@@ -1,7 +1,10 @@
-//! insights: events, unique users and unique groups over time, side by side, broken down.
+//! insights: events, unique users and unique groups, and aggregates of properties over time, side by side, broken down.
+
+mod dimensions;
+mod metrics;
 
 use super::arguments::{self, required};
-use super::context::{Context, GROUP_ID};
+use super::context::Context;
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::timestamp;
@@ -11,211 +14,25 @@ use crate::pg::spi::{self, Sql};
 use crate::registry::{self, Project};
 use crate::settings;
 use crate::store::scan::{self, Need};
+use dimensions::{DimensionSpec, dimensions};
 use engine::breakdown::Dimension;
 use engine::chunk::{Hits, Kind, USER};
 use engine::expr::{Expr, References, Selector, SelectorSpec};
-use engine::insights::{Kernel, Measure, Metric, Plan, UsersWhoDid, finish};
-use engine::time::{Buckets, Unit};
-use pgrx::datum::{Date, TimestampWithTimeZone};
+use engine::insights::{Formula, Kernel, Metric, Plan, Smoothing, Timeline, UsersWhoDid, finish};
+use engine::time::Unit;
+use metrics::metrics;
+use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-const METRIC_KEYS: [&str; 6] = ["measure", "by", "label", "property", "percentile", "per"];
-const MAX_METRICS: usize = 40;
-const MAX_DIMENSIONS: usize = 4;
-
-/// A metric as it was written.
-struct MetricSpec {
-    selector: SelectorSpec,
-    measure: Measure,
-    by: Kind,
-    label: String,
-}
-
-fn text<'j>(metric: &'j Json, key: &str) -> Result<Option<&'j str>> {
-    match metric.get(key) {
-        None | Some(Json::Null) => Ok(None),
-        Some(Json::String(s)) => Ok(Some(s)),
-        Some(_) => Err(Failure::param(
-            format!("metrics: \"{key}\" must be a string"),
-            "For example {\"event\":\"Sign Up\",\"measure\":\"unique\",\"by\":\"company_id\"}.",
-        )),
-    }
-}
-
-/// A, B, … Z, AA, AB …
-fn default_label(mut i: usize) -> String {
-    let mut label = Vec::new();
-    loop {
-        label.push(b'A' + (i % 26) as u8);
-        if i < 26 {
-            break;
-        }
-        i = i / 26 - 1;
-    }
-    label.iter().rev().map(|b| char::from(*b)).collect()
-}
-
-fn metric(json: &Json, i: usize, project: &Project) -> Result<MetricSpec> {
-    let selector = arguments::selector(json, "metrics", &METRIC_KEYS)?;
-    let measure = match text(json, "measure")? {
-        None | Some("total") => Measure::Total,
-        Some("unique") => Measure::Unique,
-        Some(
-            m @ ("dau" | "wau" | "mau" | "cumulative_unique" | "sessions" | "sum" | "average" | "median" | "percentile"
-            | "p25" | "p75" | "p90" | "p95" | "p99" | "min" | "max" | "distinct" | "distribution"),
-        ) => return Err(Failure::not_available(format!("the measure \"{m}\""))),
-        Some(m) => {
-            return Err(Failure::param(
-                format!("metrics: unknown measure \"{m}\""),
-                "Use total or unique.",
-            ));
-        }
-    };
-    for key in ["property", "percentile", "per"] {
-        if json.get(key).is_some_and(|v| !v.is_null()) {
-            return Err(Failure::not_available(format!("\"{key}\" of a metric")));
-        }
-    }
-    Ok(MetricSpec {
-        selector,
-        measure,
-        by: project.kind(text(json, "by")?.unwrap_or("user"))?,
-        label: text(json, "label")?.map_or_else(|| default_label(i), str::to_string),
-    })
-}
-
-fn metrics(json: &Json, project: &Project) -> Result<Vec<MetricSpec>> {
-    let list = match json {
-        Json::Array(list) => list.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    if list.is_empty() || list.len() > MAX_METRICS {
-        return Err(Failure::param(
-            format!("metrics must have 1 to {MAX_METRICS} entries"),
-            "For example '[\"Sign Up\", {\"event\":\"Sign Up\",\"measure\":\"unique\",\"by\":\"company_id\"}]'.",
-        ));
-    }
-    let metrics = list
-        .iter()
-        .enumerate()
-        .map(|(i, m)| metric(m, i, project))
-        .collect::<Result<Vec<_>>>()?;
-    let labels: BTreeSet<&str> = metrics.iter().map(|m| m.label.as_str()).collect();
-    if labels.len() < metrics.len() {
-        return Err(Failure::param(
-            "metrics: two metrics have the same label",
-            "Give each its own \"label\".",
-        ));
-    }
-    Ok(metrics)
-}
-
-/// One dimension as it was written.
-enum DimensionSpec {
-    Event(String),
-    User(String),
-    Group {
-        kind: Kind,
-        property: String,
-        via_profile: bool,
-    },
-    UsersWhoDid {
-        selector: SelectorSpec,
-        at_least: u32,
-    },
-}
-
-fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {
-    const HINT: &str = "Use \"country\" (event property), \"user.plan\", \"group.company_id\", \"group.company_id.plan\", or {\"users_who_did\":\"Login\",\"at_least\":1}.";
-    match json {
-        Json::String(s) => {
-            if let Some(p) = s.strip_prefix("user.") {
-                return Ok(DimensionSpec::User(p.to_string()));
-            }
-            if let Some(rest) = s.strip_prefix("group.") {
-                // Keys may contain dots: the registered ones decide where the key ends.
-                let key = project
-                    .keys
-                    .iter()
-                    .filter(|k| {
-                        rest == k.property || rest.strip_prefix(&*k.property).is_some_and(|r| r.starts_with('.'))
-                    })
-                    .max_by_key(|k| k.property.len());
-                let Some(key) = key else {
-                    return project
-                        .kind(rest.split('.').next().unwrap_or(rest))
-                        .and(Err(Failure::param("breakdown", HINT)));
-                };
-                let property = rest.get(key.property.len() + 1..).unwrap_or(GROUP_ID);
-                let (property, via_profile) = match property.strip_suffix("@profile") {
-                    Some(p) => (p, true),
-                    None => (property, false),
-                };
-                return Ok(DimensionSpec::Group {
-                    kind: key.kind,
-                    property: property.to_string(),
-                    via_profile,
-                });
-            }
-            if s.starts_with("cohort.") {
-                return Err(Failure::not_available("a breakdown by cohort"));
-            }
-            Ok(DimensionSpec::Event(s.clone()))
-        }
-        Json::Object(o) => {
-            if let Some(selector) = o.get("users_who_did") {
-                if let Some(key) = o.keys().find(|k| *k != "users_who_did" && *k != "at_least") {
-                    return Err(Failure::param(format!("breakdown: unknown key \"{key}\""), HINT));
-                }
-                let at_least = match o.get("at_least") {
-                    None => 1,
-                    Some(n) => n
-                        .as_u64()
-                        .and_then(|n| u32::try_from(n).ok())
-                        .filter(|n| *n > 0)
-                        .ok_or_else(|| {
-                            Failure::param("breakdown: \"at_least\" must be a whole number of 1 or more", HINT)
-                        })?,
-                };
-                let selector = arguments::selector(selector, "breakdown: users_who_did", &[])?;
-                return Ok(DimensionSpec::UsersWhoDid { selector, at_least });
-            }
-            if o.contains_key("bucket") || o.contains_key("unit") {
-                return Err(Failure::not_available("a breakdown into buckets"));
-            }
-            match (o.get("property"), o.len()) {
-                (Some(p @ Json::String(_)), 1) => dimension(p, project),
-                _ => Err(Failure::param("breakdown: not a dimension", HINT)),
-            }
-        }
-        _ => Err(Failure::param("breakdown: not a dimension", HINT)),
-    }
-}
-
-fn dimensions(json: Option<&Json>, project: &Project) -> Result<Vec<DimensionSpec>> {
-    let list = match json {
-        None | Some(Json::Null) => return Ok(Vec::new()),
-        Some(Json::Array(list)) => list.as_slice(),
-        Some(one) => std::slice::from_ref(one),
-    };
-    if list.len() > MAX_DIMENSIONS {
-        return Err(Failure::param(
-            format!("more than {MAX_DIMENSIONS} breakdowns"),
-            "Leave some out.",
-        ));
-    }
-    list.iter().map(|d| dimension(d, project)).collect()
-}
 
 struct Report<'a> {
     sql: &'a Sql,
     project: &'a Project,
     context: Context<'a>,
     filter: Option<Expr>,
-    buckets: Buckets,
+    time: Timeline,
     remap: Option<Vec<u32>>,
 }
 
@@ -240,15 +57,21 @@ impl Report<'_> {
                 let mut kernel = UsersWhoDid::new(
                     by,
                     *at_least,
-                    &self.buckets,
+                    &self.time.buckets,
                     self.remap.as_deref(),
                     settings::query_memory(),
                 )?;
                 let need = need([&bound].into_iter(), [by], &[]);
-                scan::scan(self.sql, self.project, &need, self.buckets.range, &mut |chunk, keep| {
-                    let hits = bound.hits(chunk, keep, by, &mut Interrupts)?;
-                    Ok(kernel.push(chunk, &hits, &mut Interrupts)?)
-                })?;
+                scan::scan(
+                    self.sql,
+                    self.project,
+                    &need,
+                    self.time.buckets.range,
+                    &mut |chunk, keep| {
+                        let hits = bound.hits(chunk, keep, by, &mut Interrupts)?;
+                        Ok(kernel.push(chunk, &hits, &mut Interrupts)?)
+                    },
+                )?;
                 Dimension::UsersWhoDid(Arc::new(kernel.finish()?))
             }
         })
@@ -292,25 +115,28 @@ pub fn need<'s>(
 
 type Row = (String, Vec<String>, TimestampWithTimeZone, Option<f64>);
 
-#[allow(clippy::too_many_arguments)]
-fn run(
-    sql: &Sql,
-    metrics_json: &Json,
+/// The arguments after the metrics.
+struct Arguments<'a> {
     from: Option<Date>,
     to: Option<Date>,
-    unit: &str,
-    breakdown: Option<&Json>,
-    filter: Option<&str>,
+    unit: &'a str,
+    breakdown: Option<Json>,
+    filter: Option<&'a str>,
+    smoothing: Smoothing,
+    formulas: Vec<String>,
     top: i32,
-    project: Option<&str>,
-) -> Result<Vec<Row>> {
-    let project = registry::open(sql, project)?;
-    let (from_day, to_day) = arguments::range(from, to)?;
-    let buckets = project.calendar.buckets(Unit::parse(unit)?, from_day, to_day)?;
+    project: Option<&'a str>,
+}
+
+fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
+    let project = registry::open(sql, a.project)?;
+    let (from_day, to_day) = arguments::range(a.from, a.to)?;
+    let unit = Unit::parse(a.unit)?;
     let metrics = metrics(metrics_json, &project)?;
-    let dimension_specs = dimensions(breakdown, &project)?;
-    let filter = arguments::filter(filter)?;
-    let top = usize::try_from(top).ok().filter(|t| *t > 0).ok_or_else(|| {
+    let formulas = formulas(&a.formulas, &metrics)?;
+    let dimension_specs = dimensions(a.breakdown.as_ref(), &project)?;
+    let filter = arguments::filter(a.filter)?;
+    let top = usize::try_from(a.top).ok().filter(|t| *t > 0).ok_or_else(|| {
         Failure::param(
             "top must be 1 or more",
             "It is the number of segments to show; the rest becomes $other.",
@@ -324,15 +150,32 @@ fn run(
         }
     }
     let references = filter.as_ref().map_or_else(References::default, Expr::references);
-    let context = Context::new(sql, &project, &specs, references)?;
+    let mut context = Context::new(sql, &project, &specs, references)?;
     arguments::notice_unknown(&context, &specs)?;
+    let bound = metrics
+        .iter()
+        .map(|m| {
+            Ok(Metric {
+                measure: m.measure.bind(&mut context)?,
+                by: m.by,
+                label: m.label.clone(),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let trailing = bound
+        .iter()
+        .filter_map(|m| m.measure.trailing_days())
+        .max()
+        .unwrap_or(0);
+    let before = a.smoothing.before();
+    let time = Timeline::new(&project.calendar, unit, from_day, to_day, before, trailing)?;
     let remap = context.remap()?;
     let mut report = Report {
         sql,
         project: &project,
         context,
         filter,
-        buckets,
+        time,
         remap,
     };
 
@@ -345,18 +188,17 @@ fn run(
         .iter()
         .map(|m| Ok(m.selector.bind(&report.context, m.by, report.filter.as_ref())?))
         .collect::<Result<Vec<_>>>()?;
-    let need = need(selectors.iter(), metrics.iter().map(|m| m.by), &breakdown);
+    let mut need = need(selectors.iter(), metrics.iter().map(|m| m.by), &breakdown);
+    need.properties
+        .extend(bound.iter().filter_map(|m| m.measure.property()));
+    need.properties.sort_unstable();
+    need.properties.dedup();
     let plan = Plan {
-        metrics: metrics
-            .iter()
-            .map(|m| Metric {
-                measure: m.measure,
-                by: m.by,
-                label: m.label.clone(),
-            })
-            .collect(),
-        buckets: report.buckets.clone(),
+        metrics: bound,
+        time: report.time.clone(),
         breakdown,
+        formulas,
+        smoothing: a.smoothing,
         top,
         remap: report.remap.as_deref(),
         memory_limit: settings::query_memory(),
@@ -366,7 +208,7 @@ fn run(
         sql,
         &project,
         &need,
-        plan.buckets.range,
+        plan.time.reads(),
         &workers,
         || Kernel::new(&plan),
         |kernel, chunk, keep, tick| {
@@ -385,6 +227,57 @@ fn run(
         .collect()
 }
 
+/// Formulas over the metrics' labels. Their names must differ from these, and from each other.
+fn formulas(texts: &[String], metrics: &[metrics::MetricSpec]) -> Result<Vec<Formula>> {
+    const MAX_CURVES: usize = 40;
+    let labels: Vec<&str> = metrics.iter().map(|m| m.label.as_str()).collect();
+    if labels.len() + texts.len() > MAX_CURVES {
+        return Err(Failure::param(
+            format!("more than {MAX_CURVES} metrics and formulas"),
+            "Ask for them in two reports.",
+        ));
+    }
+    let mut names: BTreeSet<String> = labels.iter().map(|l| l.to_string()).collect();
+    let mut formulas = Vec::new();
+    for text in texts {
+        let place = || format!("formula \"{text}\"");
+        let f = Formula::parse(text, &labels).map_err(|e| Failure::from(e).within(place()))?;
+        let list = f
+            .metrics()
+            .into_iter()
+            .filter_map(|m| metrics.get(m))
+            .find(|m| m.measure.is_distribution());
+        if let Some(m) = list {
+            return Err(Failure::param(
+                format!("{}: \"{}\" is a distribution, which is no number", place(), m.label),
+                "Use another measure of it, such as average or median.",
+            ));
+        }
+        if !names.insert(f.label.clone()) {
+            return Err(Failure::param(
+                format!("{}: the name \"{}\" is taken", place(), f.label),
+                "Give it a name of its own: \"name = A / B\".",
+            ));
+        }
+        formulas.push(f);
+    }
+    Ok(formulas)
+}
+
+/// Rolling averages and running sums exclude each other.
+fn smoothing(rolling: Option<i32>, cumulative: Option<bool>) -> Result<Smoothing> {
+    let cumulative = required(cumulative, "cumulative", "It is true or false.")?;
+    match (rolling, cumulative) {
+        (Some(_), true) => Err(Failure::param(
+            "rolling and cumulative exclude each other",
+            "Use one of them.",
+        )),
+        (Some(n), false) => Ok(Smoothing::rolling(i64::from(n))?),
+        (None, true) => Ok(Smoothing::Cumulative),
+        (None, false) => Ok(Smoothing::None),
+    }
+}
+
 #[pg_extern(schema = "analytics_groups", name = "insights", stable, parallel_restricted)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
@@ -395,6 +288,10 @@ fn insights(
     unit: default!(Option<&str>, "'day'"),
     breakdown: default!(Option<Jsonb>, "NULL"),
     filter: default!(Option<&str>, "NULL"),
+    rolling: default!(Option<i32>, "NULL"),
+    cumulative: default!(Option<bool>, "false"),
+    compare: default!(Option<Interval>, "NULL"),
+    formulas: default!(Option<Vec<Option<String>>>, "NULL"),
     top: default!(Option<i32>, "200"),
     project: default!(Option<&str>, "NULL"),
 ) -> Result<
@@ -411,25 +308,28 @@ fn insights(
 > {
     let metrics = required(metrics, "metrics", "For example '[\"Sign Up\"]'.")?;
     let metrics = metrics.parse("metrics")?;
-    let unit = required(unit, "unit", "For example 'day', 'week' or 'range'.")?;
-    let top = required(
-        top,
-        "top",
-        "It is the number of segments to show; the rest becomes $other.",
-    )?;
-    let breakdown = breakdown.map(|b| b.parse("breakdown")).transpose()?;
-    let rows = spi::connect(|sql| {
-        run(
-            sql,
-            &metrics,
-            from_date,
-            to_date,
-            unit,
-            breakdown.as_ref(),
-            filter,
+    if compare.is_some() {
+        return Err(Failure::not_available("compare").into());
+    }
+    let formulas = formulas
+        .unwrap_or_default()
+        .into_iter()
+        .map(|f| required(f, "a formula", "For example formulas => '{\"stickiness = A / B\"}'."));
+    let arguments = Arguments {
+        from: from_date,
+        to: to_date,
+        unit: required(unit, "unit", "For example 'day', 'week' or 'range'.")?,
+        breakdown: breakdown.map(|b| b.parse("breakdown")).transpose()?,
+        filter,
+        smoothing: smoothing(rolling, cumulative)?,
+        formulas: formulas.collect::<Result<_>>()?,
+        top: required(
             top,
-            project,
-        )
-    })?;
+            "top",
+            "It is the number of segments to show; the rest becomes $other.",
+        )?,
+        project,
+    };
+    let rows = spi::connect(|sql| run(sql, &metrics, &arguments))?;
     Ok(TableIterator::new(rows))
 }

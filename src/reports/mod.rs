@@ -5,7 +5,9 @@
 mod arguments;
 pub mod attributed;
 mod context;
+mod frequency;
 mod funnel;
 mod insights;
+mod lifecycle;
 mod query_profiles;
 mod retention;

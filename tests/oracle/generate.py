@@ -291,6 +291,41 @@ class Generator:
         drawn = r.sample(choices, r.choice([0, 0, 1, 1, 1, 2]))
         return drawn if drawn.count(drawn[0] if drawn else None) < 2 else drawn[:1]
 
+    def measure(self):
+        """A measure and what goes with it."""
+        r = self.random
+        kind = r.random()
+        name = r.choice(["n", "n", "mixed", "tags"])
+        if kind < 0.4:
+            return {"measure": r.choice(["total", "unique"])}
+        if kind < 0.55:
+            return {"measure": r.choice(["dau", "wau", "mau", "cumulative_unique"])}
+        numeric = ["sum", "average", "median", "p25", "p90", "min", "max", "percentile"]
+        inner = r.choice(["total", "total", "sum", "average", "min", "max", "distinct"])
+        if kind < 0.75:
+            measure = {"measure": r.choice([*numeric, "distinct", "distinct"]), "property": name}
+        else:
+            per = "total" if inner == "total" else {"measure": inner, "property": name}
+            measure = {"measure": r.choice([*numeric, "distribution", "distribution"]), "per": per}
+        if measure["measure"] == "percentile":
+            measure["percentile"] = r.choice([0, 10, 33.3, 50, 99.9, 100])
+        return measure
+
+    def formula(self, labels, depth=2):
+        r = self.random
+        if depth == 0 or self.chance(0.2):
+            return r.choice([*labels, *labels, 2, 0.5])
+        return (r.choice("+-*/"), self.formula(labels, depth - 1), self.formula(labels, depth - 1))
+
+    def lifecycle(self):
+        by, unit = self.by(), self.random.choice(["day", "week", "month"])
+        return {"report": "lifecycle", "event": self.selector(by), **self.dates(), "by": by, "unit": unit}
+
+    def frequency(self):
+        by, unit = self.by(), self.random.choice(["day", "week", "month"])
+        question = {"report": "frequency", "event": self.selector(by), **self.dates(), "by": by, "unit": unit}
+        return question | {"cumulative": self.chance(0.5)}
+
     def insights(self):
         r = self.random
         unit = r.choice(
@@ -305,7 +340,7 @@ class Generator:
         shared = self.by() if self.chance(0.5) else None
         for i in range(r.choice([1, 1, 2, 3])):
             by = shared or self.by()
-            metric = {"event": r.choice([*EVENTS, "$any"]), "measure": r.choice(["total", "unique"]), "by": by}
+            metric = {"event": r.choice([*EVENTS, "$any"]), **self.measure(), "by": by}
             if self.chance(0.4):
                 metric["filter"] = self.filter(by)
             if self.chance(0.2):
@@ -317,9 +352,22 @@ class Generator:
         who_did = any(isinstance(b, dict) and "users_who_did" in b for b in question["breakdown"])
         if len(bys) == 1 and not who_did and self.chance(0.3):
             question["filter"] = self.filter(metrics[0]["by"])
+        if who_did:  # is about one interval, a trailing window has several
+            for metric in metrics:
+                if metric["measure"] in ("dau", "wau", "mau"):
+                    metric["measure"] = "unique"
         if question["breakdown"] and self.chance(0.3):
+            for key in ("property", "percentile", "per"):
+                metrics[0].pop(key, None)
             metrics[0]["measure"] = "total"  # whose rank nobody can argue about
             question["top"] = r.choice([1, 2, 3])
+        if unit != "range" and unit != "minute" and self.chance(0.2):
+            question["rolling"] = r.choice([1, 2, 3, 7])
+        elif self.chance(0.1):
+            question["cumulative"] = True
+        labels = [m.get("label") or "ABCDEFGHIJ"[i] for i, m in enumerate(metrics) if m["measure"] != "distribution"]
+        if labels and self.chance(0.25):
+            question["formulas"] = [("made up", self.formula(labels))]
         return question
 
     def funnel(self):
@@ -351,4 +399,5 @@ class Generator:
         }
 
     def question(self):
-        return self.random.choice([self.insights, self.insights, self.funnel, self.retention])()
+        often = [self.insights] * 4
+        return self.random.choice([*often, self.funnel, self.retention, self.lifecycle, self.frequency])()

@@ -5,13 +5,15 @@ law of meaning alone. Raw events are dicts as they are sent, in the order of ing
 registered is an index into that order. Times are milliseconds.
 """
 
+import math
 from collections import defaultdict
+from datetime import timedelta
 from itertools import product
 from statistics import mean, median
 from typing import NamedTuple
 
 import expression
-from zone import DAY, Calendar
+from zone import DAY, HOUR, MINUTE, Calendar
 
 NOT_SET = "(not set)"
 UNIT_MS = {"day": DAY, "week": 7 * DAY, "month": 30 * DAY}
@@ -220,68 +222,324 @@ def segments_of(item, world, event, by, subject, active):
 # Insights
 
 
-def users_who_did(world, item, by, unit, from_date, to_date):
+class Interval(NamedTuple):
+    """An interval of a report: what it is labelled with, and the instants that count."""
+
+    label: int
+    start: int
+    end: int
+
+
+def intervals_of(calendar, unit, from_date, to_date, before=0):
+    """The intervals of a range, with as many whole ones in front as a rolling average looks at."""
+    start, end = calendar.span(from_date, to_date)
+    labels = calendar.buckets(unit, from_date, to_date)
+    ends = labels[1:] + [end]
+    shown = [Interval(label, max(label, start), min(e, end)) for label, e in zip(labels, ends)]
+    earlier = []
+    day = calendar.unit_start(unit, from_date)
+    for i in range(before):
+        if unit in ("minute", "hour"):
+            step = MINUTE if unit == "minute" else HOUR
+            earlier.append(Interval(None, start - (i + 1) * step, start - i * step))
+        else:
+            previous = calendar.unit_start(unit, day - timedelta(days=1))
+            earlier.append(Interval(None, calendar.day_start(previous), calendar.day_start(day)))
+            day = previous
+    return earlier[::-1] + shown
+
+
+def users_who_did(world, item, by, intervals):
     """(group, interval) -> number of distinct users with enough matching events in it."""
-    start, end = world.calendar.span(from_date, to_date)
     times = defaultdict(lambda: defaultdict(int))
     for event, group in sightings(world, by):
-        if start <= event.time < end and event.user is not None:
-            if matches(item["users_who_did"], world, event, by, group):
-                times[group, world.calendar.bucket(unit, from_date, event.time)][event.user] += 1
+        here = [i for i in intervals if i.start <= event.time < i.end]
+        if here and event.user is not None and matches(item["users_who_did"], world, event, by, group):
+            times[group, here[0]][event.user] += 1
     return {cell: sum(n >= item.get("at_least", 1) for n in users.values()) for cell, users in times.items()}
 
 
-def insights(world, metrics, from_date, to_date, unit="day", breakdown=(), filter=None, top=200):
-    """{(label, segment, interval): value} for every interval, every segment that exists, and every metric."""
-    start, end = world.calendar.span(from_date, to_date)
-    cells = defaultdict(lambda: defaultdict(set))  # (label, segment) -> interval -> what is counted
+DAYS = {"dau": 1, "wau": 7, "mau": 30}
+PERCENTILES = {"median": 50, "p25": 25, "p75": 75, "p90": 90, "p95": 95, "p99": 99}
+
+
+class Fact(NamedTuple):
+    """An event as one metric counts it, once for each subject and segment."""
+
+    event: Event
+    subject: str | None
+    segment: tuple
+    value: object
+
+
+def number_of(value):
+    """The number a value is, if it is one."""
+    return None if isinstance(value, bool) or not isinstance(value, (int, float)) else value
+
+
+def different_values(value):
+    """What counts as different values: what reads the same is one, a list has those of its elements."""
+    items = value if isinstance(value, list) else [value]
+    return {text_of(item) for item in items if item is not None}
+
+
+def aggregate(measure, numbers, percentile=None):
+    """One number from many; None where nothing is there to speak of."""
+    if measure == "sum":
+        return math.fsum(numbers)
+    if not numbers:
+        return None
+    if measure == "average":
+        return math.fsum(numbers) / len(numbers)
+    if measure in ("min", "max"):
+        return {"min": min, "max": max}[measure](numbers)
+    place = (percentile if measure == "percentile" else PERCENTILES[measure]) / 100 * (len(numbers) - 1)
+    low, high = (sorted(numbers)[f(place)] for f in (math.floor, math.ceil))
+    return low + (place - math.floor(place)) * (high - low)
+
+
+def of_values(measure, values, percentile=None):
+    """An aggregate of a property's values: of the numbers among them, or of the different ones."""
+    if measure == "distinct":
+        return len(set().union(*map(different_values, values)))
+    return aggregate(measure, [number_of(v) for v in values if number_of(v) is not None], percentile)
+
+
+def of_subjects(metric, facts):
+    """What each subject has: the number of its events, or an aggregate of a property."""
+    inner = metric.get("per", "total")
+    own = defaultdict(dict)
+    for fact in facts:
+        own[fact.subject][id(fact.event)] = fact.value
+    if inner == "total" or inner["measure"] == "total":
+        return [len(events) for events in own.values()]
+    values = [of_values(inner["measure"], list(events.values())) for events in own.values()]
+    return [v for v in values if v is not None]
+
+
+def per_subject(metric):
+    return "per" in metric or metric.get("measure") == "distribution"
+
+
+def measured(metric, facts):
+    """The value of a metric from its facts, all of those that count; for a distribution the list of values."""
+    measure = metric.get("measure", "average" if "per" in metric else "total")
+    if measure == "distribution":
+        return of_subjects(metric, facts)
+    if per_subject(metric):
+        return aggregate(measure, of_subjects(metric, facts), metric.get("percentile"))
+    events = {id(fact.event): fact.value for fact in facts}
+    if measure == "total":
+        return len(events)
+    if measure == "unique" or measure in DAYS or measure == "cumulative_unique":
+        return len({fact.subject for fact in facts})
+    return of_values(measure, list(events.values()), metric.get("percentile"))
+
+
+def contributes(metric, event, subject):
+    """Whether an event that the selector picks counts at all, and so opens a segment."""
+    if per_subject(metric):
+        inner = metric.get("per", "total")
+        if subject is None:
+            return False
+        if inner == "total" or inner["measure"] in ("total", "sum", "distinct"):
+            return True
+        return number_of(event.properties.get(inner["property"])) is not None
+    measure = metric.get("measure", "total")
+    if measure == "total":
+        return True
+    if measure == "distinct":
+        return bool(different_values(event.properties.get(metric["property"])))
+    if "property" in metric:
+        return number_of(event.properties.get(metric["property"])) is not None
+    return subject is not None
+
+
+def rank_of(metric, facts):
+    """What a segment ranks by: its size, or where the value is none, the events or subjects behind it."""
+    measure = metric.get("measure", "average" if "per" in metric else "total")
+    if measure in ("average", "percentile", "distribution", *PERCENTILES):
+        return len(of_subjects(metric, facts)) if per_subject(metric) else len({id(f.event) for f in facts})
+    value = measured(metric, facts)
+    if value is None:
+        return -math.inf
+    return -value if measure == "min" else value
+
+
+def computed(tree, value):
+    """A formula, as a number, a label or (operator, left, right), over `value(label)`."""
+    if isinstance(tree, (int, float)):
+        return tree
+    if isinstance(tree, str):
+        return value(tree)
+    a, b = computed(tree[1], value), computed(tree[2], value)
+    if a is None or b is None or tree[0] == "/" and b == 0:
+        return None
+    return {"+": a + b, "-": a - b, "*": a * b, "/": a / b if b else None}[tree[0]]
+
+
+def insights(
+    world,
+    metrics,
+    from_date,
+    to_date,
+    unit="day",
+    breakdown=(),
+    filter=None,
+    top=200,
+    rolling=None,
+    cumulative=False,
+    formulas=(),
+):
+    """{(label, segment, interval): value} for every interval, every segment that exists, every metric and formula.
+
+    `formulas` are (name, tree); of a distribution the value is the last element of the segment.
+    """
+    calendar = world.calendar
+    before = (rolling or 1) - 1
+    intervals = intervals_of(calendar, unit, from_date, to_date, before)
+    shown = intervals[before:]
     labels = [m.get("label") or "ABCDEFGHIJ"[i] for i, m in enumerate(metrics)]
+
+    def span(metric, interval):
+        """The instants a metric looks at for an interval."""
+        measure = metric.get("measure")
+        if measure in DAYS:
+            last = calendar.local_date(interval.end - 1)
+            return calendar.span(last - timedelta(days=DAYS[measure] - 1), last)
+        if measure == "cumulative_unique":
+            return shown[0].start, interval.end
+        return interval.start, interval.end
+
+    def inside(metric, fact, of):
+        return any(start <= fact.event.time < end for start, end in (span(metric, i) for i in of))
+
+    facts = {}
     for label, metric in zip(labels, metrics):
         by = metric.get("by", "user")
+        inner = metric.get("per", "total")
+        name = metric.get("property") or (None if inner == "total" else inner.get("property"))
         active = [
-            users_who_did(world, item, by, unit, from_date, to_date)
-            if isinstance(item, dict) and "users_who_did" in item
-            else {}
+            users_who_did(world, item, by, intervals) if isinstance(item, dict) and "users_who_did" in item else {}
             for item in breakdown
         ]
+        facts[label] = []
         for event, subject in sightings(world, by):
-            if not start <= event.time < end or not matches(metric["event"], world, event, by, subject):
+            if not matches(metric["event"], world, event, by, subject):
                 continue
             if not passes(metric.get("filter"), world, event, by, subject):
                 continue
-            if not passes(filter, world, event, by, subject):
+            if not passes(filter, world, event, by, subject) or not contributes(metric, event, subject):
                 continue
-            if metric["measure"] == "total":
-                counted = id(event)
-            elif subject is not None:
-                counted = subject
-            else:
-                continue
-            interval = world.calendar.bucket(unit, from_date, event.time)
+            here = ([i for i in intervals if i.start <= event.time < i.end] or [None])[0]
             names = [
-                segments_of(item, world, event, by, subject, counts.get((subject, interval), 0))
+                segments_of(item, world, event, by, subject, counts.get((subject, here), 0))
                 for item, counts in zip(breakdown, active)
             ]
             for segment in product(*names):
-                cells[label, segment][interval].add(counted)
+                fact = Fact(event, subject, segment, event.properties.get(name) if name else None)
+                if inside(metric, fact, intervals):
+                    facts[label].append(fact)
 
-    ranks = {s: len(set().union(*by_time.values())) for (label, s), by_time in cells.items() if label == labels[0]}
-    segments = sorted({s for _, s in cells}, key=lambda s: (-ranks.get(s, 0), s))
+    first = [f for f in facts[labels[0]] if inside(metrics[0], f, shown)]
+    segments = {f.segment for of in facts.values() for f in of}
+    ranks = {s: rank_of(metrics[0], [f for f in first if f.segment == s]) for s in segments}
+    segments = sorted(segments, key=lambda s: (-ranks[s], s))
     if not breakdown:
         segments = [()]
+    lines = {s: {s} for s in segments[:top]}
     if len(segments) > top:
-        other = ("$other",) * len(breakdown)
-        for label in labels:
-            for s in segments[top:]:
-                for interval, counted in cells.pop((label, s), {}).items():
-                    cells[label, other][interval] |= counted
-        segments = segments[:top] + [other]
+        lines[("$other",) * len(breakdown)] = set(segments[top:])
+
+    raw = {}  # (label, segment) -> a value per interval
+    for label, metric in zip(labels, metrics):
+        for name, members in lines.items():
+            own = [f for f in facts[label] if f.segment in members]
+            values = []
+            for interval in intervals:
+                start, end = span(metric, interval)
+                values.append(measured(metric, [f for f in own if start <= f.event.time < end]))
+            if metric.get("measure") == "distribution":
+                for v in sorted(set().union(*values)):
+                    raw[label, (*name, text_of(v))] = [of.count(v) for of in values]
+            else:
+                raw[label, name] = values
+    for formula, tree in formulas:
+        for name in lines:
+            raw[formula, name] = [
+                computed(tree, lambda label: raw[label, name][i])  # noqa: B023
+                for i in range(len(intervals))
+            ]
+
+    def smooth(values, i):
+        if rolling is None and not cumulative:
+            return values[i]
+        window = values[before : i + 1] if cumulative else values[i - before : i + 1]
+        window = [v for v in window if v is not None]
+        if not window:
+            return None
+        return sum(window) if cumulative else sum(window) / len(window)
+
     return {
-        (label, segment, interval): len(cells[label, segment][interval]) if (label, segment) in cells else 0
-        for label in labels
-        for segment in segments
-        for interval in world.calendar.buckets(unit, from_date, to_date)
+        (label, segment, interval.label): smooth(values, before + i)
+        for (label, segment), values in raw.items()
+        for i, interval in enumerate(shown)
     }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Lifecycle and frequency
+
+
+def times_of(world, event, by):
+    """Subject -> the instants of its events that a selector picks."""
+    times = defaultdict(list)
+    for seen, subject in sightings(world, by):
+        if subject is not None and matches(event, world, seen, by, subject):
+            times[subject].append(seen.time)
+    return times
+
+
+def lifecycle(world, event, from_date, to_date, by="user", unit="week"):
+    """{(interval, state): number of subjects}; the first interval is taken whole."""
+    calendar = world.calendar
+    first = calendar.unit_start(unit, from_date)
+    _, *intervals = intervals_of(calendar, unit, first, to_date, before=1)
+    rows = {}
+    for before, interval in zip(intervals_of(calendar, unit, first, to_date, before=1), intervals):
+        states = dict.fromkeys(["new", "retained", "resurrected", "dormant"], 0)
+        for times in times_of(world, event, by).values():
+            now = any(interval.start <= t < interval.end for t in times)
+            just = any(before.start <= t < before.end for t in times)
+            known = any(t < interval.start for t in times)
+            if now:
+                states["retained" if just else "resurrected" if known else "new"] += 1
+            elif just:
+                states["dormant"] += 1
+        rows |= {(interval.label, state): n for state, n in states.items()}
+    return rows
+
+
+def frequency(world, event, from_date, to_date, by="user", unit="week", cumulative=True):
+    """{(interval, n): number of subjects active in (at least) n hours or days of it}."""
+    calendar = world.calendar
+    rows = {}
+    for interval in intervals_of(calendar, unit, from_date, to_date):
+        start = calendar.local_date(interval.label)
+        if unit == "day":
+            size = (calendar.day_start(start + timedelta(days=1)) - interval.label) // HOUR
+        else:
+            size = sum(calendar.unit_start(unit, start + timedelta(days=i)) == start for i in range(31))
+
+        def part(t):
+            return (t - interval.label) // HOUR if unit == "day" else calendar.local_date(t)
+
+        active = []
+        for times in times_of(world, event, by).values():
+            active.append(len({part(t) for t in times if interval.start <= t < interval.end}))
+        for n in range(1, size + 1):
+            rows[interval.label, n] = sum(a >= n if cumulative else a == n for a in active)
+    return rows
 
 
 # ---------------------------------------------------------------------------------------------------------------------

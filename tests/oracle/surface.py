@@ -1,7 +1,7 @@
 """Questions in both languages: the oracle's, and the SQL surface's.
 
-A question is a dict `{"report": "insights" | "funnel" | "retention", …}` with the arguments of the oracle's function
-of that name (filters as trees). Answers of both sides are brought to one shape and compared number for number.
+A question is a dict `{"report": "insights" | "funnel" | "retention" | "lifecycle" | "frequency", …}` with the arguments
+of the oracle's function of that name (filters and formulas as trees). Answers of both sides are brought to one shape and compared number for number.
 """
 
 import time
@@ -29,6 +29,14 @@ def selector_json(selector):
     return written
 
 
+def formula_text(tree):
+    if isinstance(tree, (int, float)):
+        return repr(tree)
+    if isinstance(tree, str):
+        return tree if tree.isalnum() else f'"{tree}"'
+    return f"({formula_text(tree[1])} {tree[0]} {formula_text(tree[2])})"
+
+
 def interval(ms):
     return f"interval '{ms // DAY} days'" if ms % DAY == 0 and ms else f"interval '{ms} milliseconds'"
 
@@ -45,6 +53,8 @@ def call(question, project):
         arguments.append(f"metrics => {jsonb([selector_json(m) for m in q['metrics']])}")
     elif q["report"] == "funnel":
         arguments.append(f"steps => {jsonb([selector_json(s) for s in q['steps']])}")
+    elif "event" in q:
+        arguments.append(f"event => {jsonb(selector_json(q['event']))}")
     else:
         arguments += [f"{name} => {jsonb(selector_json(q[name]))}" for name in ("born", "returned")]
     arguments += [f"{name} => date {quote(q[name].isoformat())}" for name in ("from_date", "to_date")]
@@ -52,7 +62,10 @@ def call(question, project):
     for name in ("by", "unit", "criterion", "alignment", "births"):
         if name in q:
             arguments.append(f"{name} => {quote(q[name])}")
-    arguments += [f"{name} => {q[name]}" for name in ("buckets", "top") if name in q]
+    arguments += [f"{name} => {q[name]}" for name in ("buckets", "top", "rolling", "cumulative") if name in q]
+    if q.get("formulas"):
+        written = ", ".join(quote(f"{name} = {formula_text(tree)}") for name, tree in q["formulas"])
+        arguments.append(f"formulas => ARRAY[{written}]")
     if q.get("breakdown"):
         arguments.append(f"breakdown => {jsonb(q['breakdown'])}")
     if q.get("filter") is not None:
@@ -67,6 +80,8 @@ def query(question, project):
         "insights": f"metric, segment, {epoch_ms('bucket')} AS bucket, value",
         "funnel": "segment, step, event, count, step_conversion, overall_conversion, "
         + ", ".join(f"{epoch_ms(t)} AS {t}" for t in TIMES),
+        "lifecycle": f"segment, {epoch_ms('bucket')} AS bucket, state, count",
+        "frequency": f"segment, {epoch_ms('bucket')} AS bucket, active, count",
         "retention": f"segment, {epoch_ms('cohort')} AS cohort, size, bucket, retained, value, complete",
     }[question["report"]]
     return f"SELECT {columns} FROM {call(question, project)}"
@@ -90,6 +105,8 @@ def expected(question, world):
         return without_empty_segments({key: {"value": value} for key, value in answer.items()})
     if question["report"] == "funnel":
         return answer
+    if question["report"] in ("lifecycle", "frequency"):
+        return {key: {"count": n} for key, n in answer.items()}
     rows = {}
     for (cohort, bucket), (size, retained) in answer.items():
         rows[cohort, bucket] = {"size": size, "retained": retained, "value": retained / size}
@@ -122,6 +139,8 @@ def actual(question, rows):
         raise AssertionError("segments without a breakdown")
     if question["report"] == "funnel":
         return keyed(rows, lambda r: r["step"])
+    if question["report"] in ("lifecycle", "frequency"):
+        return keyed(rows, lambda r: (r["bucket"], r["state"] if "state" in r else r["active"]))
     return keyed([r for r in rows if r["size"]], lambda r: (r["cohort"], r["bucket"]))
 
 

@@ -1,10 +1,11 @@
 """The oracle against the worked examples of the law of meaning. Runs without a server: python3 -m unittest."""
 
 import unittest
+from collections import defaultdict
 from datetime import date
 
 import expression
-from oracle import World, funnel, group_ids, history, insights, retained, retention, time_ms
+from oracle import World, frequency, funnel, group_ids, history, insights, lifecycle, retained, retention, time_ms
 from zone import DAY, HOUR, Calendar, instant
 
 DAY1 = date(2024, 1, 1)
@@ -262,6 +263,68 @@ class Expressions(unittest.TestCase):
         self.assertEqual(
             expression.render(tree), '(properties["c"] in ["a", "b"] and (number(properties["amt"]) >= 10))'
         )
+
+
+class Measures(unittest.TestCase):
+    watched = [
+        ev("01-01 09:00", "u1", "watch", company_id="acme", minutes=10),
+        ev("01-01 09:00", "u1", "watch", company_id="acme", minutes=30),
+        ev("01-01 09:00", "u2", "watch", company_id="acme", minutes=20),
+        ev("01-01 09:00", "u3", "watch", company_id="globex", minutes=60),
+        ev("01-01 09:00", "u3", "watch", company_id="globex"),
+        ev("01-01 09:00", "u4", "watch", minutes=5),
+        ev("01-01 09:00", "u1", "watch", minutes=15),
+    ]
+
+    def of(self, measure, by="user", **more):
+        metric = {"event": "watch", "measure": measure, "by": by, **more}
+        answer = insights(world(self.watched), [metric], DAY1, DAY1, "range")
+        return [v for _, v in sorted(answer.items())]
+
+    def test_example(self):  # §4.2
+        minutes = {"property": "minutes"}
+        self.assertEqual(self.of("sum", **minutes), [140])
+        self.assertEqual(self.of("average", **minutes), [140 / 6])
+        self.assertEqual(self.of("distinct", **minutes), [6])
+        self.assertEqual(self.of("median", **minutes), [17.5])
+        self.assertEqual(self.of("average", per="total"), [1.75])
+        self.assertEqual(self.of("average", by="company_id", per="total"), [2.5])
+        total = {"measure": "sum", "property": "minutes"}
+        self.assertEqual(self.of("average", per=total), [35])
+        self.assertEqual(self.of("max", by="company_id", per=total), [60])
+        self.assertEqual(self.of("distribution", per="total"), [2, 1, 1])
+
+    def test_trailing_windows(self):  # §4.3
+        visits = [(1, "acme"), (8, "acme"), (3, "globex"), (10, "initech")]
+        w = world([ev(f"01-{day:02} 12:00", "u", "E", company_id=c) for day, c in visits])
+        metric = {"event": "E", "measure": "wau", "by": "company_id"}
+        answer = insights(w, [metric], DAY1, date(2024, 1, 10))
+        self.assertEqual([v for _, v in sorted(answer.items())][6:], [2, 2, 2, 2])
+
+    def test_rolling_average(self):  # §4.4
+        points = [3, 0, 6, 3, 0, 9, 7, 0, 3]
+        raw = [ev(f"01-{day + 1:02} 12:00", "u", "E") for day, n in enumerate(points) for _ in range(n)]
+        answer = insights(world(raw), [{"event": "E"}], date(2024, 1, 7), date(2024, 1, 9), rolling=7)
+        self.assertEqual([v for _, v in sorted(answer.items())], [4.0, 25 / 7, 4.0])
+
+    def test_frequency(self):  # §6.6
+        days = {"u1": [1, 2, 3], "u2": [1], "u3": [1, 2, 3, 4, 5], "u4": [2, 3]}
+        w = world([ev(f"01-{d:02} 12:00", u, "E") for u, ds in days.items() for d in ds])
+        for cumulative, expected in [(True, [4, 3, 2, 1, 1, 0, 0]), (False, [1, 1, 1, 0, 1, 0, 0])]:
+            rows = frequency(w, "E", DAY1, date(2024, 1, 7), cumulative=cumulative)
+            self.assertEqual([rows[k] for k in sorted(rows)], expected)
+
+    def test_lifecycle(self):
+        days = {"a": [1, 2, 4], "b": [1, 3]}
+        w = world([ev(f"01-{d:02} 12:00", u, "E") for u, ds in days.items() for d in ds])
+        rows = lifecycle(w, "E", DAY1, date(2024, 1, 4), unit="day")
+        found = defaultdict(list)
+        for (_, state), n in sorted(rows.items()):
+            found[state].append(n)
+        self.assertEqual(found["new"], [2, 0, 0, 0])
+        self.assertEqual(found["retained"], [0, 1, 0, 0])
+        self.assertEqual(found["resurrected"], [0, 0, 1, 1])
+        self.assertEqual(found["dormant"], [0, 1, 1, 1])
 
 
 class Funnels(unittest.TestCase):

@@ -5,7 +5,7 @@
 
 mod dimension;
 
-pub use dimension::{Breakdown, Dimension, Event, Scope};
+pub use dimension::{Breakdown, Coded, Dimension, Event, Scope};
 
 use crate::error::{Error, Result};
 use crate::gather::{Budget, push_within};

@@ -1,52 +1,57 @@
-//! Insights: how many events, how many different users or groups, per interval and segment.
+//! Insights: events, different users or groups, and aggregates of properties, per interval and segment.
 //!
 //! A kernel gathers a partial from chunks; partials of any chunks merge in any order; finishing gives dense rows. Reads
 //! chunks and the selectors' hits on them; evaluates no filter.
 
+mod broken_down;
+mod cell;
 mod cells;
 mod combinations;
+mod evaluate;
+mod exact_sum;
 mod finish;
+mod formula;
+mod measure;
 mod partial;
+pub(crate) mod per_subject;
+mod plain;
+pub(crate) mod runs;
+mod series;
+pub(crate) mod source;
+mod subject_values;
 #[cfg(test)]
 mod tests;
+mod timeline;
+mod trailing;
 mod users_who_did;
 
 pub use finish::{Row, finish};
+pub use formula::Formula;
+pub use measure::{Aggregate, Inner, Measure, Metric};
 pub use partial::Partial;
+pub use series::Smoothing;
+pub use timeline::Timeline;
 pub use users_who_did::{UsersWhoDid, UsersWhoDidTable};
 
-use crate::breakdown::{Breakdown, Dimension, Event, MAX_SEGMENTS, Scope};
-use crate::chunk::{Chunk, Column, Hits, Kind, SubjectNo, USER};
+use crate::breakdown::{Breakdown, Dimension, Scope};
+use crate::chunk::{Chunk, Hits, SubjectNo, USER};
 use crate::error::{Error, Result};
-use crate::gather::{BucketFinder, for_each_row, try_for_each_subject, zeroed};
-use crate::tick::{EVERY, Tick};
-use crate::time::Buckets;
-use partial::Counts;
-
-/// What is counted of the picked events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
-    /// Events. By a group key: events attributed to it, once each, also with several groups; but an event counts in
-    /// the own segment of each of its groups.
-    Total,
-    /// Different subjects with at least one event in the interval.
-    Unique,
-}
-
-/// One curve of a report.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Metric {
-    pub measure: Measure,
-    pub by: Kind,
-    pub label: String,
-}
+use crate::tick::Tick;
+use broken_down::{Lines, UNKNOWN};
+use plain::Source;
+use runs::Run;
+use source::{Picked, ValueNumbers};
 
 /// What an insights report asks.
 #[derive(Debug, Clone)]
 pub struct Plan<'a> {
     pub metrics: Vec<Metric>,
-    pub buckets: Buckets,
+    pub time: Timeline,
     pub breakdown: Vec<Dimension>,
+    /// Curves computed from those of the metrics.
+    pub formulas: Vec<Formula>,
+    /// What is done to every curve in the end.
+    pub smoothing: Smoothing,
     /// Segments to show; the rest becomes one, `$other`.
     pub top: usize,
     /// Canonical user of each user, where identities were merged.
@@ -55,37 +60,61 @@ pub struct Plan<'a> {
     pub memory_limit: usize,
 }
 
-/// Not a line of any table.
-const UNKNOWN: u32 = u32::MAX;
+/// What the kernel keeps for one metric beside what it counted.
+#[derive(Debug)]
+struct State {
+    /// Does a segment depend on the very subject?
+    scope: Scope,
+    ids: ValueNumbers,
+    /// Line of each code of the breakdown.
+    by_code: Vec<u32>,
+    /// Days that a trailing window looks at.
+    days: Vec<bool>,
+}
 
 /// Counts chunks.
 #[derive(Debug)]
 pub struct Kernel<'p> {
     plan: &'p Plan<'p>,
-    /// Per metric: does a segment depend on the very subject?
-    scopes: Vec<Scope>,
+    /// One per metric.
+    states: Vec<State>,
     breakdown: Breakdown<'p>,
+    /// Runs of the chunk at hand.
+    runs: Vec<Run>,
     partial: Partial,
 }
 
 impl<'p> Kernel<'p> {
     /// Checks the plan: an error where a dimension makes no sense for a metric.
     pub fn new(plan: &'p Plan<'p>) -> Result<Self> {
-        let mut scopes = Vec::new();
+        let mut states = Vec::new();
         for m in &plan.metrics {
             let mut scope = Scope::Row;
             for d in &plan.breakdown {
                 if d.scope(m.by)? == Scope::Subject {
                     scope = Scope::Subject;
                 }
+                if matches!(d, Dimension::UsersWhoDid(_)) && m.measure.trailing_days().is_some() {
+                    return Err(Error::param_hint(
+                        "\"users_who_did\" is a property of a group in one interval, a trailing window has several",
+                        "Use the measure unique.",
+                    ));
+                }
             }
-            scopes.push(scope);
+            let trailing = m.measure.trailing_days();
+            states.push(State {
+                scope,
+                ids: ValueNumbers::default(),
+                by_code: Vec::new(),
+                days: trailing.map_or(Vec::new(), |n| plan.time.looked_at(n, 0)),
+            });
         }
         let mut partial = Partial::new(plan)?;
         Ok(Kernel {
             plan,
-            scopes,
+            states,
             breakdown: Breakdown::new(&plan.breakdown, &mut partial.budget)?,
+            runs: Vec::new(),
             partial,
         })
     }
@@ -95,174 +124,137 @@ impl<'p> Kernel<'p> {
         if hits.len() != self.plan.metrics.len() {
             return Err(Error::param("insights: one selection per metric is needed"));
         }
+        let time = &self.plan.time;
         self.breakdown.next_chunk(chunk, &mut self.partial.budget)?;
-        for (i, h) in hits.iter().enumerate() {
-            let Partial { counts, budget, .. } = &mut self.partial;
-            let (Some(m), Some(counts)) = (self.plan.metrics.get(i), counts.get_mut(i)) else {
-                continue;
-            };
-            if !self.plan.breakdown.is_empty() {
-                self.push_broken_down(i, chunk, h, tick)?;
-                continue;
-            }
-            let mut finder = BucketFinder::new(&self.plan.buckets.starts, self.plan.buckets.range);
-            match counts {
-                Counts::Totals(table) => total(chunk, m.by, h, tick, |row, n| {
-                    match chunk.time.get(row).and_then(|t| finder.of(*t)) {
-                        Some(bucket) => table.slot(0, bucket, budget).map(|c| *c += n),
-                        None => Ok(()),
-                    }
-                })?,
-                Counts::Sets(table) => {
-                    let mut last = (usize::MAX, 0);
-                    try_for_each_subject(chunk, m.by, h, self.plan.remap, tick, |row, no| {
-                        let Some(bucket) = chunk.time.get(row).and_then(|t| finder.of(*t)) else {
-                            return Ok(());
-                        };
-                        // The events of a subject come in runs.
-                        if last == (bucket, no) {
-                            return Ok(());
-                        }
-                        last = (bucket, no);
-                        table.slot(0, bucket, budget)?.add(no, budget)
-                    })?;
+        let by_interval = |m: &Metric| m.measure.trailing_days().is_none();
+        if self.plan.metrics.iter().any(by_interval) {
+            let budget = &mut self.partial.budget;
+            runs::find(
+                &chunk.time,
+                &time.buckets,
+                |b| time.is_gap(b),
+                &mut self.runs,
+                budget,
+                tick,
+            )?;
+            for (i, h) in hits.iter().enumerate() {
+                if self.plan.metrics.get(i).is_some_and(by_interval) {
+                    self.count(i, chunk, h, tick)?;
                 }
             }
+        }
+        for (i, h) in hits.iter().enumerate() {
+            if self.plan.metrics.get(i).is_none_or(by_interval) {
+                continue;
+            }
+            let days = self.states.get(i).map_or(&[][..], |s| &s.days);
+            let unseen = |day: usize| days.get(day) != Some(&true);
+            runs::find(
+                &chunk.time,
+                &time.days,
+                unseen,
+                &mut self.runs,
+                &mut self.partial.budget,
+                tick,
+            )?;
+            self.count(i, chunk, h, tick)?;
         }
         Ok(())
     }
 
-    fn push_broken_down(&mut self, metric: usize, chunk: &Chunk, hits: &Hits, tick: &mut dyn Tick) -> Result<()> {
+    /// Counts for one metric, over the runs at hand.
+    fn count(&mut self, metric: usize, chunk: &Chunk, hits: &Hits, tick: &mut dyn Tick) -> Result<()> {
         let Partial {
             counts,
             segments,
             combinations,
+            values,
             budget,
             ..
         } = &mut self.partial;
-        let (Some(m), Some(counts), Some(&scope)) = (
+        let (Some(m), Some(counts), Some(state)) = (
             self.plan.metrics.get(metric),
             counts.get_mut(metric),
-            self.scopes.get(metric),
+            self.states.get_mut(metric),
         ) else {
             return Ok(());
         };
+        let State {
+            scope, ids, by_code, ..
+        } = state;
         let remap = self.plan.remap;
-        let mut finder = BucketFinder::new(&self.plan.buckets.starts, self.plan.buckets.range);
-        let mut seen: Vec<u32> = Vec::new();
-        // One property with a dictionary, the commonest breakdown: what each code is counted under is worked out once.
-        let (codes, values) = match self.plan.breakdown.as_slice() {
-            [Dimension::EventProperty(p)] => match chunk.property(*p) {
-                Some(Column::Dict { values, codes }) => (codes.as_slice(), values.len() + 1),
-                _ => (&[][..], 0),
-            },
-            _ => (&[][..], 0),
+        let property = m.measure.property().unwrap_or(0);
+        let column = chunk.property(property).filter(|_| m.measure.counts_values());
+        if m.measure.counts_values() {
+            ids.next_chunk(column)?;
+        }
+        let zero = matches!(
+            m.measure,
+            Measure::PerSubject {
+                inner: Inner::Property {
+                    aggregate: Aggregate::Sum,
+                    ..
+                },
+                ..
+            }
+        );
+        let source = Source {
+            chunk,
+            column,
+            property,
+            ids,
+            zero,
         };
-        let mut lines: Vec<u32> = zeroed(values, budget)?;
-        budget.give(values * size_of::<u32>());
-        lines.fill(UNKNOWN);
-        for_each_row(chunk, m.by, hits, remap, tick, |row, subjects| {
-            let Some(bucket) = chunk.time.get(row).and_then(|t| finder.of(*t)) else {
-                return Ok(());
-            };
-            let user = match subjects {
-                [user] if m.by == USER => *user,
-                _ => 0,
-            };
-            let event = Event {
-                chunk,
-                row,
-                user,
-                by: m.by,
-                bucket,
-            };
-            if let Some(line) = codes.get(row).and_then(|code| lines.get_mut(*code as usize)) {
-                if *line == UNKNOWN && (m.measure == Measure::Total || !subjects.is_empty()) {
-                    let found = self.breakdown.of(event, 0, segments, budget)?;
-                    *line = combinations.line(found, budget)?;
+        let picked = Picked::new(chunk, m.by, hits, &self.runs, remap, m.measure.needs_subject());
+        if self.plan.breakdown.is_empty()
+            && let Some(picked) = &picked
+        {
+            return plain::push(counts, picked, source, values, budget, tick);
+        }
+        let coded = self.breakdown.coded(chunk, m.by);
+        let mut nowhere = Vec::new();
+        // What a code means in this chunk it need not mean in the next.
+        let by_code = match &coded {
+            Some((_, codes, lasting)) => {
+                if !lasting || by_code.len() != *codes {
+                    by_code.clear();
+                    by_code
+                        .try_reserve(*codes)
+                        .map_err(|_| Error::OutOfMemory("segments"))?;
+                    by_code.resize(*codes, UNKNOWN);
                 }
-                match counts {
-                    Counts::Totals(table) => {
-                        *table.slot(*line, bucket, budget)? += 1;
-                        return Ok(());
-                    }
-                    Counts::Sets(table) if *line < MAX_SEGMENTS => {
-                        for no in subjects {
-                            table.slot(*line, bucket, budget)?.add(*no, budget)?;
-                        }
-                        return Ok(());
-                    }
-                    // Sets are kept per segment, not per combination.
-                    Counts::Sets(_) => {}
-                }
+                by_code
             }
-            match (&mut *counts, scope) {
-                // Without a subject nobody is counted, and no segment may come into being.
-                (Counts::Sets(_), _) if subjects.is_empty() => {}
-                (Counts::Sets(table), Scope::Row) => {
-                    let found = self.breakdown.of(event, 0, segments, budget)?;
-                    for no in subjects {
-                        for s in found.iter() {
-                            table.slot(*s, bucket, budget)?.add(*no, budget)?;
-                        }
-                    }
-                }
-                (Counts::Sets(table), Scope::Subject) => {
-                    for no in subjects {
-                        for s in self.breakdown.of(event, *no, segments, budget)? {
-                            table.slot(*s, bucket, budget)?.add(*no, budget)?;
-                        }
-                    }
-                }
-                (Counts::Totals(table), Scope::Row) => {
-                    let found = self.breakdown.of(event, 0, segments, budget)?;
-                    let line = combinations.line(found, budget)?;
-                    *table.slot(line, bucket, budget)? += 1;
-                }
-                (Counts::Totals(table), Scope::Subject) => {
-                    // Two groups of one event can share a segment: it counts there once.
-                    seen.clear();
-                    for no in subjects {
-                        let found = self.breakdown.of(event, *no, segments, budget)?;
-                        seen.try_reserve(found.len())
-                            .map_err(|_| Error::OutOfMemory("segments of an event"))?;
-                        seen.extend_from_slice(found);
-                    }
-                    let line = combinations.line(&mut seen, budget)?;
-                    *table.slot(line, bucket, budget)? += 1;
-                }
+            None => &mut nowhere,
+        };
+        let coded = coded.map(|(c, _, _)| c);
+        let mut lines = Lines {
+            breakdown: &mut self.breakdown,
+            segments,
+            combinations,
+            by_code,
+            by: m.by,
+            remap: remap.filter(|_| m.by == USER),
+        };
+        match (&picked, &coded) {
+            (Some(p), Some(c)) => broken_down::push_coded(counts, p, c, source, &mut lines, values, budget, tick),
+            _ => {
+                let runs = &self.runs;
+                broken_down::push_rows(counts, hits, runs, *scope, source, &mut lines, values, budget, tick)
             }
-            Ok(())
-        })
+        }
     }
 
     /// What was counted.
     pub fn finish(mut self) -> Partial {
-        self.partial.budget.give(self.breakdown.bytes());
+        let ids: usize = self.states.iter().map(|s| s.ids.bytes()).sum();
+        let runs = self.runs.capacity() * size_of::<Run>();
+        self.partial.budget.give(self.breakdown.bytes() + ids + runs);
         self.partial
     }
-}
 
-/// Calls `f(row, 1)` for every event that counts in a total by `by`.
-fn total(
-    chunk: &Chunk,
-    by: Kind,
-    hits: &Hits,
-    tick: &mut dyn Tick,
-    mut f: impl FnMut(usize, u64) -> Result<()>,
-) -> Result<()> {
-    let several = chunk.group(by).is_some_and(|g| !g.more.is_empty());
-    if by != USER && several {
-        return for_each_row(chunk, by, hits, None, tick, |row, _| f(row, 1));
+    /// What was counted so far, to add what is known without rows.
+    pub fn partial(&mut self) -> &mut Partial {
+        &mut self.partial
     }
-    if by != USER {
-        return try_for_each_subject(chunk, by, hits, None, tick, |row, _| f(row, 1));
-    }
-    for (i, row) in hits.rows.ones().enumerate() {
-        if i % EVERY == 0 {
-            tick.tick()?;
-        }
-        f(row, 1)?;
-    }
-    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::tick::{EVERY, Tick};
+use std::ops::Range;
 
 /// One bit per row.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -89,6 +90,52 @@ impl Mask {
         self.words.iter().any(|w| *w != 0)
     }
 
+    /// True when every row is picked.
+    pub fn is_full(&self) -> bool {
+        self.count() == self.len
+    }
+
+    /// The words that hold `rows`, with the bits outside of it cleared, and the row of each word's first bit.
+    fn words_of(&self, rows: Range<usize>) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let (from, to) = (rows.start, rows.end.min(self.len).max(rows.start));
+        let first = from / 64;
+        let words = self.words.get(first..to.div_ceil(64)).unwrap_or(&[]);
+        words.iter().enumerate().map(move |(i, w)| {
+            let base = (first + i) * 64;
+            let low = if base < from {
+                u64::MAX << (from - base)
+            } else {
+                u64::MAX
+            };
+            let high = if base + 64 > to {
+                (1u64 << (to - base)) - 1
+            } else {
+                u64::MAX
+            };
+            (base, w & low & high)
+        })
+    }
+
+    /// Number of picked rows in a range.
+    pub fn count_in(&self, rows: Range<usize>) -> usize {
+        self.words_of(rows).map(|(_, w)| w.count_ones() as usize).sum()
+    }
+
+    /// The picked rows of a range, in order.
+    pub fn ones_in(&self, rows: Range<usize>) -> impl Iterator<Item = usize> + '_ {
+        self.words_of(rows).flat_map(|(base, word)| {
+            let mut w = word;
+            std::iter::from_fn(move || {
+                if w == 0 {
+                    return None;
+                }
+                let bit = w.trailing_zeros() as usize;
+                w &= w - 1;
+                Some(base + bit)
+            })
+        })
+    }
+
     /// Keeps the rows that `other` picks as well.
     pub fn and(&mut self, other: &Mask) {
         for (i, w) in self.words.iter_mut().enumerate() {
@@ -161,11 +208,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn mask_is_a_set_of_rows(a in proptest::collection::vec(any::<bool>(), 0..200), flip in any::<u8>()) {
+        fn mask_is_a_set_of_rows(
+            a in proptest::collection::vec(any::<bool>(), 0..200), flip in any::<u8>(), from in 0usize..210, to in 0usize..210,
+        ) {
             let n = a.len();
             let m = Mask::from_fn(n, |i| a[i]);
             prop_assert_eq!(m.ones().collect::<Vec<_>>(), (0..n).filter(|i| a[*i]).collect::<Vec<_>>());
             prop_assert_eq!(m.count(), a.iter().filter(|x| **x).count());
+            prop_assert_eq!(m.is_full(), a.iter().all(|x| *x));
+            let part: Vec<usize> = (from..to.min(n)).filter(|i| a[*i]).collect();
+            prop_assert_eq!(m.count_in(from..to), part.len());
+            prop_assert_eq!(m.ones_in(from..to).collect::<Vec<_>>(), part);
             let mut inv = m.clone();
             inv.not();
             prop_assert_eq!(inv.count(), n - m.count());

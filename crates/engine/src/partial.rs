@@ -13,6 +13,8 @@ pub enum Tag {
     Funnel = 2,
     Retention = 3,
     UsersWhoDid = 4,
+    Lifecycle = 10,
+    Frequency = 11,
 }
 
 const VERSION: u8 = 1;

@@ -52,6 +52,63 @@ impl SubjectSet {
         self.add(no, budget)
     }
 
+    /// Adds the subjects of a run of rows; 0, nobody, is passed over.
+    pub fn extend_run(&mut self, run: &[SubjectNo], budget: &mut Budget) -> Result<()> {
+        let mut last = 0;
+        for (i, &no) in run.iter().enumerate() {
+            if let SubjectSet::Bits(words) = self {
+                let rest = run.get(i..).unwrap_or(&[]);
+                return Self::set_run(words, rest, budget);
+            }
+            // The events of a subject come in runs.
+            if no != last && no != 0 {
+                self.add(no, budget)?;
+            }
+            last = no;
+        }
+        Ok(())
+    }
+
+    fn set_run(words: &mut Vec<u64>, run: &[SubjectNo], budget: &mut Budget) -> Result<()> {
+        let top = run.iter().copied().max().unwrap_or(0) as usize / 64;
+        if top >= words.len() {
+            let more = (top + 1 - words.len()).max(words.len() / 4);
+            if words.capacity() < words.len() + more {
+                grow_within(words, more, budget)?;
+            }
+            words.resize(words.len() + more, 0);
+        }
+        set_bits(words, run);
+        if let Some(w) = words.first_mut() {
+            *w &= !1;
+        }
+        Ok(())
+    }
+
+    /// Every member, in no particular order; some more than once, unless the set was settled.
+    pub fn each(&self, mut f: impl FnMut(SubjectNo)) {
+        match self {
+            SubjectSet::List { items, .. } => items.iter().for_each(|s| f(*s)),
+            SubjectSet::Bits(words) => ones(words).for_each(f),
+        }
+    }
+
+    /// No member is larger.
+    pub fn top(&self) -> SubjectNo {
+        match self {
+            SubjectSet::List { items, .. } => items.iter().copied().max().unwrap_or(0),
+            SubjectSet::Bits(words) => (words.len() as u32).saturating_mul(64).saturating_sub(1),
+        }
+    }
+
+    /// Members and repetitions of them: how many times [`SubjectSet::each`] calls.
+    pub fn entries(&self) -> usize {
+        match self {
+            SubjectSet::List { items, .. } => items.len(),
+            SubjectSet::Bits(words) => words.iter().map(|w| w.count_ones() as usize).sum(),
+        }
+    }
+
     /// After this, adding `no` once does not come back here.
     #[cold]
     fn make_room(&mut self, no: SubjectNo, budget: &mut Budget) -> Result<()> {
@@ -315,6 +372,16 @@ mod tests {
             let (mut x, mut y) = (build(&a), build(&b));
             let oracle = |v: &[u32]| v.iter().copied().collect::<BTreeSet<u32>>();
             prop_assert_eq!(x.count(), oracle(&a).len() as u64);
+            let mut runs = SubjectSet::default();
+            for run in a.chunks(37) {
+                runs.extend_run(&[&[0], run, &[0]].concat(), &mut Budget::new(usize::MAX)).unwrap();
+            }
+            let mut each = BTreeSet::new();
+            runs.each(|s| {
+                each.insert(s);
+            });
+            prop_assert_eq!(&each, &oracle(&a));
+            prop_assert!(each.iter().all(|s| *s <= runs.top()));
             prop_assert_eq!(x.to_vec(), oracle(&a).into_iter().collect::<Vec<_>>());
             let both: Vec<u32> = oracle(&a).union(&oracle(&b)).copied().collect();
             let mut xy = x.clone();

@@ -1,7 +1,7 @@
 //! Evaluating the dimensions of a breakdown for events and subjects.
 
 use super::{MAX_DIMENSIONS, NOT_SET, Segments, texts_of};
-use crate::chunk::{Chunk, Column, Kind, Membership, SharedProfile, SubjectNo, USER};
+use crate::chunk::{Chunk, Column, Kind, Membership, ProfileColumn, SharedProfile, SubjectNo, USER};
 use crate::error::{Error, Result};
 use crate::gather::{Budget, grow_within, push_within};
 use crate::insights::UsersWhoDidTable;
@@ -193,6 +193,49 @@ impl<'p> Breakdown<'p> {
         Ok(())
     }
 
+    /// Where one code of each row decides its segments, when what is counted has one subject per row at most: the code,
+    /// the number of different codes, and whether they mean the same in every chunk.
+    pub fn coded<'c>(&self, chunk: &'c Chunk, by: Kind) -> Option<(Coded<'c>, usize, bool)>
+    where
+        'p: 'c,
+    {
+        let [dimension] = self.dimensions else { return None };
+        match dimension {
+            Dimension::EventProperty(p) => match chunk.property(*p) {
+                Some(Column::Dict { values, codes }) => Some((Coded::Column(codes), values.len() + 1, false)),
+                Some(Column::Number(_)) => None,
+                None => Some((Coded::Unset, 1, false)),
+            },
+            Dimension::UserProfile(column) if by == USER => {
+                Some((Coded::Subject(column), column.values.len() + 1, true))
+            }
+            Dimension::GroupProperty {
+                kind,
+                column,
+                membership,
+                via_profile: false,
+            }
+            | Dimension::GroupId {
+                kind,
+                ids: column,
+                membership,
+            } => {
+                let codes = column.values.len() + 1;
+                if *kind == by {
+                    return Some((Coded::Subject(column), codes, true));
+                }
+                let groups = chunk.group(*kind).filter(|g| g.more.is_empty())?;
+                let coded = Coded::Group {
+                    first: &groups.first,
+                    column,
+                    alone: membership.is_none() || by != USER,
+                };
+                Some((coded, codes, true))
+            }
+            _ => None,
+        }
+    }
+
     /// Memory of what was worked out.
     pub fn bytes(&self) -> usize {
         let codes = self
@@ -217,7 +260,10 @@ impl<'p> Breakdown<'p> {
             self.values(i, &event, subject, segments, budget)?;
         }
         self.segments.clear();
-        if let [_] = self.dimensions {
+        if self.dimensions.is_empty() {
+            // Everything is in the one segment there is.
+            push_within(&mut self.segments, 0, budget)?;
+        } else if let [_] = self.dimensions {
             let [list, ..] = &self.lists;
             for text in list {
                 push_within(&mut self.segments, segments.single(*text, budget)?, budget)?;
@@ -327,6 +373,41 @@ impl<'p> Breakdown<'p> {
                 let text = segments.text(&table.users(event.bucket, subject).to_string(), budget)?;
                 add(out, &[text], budget)
             }
+        }
+    }
+}
+
+/// A code of each row that decides its segments.
+#[derive(Debug, Clone, Copy)]
+pub enum Coded<'c> {
+    /// By row.
+    Column(&'c [u32]),
+    /// The same for all rows: nothing is set.
+    Unset,
+    /// By the subject that is counted; nobody has nothing set.
+    Subject(&'c ProfileColumn),
+    /// By the group of the event; `alone`: an event without one has nothing set.
+    Group {
+        first: &'c [SubjectNo],
+        column: &'c ProfileColumn,
+        alone: bool,
+    },
+}
+
+impl Coded<'_> {
+    /// The code of a row; `None` where it does not decide.
+    #[inline]
+    pub fn code(&self, row: usize, subject: SubjectNo) -> Option<u32> {
+        match self {
+            Coded::Column(codes) => codes.get(row).copied(),
+            Coded::Unset => Some(0),
+            // Subject 0 is nobody, and no profile is stored for it.
+            Coded::Subject(column) => Some(if subject == 0 { 0 } else { column.code(subject) }),
+            Coded::Group { first, column, alone } => match first.get(row).copied().unwrap_or(0) {
+                0 if *alone => Some(0),
+                0 => None,
+                group => Some(column.code(group)),
+            },
         }
     }
 }

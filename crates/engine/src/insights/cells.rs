@@ -1,10 +1,11 @@
-//! A table of counts or sets, one cell per (segment, bucket) that has any.
+//! A table of whatever is counted, one cell per (line, bucket) that has any: a line is a segment, or a combination of
+//! segments that single events are in.
 
 use crate::error::{Error, Result};
 use crate::gather::{Budget, push_within, zeroed};
 use rustc_hash::FxHashMap;
 
-/// Cells by (segment, bucket).
+/// Cells by (line, bucket).
 #[derive(Debug, Clone)]
 pub struct Table<T> {
     index: Index,
@@ -16,7 +17,7 @@ pub struct Table<T> {
 
 #[derive(Debug, Clone)]
 enum Index {
-    /// Position + 1 per bucket, when there is one segment only.
+    /// Position + 1 per bucket, when there is one line only.
     Dense(Vec<u32>),
     Hash(FxHashMap<u64, u32>),
 }
@@ -25,7 +26,7 @@ enum Index {
 const RECENT: usize = 256;
 const NO_KEY: u64 = u64::MAX;
 
-/// Segment and bucket of a key.
+/// Line and bucket of a key.
 pub fn parts(key: u64) -> (u32, usize) {
     ((key >> 32) as u32, key as u32 as usize)
 }
@@ -45,24 +46,36 @@ impl<T: Default> Table<T> {
         })
     }
 
-    /// The cell of a segment and bucket, made when it is not there.
+    /// The cell of a line and bucket, made when it is not there.
     #[inline]
-    pub fn slot(&mut self, segment: u32, bucket: usize, budget: &mut Budget) -> Result<&mut T> {
-        let key = u64::from(segment) << 32 | bucket as u64;
-        let hash = (segment as usize).wrapping_mul(31).wrapping_add(bucket) % RECENT;
-        let at = match self.recent.get(hash) {
-            Some((k, at)) if *k == key => *at,
-            _ => {
-                let at = self.position(key, budget)?;
-                if let Some(r) = self.recent.get_mut(hash) {
-                    *r = (key, at);
-                }
-                at
-            }
-        };
+    pub fn slot(&mut self, line: u32, bucket: usize, budget: &mut Budget) -> Result<&mut T> {
+        let at = self.place(line, bucket, budget)?;
         self.cells
             .get_mut(at)
             .ok_or_else(|| Error::corrupt("insights: no such cell"))
+    }
+
+    /// The position of a cell, made when it is not there; it stays the same from then on.
+    #[inline]
+    pub fn place(&mut self, line: u32, bucket: usize, budget: &mut Budget) -> Result<usize> {
+        let key = u64::from(line) << 32 | bucket as u64;
+        let hash = (line as usize).wrapping_mul(31).wrapping_add(bucket) % RECENT;
+        if let Some((k, at)) = self.recent.get(hash)
+            && *k == key
+        {
+            return Ok(*at);
+        }
+        let at = self.position(key, budget)?;
+        if let Some(r) = self.recent.get_mut(hash) {
+            *r = (key, at);
+        }
+        Ok(at)
+    }
+
+    /// The cell at a position.
+    #[inline]
+    pub fn at(&mut self, position: usize) -> Option<&mut T> {
+        self.cells.get_mut(position)
     }
 
     fn position(&mut self, key: u64, budget: &mut Budget) -> Result<usize> {
@@ -93,16 +106,26 @@ impl<T: Default> Table<T> {
         Ok(at)
     }
 
+    /// The cell at a position, to look at.
+    pub fn peek(&self, position: usize) -> Option<&T> {
+        self.cells.get(position)
+    }
+
     /// Number of cells.
     pub fn len(&self) -> usize {
         self.cells.len()
     }
 
-    /// Every cell with its segment and bucket, in no particular order.
+    /// Line and bucket of every cell, by position.
+    pub fn keys(&self) -> impl Iterator<Item = (u32, usize)> + '_ {
+        self.keys.iter().map(|k| parts(*k))
+    }
+
+    /// Every cell with its line and bucket, by position.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (u32, usize, &mut T)> {
         self.keys.iter().zip(&mut self.cells).map(|(k, c)| {
-            let (segment, bucket) = parts(*k);
-            (segment, bucket, c)
+            let (line, bucket) = parts(*k);
+            (line, bucket, c)
         })
     }
 }

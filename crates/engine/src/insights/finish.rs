@@ -1,30 +1,44 @@
 //! From counts to rows: ranking, the rest as one segment, dense output.
 
-use super::cells::Table;
+use super::cell::number_of;
 use super::combinations::Combinations;
-use super::partial::Counts;
+use super::evaluate::{Cells, of_nothing};
+use super::measure::{Measure, Metric};
+use super::partial::{Counts, any_table};
+use super::trailing::LastSeen;
 use super::{Partial, Plan};
 use crate::breakdown::OTHER;
 use crate::error::{Error, Result, try_vec};
-use crate::gather::{Budget, zeroed};
-use crate::subjects::SubjectSet;
+use crate::gather::{Budget, push_within, zeroed};
 use crate::tick::{EVERY, Tick};
-use std::cmp::Reverse;
+use crate::value::Value;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// One value of the report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The metric's label.
+    /// The label of the metric or formula.
     pub metric: Arc<str>,
-    /// One text per dimension.
+    /// One text per dimension; in a distribution the value as one more.
     pub segment: Arc<[String]>,
     /// Calendar start of the interval in milliseconds.
     pub bucket: i64,
     pub value: Option<f64>,
 }
 
-/// Every metric × shown segment × bucket, in this order; segments by rank, `$other` last.
+/// The points of one metric or formula in one segment, over all intervals.
+struct Curve {
+    label: Arc<str>,
+    segment: Arc<[String]>,
+    points: Vec<Option<f64>>,
+}
+
+/// One cell: the line of the output it belongs to, its interval or day, its position in the table.
+type Part = (u32, u32, u32);
+
+/// Every metric, then every formula × shown segment × interval, in this order; segments by rank, `$other` last. In a
+/// distribution the values follow each other from small to large.
 ///
 /// Segments rank by the first metric over the whole range, ties by text. A value that is itself called `$other` in
 /// every position belongs to the rest, since nobody could tell the two apart.
@@ -33,7 +47,6 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
         return Err(Error::corrupt("partial: of another report"));
     }
     partial.budget.set_limit(plan.memory_limit);
-    let buckets = plan.buckets.len();
     let all = partial.segments.len();
     let shown = rank(plan, &mut partial, tick)?;
     // Line of the output for each segment; the rest shares the line after the shown ones.
@@ -47,15 +60,8 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
     }
     let has_rest = rest < all;
     let lines = rest + usize::from(has_rest);
-    let rows = lines
-        .checked_mul(buckets)
-        .and_then(|n| n.checked_mul(plan.metrics.len()));
-    let rows = rows
-        .filter(|n| n.saturating_mul(size_of::<Row>()) <= plan.memory_limit)
-        .ok_or_else(|| Error::Limit {
-            message: "the report has too many rows".into(),
-            hint: Some("Use a larger unit, a shorter range, or a smaller \"top\".".into()),
-        })?;
+    let columns = plan.time.buckets.len();
+    bounded(plan, lines.saturating_mul(plan.metrics.len() + plan.formulas.len()))?;
     let mut names: Vec<Arc<[String]>> = try_vec(lines, "segments")?;
     for s in &shown {
         names.push(partial.segments.texts(*s).map(|t| t.to_string()).collect());
@@ -63,33 +69,274 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
     if has_rest {
         names.push(plan.breakdown.iter().map(|_| OTHER.to_string()).collect());
     }
-    let mut out = try_vec(rows, "rows of a report")?;
-    for (m, counts) in plan.metrics.iter().zip(&mut partial.counts) {
-        let mut values: Vec<u64> = zeroed(lines * buckets, &mut partial.budget)?;
-        let place = |segment: u32| line.get(segment as usize).map_or(rest, |l| *l as usize);
-        let fill = Fill {
-            place,
-            combinations: &partial.combinations,
-            rest,
-            buckets,
+    let mut curves: Vec<Curve> = try_vec(lines, "segments")?;
+    // Where the curves of each metric begin.
+    let mut first: Vec<usize> = Vec::new();
+    let mut seen = LastSeen::default();
+    for ((m, counts), known) in plan.metrics.iter().zip(&mut partial.counts).zip(&partial.known) {
+        first.push(curves.len());
+        let parts = parts(
+            counts,
+            &partial.combinations,
+            &line,
+            rest as u32,
+            &mut partial.budget,
+            tick,
+        )?;
+        let of = Measured {
+            plan,
+            metric: m,
+            counts,
+            parts: &parts,
+            names: &names,
         };
-        fill.add(counts, &mut values, partial.budget.limit(), tick)?;
-        let label: Arc<str> = m.label.as_str().into();
-        let mut value = values.iter();
-        for name in &names {
-            tick.tick()?;
-            for bucket in &plan.buckets.labels {
-                out.push(Row {
-                    metric: label.clone(),
-                    segment: name.clone(),
-                    bucket: *bucket,
-                    value: value.next().map(|n| *n as f64),
-                });
+        if m.measure.is_distribution() {
+            of.distribution(&mut curves, tick)?;
+            continue;
+        }
+        let mut points = match m.measure {
+            Measure::Active { .. } | Measure::CumulativeUnique => of.windows(&mut seen, known, tick)?,
+            _ => of.values(tick)?,
+        };
+        if m.measure == Measure::Unique {
+            for (p, n) in points.iter_mut().flatten().zip(known) {
+                *p = p.map(|x| x + *n as f64);
             }
         }
-        partial.budget.give(values.capacity() * size_of::<u64>());
+        let label: Arc<str> = m.label.as_str().into();
+        curves.try_reserve(lines).map_err(|_| Error::OutOfMemory("segments"))?;
+        for (segment, points) in names.iter().zip(points) {
+            curves.push(Curve {
+                label: label.clone(),
+                segment: segment.clone(),
+                points,
+            });
+        }
+        partial.budget.give(parts.capacity() * size_of::<Part>());
+    }
+    for f in &plan.formulas {
+        let label: Arc<str> = f.label.as_str().into();
+        curves.try_reserve(lines).map_err(|_| Error::OutOfMemory("segments"))?;
+        for (n, segment) in names.iter().enumerate() {
+            tick.tick()?;
+            let of = |metric: usize, column: usize| {
+                let curve = first.get(metric).and_then(|i| curves.get(i + n))?;
+                curve.points.get(column).copied().flatten()
+            };
+            let points = (0..columns).map(|c| f.value(&|m| of(m, c))).collect();
+            curves.push(Curve {
+                label: label.clone(),
+                segment: segment.clone(),
+                points,
+            });
+        }
+    }
+    rows(plan, &curves, tick)
+}
+
+/// The points of all curves as rows.
+fn rows(plan: &Plan, curves: &[Curve], tick: &mut dyn Tick) -> Result<Vec<Row>> {
+    bounded(plan, curves.len())?;
+    let labels = plan.time.buckets.labels.get(plan.time.lead..).unwrap_or(&[]);
+    let mut out = try_vec(curves.len().saturating_mul(labels.len()), "rows of a report")?;
+    for curve in curves {
+        tick.tick()?;
+        let points = plan.smoothing.apply(&curve.points, &plan.time);
+        out.extend(labels.iter().zip(points).map(|(bucket, value)| Row {
+            metric: curve.label.clone(),
+            segment: curve.segment.clone(),
+            bucket: *bucket,
+            value,
+        }));
     }
     Ok(out)
+}
+
+/// Refuses more curves than their rows have room.
+fn bounded(plan: &Plan, curves: usize) -> Result<()> {
+    let rows = curves.saturating_mul(plan.time.buckets.len());
+    if rows.saturating_mul(size_of::<Row>()) <= plan.memory_limit {
+        return Ok(());
+    }
+    Err(Error::Limit {
+        message: "the report has too many rows".into(),
+        hint: Some("Use a larger unit, a shorter range, or a smaller \"top\".".into()),
+    })
+}
+
+/// Every cell with the line of the output it belongs to, sorted. A cell of a combination belongs to each of its
+/// segments, but once to the rest, however many of its segments are in it.
+fn parts(
+    counts: &Counts,
+    combinations: &Combinations,
+    line: &[u32],
+    rest: u32,
+    budget: &mut Budget,
+    tick: &mut dyn Tick,
+) -> Result<Vec<Part>> {
+    let mut parts: Vec<Part> = Vec::new();
+    any_table!(counts, t => for (position, (of, column)) in t.keys().enumerate() {
+        if position % EVERY == 0 {
+            tick.tick()?;
+        }
+        let mut in_rest = false;
+        for segment in combinations.members(&of) {
+            let line = line.get(*segment as usize).copied().unwrap_or(rest);
+            if line == rest && std::mem::replace(&mut in_rest, true) {
+                continue;
+            }
+            push_within(&mut parts, (line, column as u32, position as u32), budget)?;
+        }
+    });
+    parts.sort_unstable();
+    Ok(parts)
+}
+
+/// One metric on its way from cells to curves.
+struct Measured<'a> {
+    plan: &'a Plan<'a>,
+    metric: &'a Metric,
+    counts: &'a mut Counts,
+    parts: &'a [Part],
+    names: &'a [Arc<[String]>],
+}
+
+impl Measured<'_> {
+    /// The cells of one line and interval.
+    fn cells<'c>(&'c mut self, positions: &'c [u32]) -> Cells<'c> {
+        Cells {
+            counts: self.counts,
+            measure: self.metric.measure,
+            positions,
+            memory_limit: self.plan.memory_limit,
+        }
+    }
+
+    /// The points of each line.
+    fn values(mut self, tick: &mut dyn Tick) -> Result<Vec<Vec<Option<f64>>>> {
+        let mut points = self.empty(of_nothing(self.metric.measure))?;
+        let parts = self.parts;
+        let mut positions: Vec<u32> = Vec::new();
+        for same in parts.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            tick.tick()?;
+            let Some((line, column, _)) = same.first() else {
+                continue;
+            };
+            fill(&mut positions, same)?;
+            let value = self.cells(&positions).value(tick)?;
+            if let Some(p) = points.get_mut(*line as usize).and_then(|l| l.get_mut(*column as usize)) {
+                *p = value;
+            }
+        }
+        Ok(points)
+    }
+
+    fn empty(&self, value: Option<f64>) -> Result<Vec<Vec<Option<f64>>>> {
+        let columns = self.plan.time.buckets.len();
+        let mut lines = try_vec(self.names.len(), "segments")?;
+        for _ in self.names {
+            let mut points = try_vec(columns, "segments")?;
+            points.resize(columns, value);
+            lines.push(points);
+        }
+        Ok(lines)
+    }
+
+    /// The points of each line, for windows that reach back to earlier days or to the start of the range.
+    fn windows(self, seen: &mut LastSeen, known: &[u64], tick: &mut dyn Tick) -> Result<Vec<Vec<Option<f64>>>> {
+        let time = &self.plan.time;
+        let trailing = self.metric.measure.trailing_days();
+        // A running count begins with the range.
+        let (columns, window, from) = match trailing {
+            Some(days) => (time.days.len(), days as usize, 0),
+            None => (time.buckets.len(), usize::MAX, time.lead),
+        };
+        let mut points = self.empty(Some(0.0))?;
+        let Counts::Sets(table) = self.counts else {
+            return Err(Error::corrupt("insights: cells of another measure"));
+        };
+        let mut budget = Budget::new(self.plan.memory_limit);
+        for (line, points) in points.iter_mut().enumerate() {
+            tick.tick()?;
+            let begin = self.parts.partition_point(|p| (p.0 as usize) < line);
+            let of_line = self.parts.get(begin..).unwrap_or(&[]);
+            let mut sets = try_vec(of_line.len().min(self.parts.len()), "segments")?;
+            for (l, column, position) in of_line {
+                if *l as usize != line {
+                    break;
+                }
+                if *column as usize >= from
+                    && let Some(set) = table.peek(*position as usize)
+                {
+                    sets.push((*column as usize, set));
+                }
+            }
+            let counts = seen.count(sets.iter().copied(), columns, window, &mut budget, tick)?;
+            for (i, p) in points.iter_mut().enumerate() {
+                let column = match trailing {
+                    Some(_) => time.last_day.get(i).copied().unwrap_or(0),
+                    None => i,
+                };
+                let n = counts.get(column).copied().unwrap_or(0) + known.get(column).copied().unwrap_or(0);
+                *p = Some(n as f64);
+            }
+            budget.give(counts.capacity() * size_of::<u64>());
+        }
+        Ok(points)
+    }
+
+    /// A curve for each segment and value.
+    fn distribution(mut self, curves: &mut Vec<Curve>, tick: &mut dyn Tick) -> Result<()> {
+        let columns = self.plan.time.buckets.len();
+        let (parts, names, plan) = (self.parts, self.names, self.plan);
+        let label: Arc<str> = self.metric.label.as_str().into();
+        let mut positions: Vec<u32> = Vec::new();
+        let mut budget = Budget::new(plan.memory_limit);
+        for of_line in parts.chunk_by(|a, b| a.0 == b.0) {
+            // (value, interval, subjects)
+            let mut found: Vec<(u64, u32, u64)> = Vec::new();
+            for same in of_line.chunk_by(|a, b| a.1 == b.1) {
+                let Some((_, column, _)) = same.first() else { continue };
+                fill(&mut positions, same)?;
+                for (key, n) in self.cells(&positions).distribution(tick)? {
+                    push_within(&mut found, (key, *column, n), &mut budget)?;
+                }
+            }
+            found.sort_unstable();
+            let Some(name) = of_line.first().and_then(|p| names.get(p.0 as usize)) else {
+                continue;
+            };
+            for same in found.chunk_by(|a, b| a.0 == b.0) {
+                tick.tick()?;
+                bounded(plan, curves.len() + 1)?;
+                let mut points = try_vec(columns, "segments")?;
+                points.resize(columns, Some(0.0));
+                for (_, column, n) in same {
+                    if let Some(p) = points.get_mut(*column as usize) {
+                        *p = Some(*n as f64);
+                    }
+                }
+                let text = same.first().map(|s| Value::number(number_of(s.0)).to_text());
+                curves.try_reserve(1).map_err(|_| Error::OutOfMemory("segments"))?;
+                curves.push(Curve {
+                    label: label.clone(),
+                    segment: name.iter().cloned().chain(text).collect(),
+                    points,
+                });
+            }
+            budget.give(found.capacity() * size_of::<(u64, u32, u64)>());
+        }
+        Ok(())
+    }
+}
+
+fn fill(positions: &mut Vec<u32>, parts: &[Part]) -> Result<()> {
+    positions.clear();
+    positions
+        .try_reserve(parts.len())
+        .map_err(|_| Error::OutOfMemory("segments"))?;
+    positions.extend(parts.iter().map(|p| p.2));
+    Ok(())
 }
 
 /// The segments to show, best first.
@@ -100,45 +347,53 @@ fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<Vec<u
         order.push(0);
         return Ok(order);
     }
-    let mut score: Vec<u64> = zeroed(all, &mut partial.budget)?;
-    match partial.counts.first_mut() {
-        Some(Counts::Totals(table)) => {
-            for (of, _, n) in table.iter_mut() {
-                for segment in partial.combinations.members(&of) {
-                    if let Some(s) = score.get_mut(*segment as usize) {
-                        *s = s.saturating_add(*n);
-                    }
-                }
+    let mut score: Vec<Option<f64>> = zeroed(all, &mut partial.budget)?;
+    if let (Some(m), Some(counts)) = (plan.metrics.first(), partial.counts.first_mut()) {
+        // Where the metric has nothing.
+        let mut nothing = Cells {
+            counts,
+            measure: m.measure,
+            positions: &[],
+            memory_limit: plan.memory_limit,
+        };
+        score.fill(nothing.score(tick)?);
+        let mut own: Vec<u32> = try_vec(all, "segments")?;
+        own.extend(0..all as u32);
+        let parts = parts(counts, &partial.combinations, &own, u32::MAX, &mut partial.budget, tick)?;
+        // Only what happened in the range, and in the days before it that its windows look at.
+        let looked_at = m
+            .measure
+            .trailing_days()
+            .map(|n| plan.time.looked_at(n, plan.time.lead));
+        let counts_in = |column: u32| match &looked_at {
+            Some(days) => days.get(column as usize) == Some(&true),
+            None => column as usize >= plan.time.lead,
+        };
+        let mut positions: Vec<u32> = Vec::new();
+        for same in parts.chunk_by(|a, b| a.0 == b.0) {
+            tick.tick()?;
+            positions.clear();
+            positions
+                .try_reserve(same.len())
+                .map_err(|_| Error::OutOfMemory("segments"))?;
+            positions.extend(same.iter().filter(|p| counts_in(p.1)).map(|p| p.2));
+            let mut cells = Cells {
+                counts,
+                measure: m.measure,
+                positions: &positions,
+                memory_limit: plan.memory_limit,
+            };
+            if let Some(s) = same.first().and_then(|p| score.get_mut(p.0 as usize)) {
+                *s = cells.score(tick)?;
             }
         }
-        Some(Counts::Sets(table)) => {
-            let mut sets = try_vec(table.len(), "segments")?;
-            sets.extend(table.iter_mut().map(|(segment, _, set)| (segment, set)));
-            sets.sort_unstable_by_key(|(segment, _)| *segment);
-            for same in sets.chunk_by_mut(|a, b| a.0 == b.0) {
-                tick.tick()?;
-                let Some(s) = same.first().and_then(|(segment, _)| score.get_mut(*segment as usize)) else {
-                    continue;
-                };
-                *s = match same {
-                    [(_, set)] => set.count(),
-                    many => {
-                        let mut budget = Budget::new(plan.memory_limit);
-                        let mut whole = SubjectSet::default();
-                        for (_, set) in many.iter() {
-                            whole.union(set, &mut budget)?;
-                        }
-                        whole.count()
-                    }
-                };
-            }
-        }
-        None => {}
+        partial.budget.give(parts.capacity() * size_of::<Part>());
     }
     let texts = |s: usize| partial.segments.texts(s);
     order.extend((0..all).filter(|s| texts(*s).any(|t| **t != *OTHER)));
-    let points = |s: usize| Reverse(score.get(s).copied().unwrap_or(0));
-    let better = |a: &usize, b: &usize| points(*a).cmp(&points(*b)).then_with(|| texts(*a).cmp(texts(*b)));
+    let points = |s: usize| score.get(s).copied().flatten().unwrap_or(f64::NEG_INFINITY);
+    let better =
+        |a: &usize, b: &usize| -> Ordering { points(*b).total_cmp(&points(*a)).then_with(|| texts(*a).cmp(texts(*b))) };
     if plan.top < order.len() {
         if plan.top > 0 {
             order.select_nth_unstable_by(plan.top - 1, better);
@@ -147,85 +402,4 @@ fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<Vec<u
     }
     order.sort_unstable_by(better);
     Ok(order)
-}
-
-/// Adds up cells into lines of `buckets` values.
-struct Fill<'a, F> {
-    /// The line of a segment.
-    place: F,
-    combinations: &'a Combinations,
-    /// The line of what is not shown.
-    rest: usize,
-    buckets: usize,
-}
-
-impl<F: Fn(u32) -> usize> Fill<'_, F> {
-    fn add(&self, counts: &mut Counts, values: &mut [u64], memory_limit: usize, tick: &mut dyn Tick) -> Result<()> {
-        match counts {
-            Counts::Totals(table) => self.totals(table, values, tick),
-            Counts::Sets(table) => self.sets(table, values, memory_limit, tick),
-        }
-    }
-
-    fn cell<'v>(&self, values: &'v mut [u64], line: usize, bucket: usize) -> Option<&'v mut u64> {
-        values.get_mut(line * self.buckets + bucket)
-    }
-
-    fn totals(&self, table: &mut Table<u64>, values: &mut [u64], tick: &mut dyn Tick) -> Result<()> {
-        for (i, (of, bucket, n)) in table.iter_mut().enumerate() {
-            if i % EVERY == 0 {
-                tick.tick()?;
-            }
-            let mut in_rest = false;
-            for segment in self.combinations.members(&of) {
-                let line = (self.place)(*segment);
-                // In the rest an event counts once, however many of its segments it was in.
-                if line == self.rest && std::mem::replace(&mut in_rest, true) {
-                    continue;
-                }
-                if let Some(v) = self.cell(values, line, bucket) {
-                    *v = v.saturating_add(*n);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn sets(
-        &self,
-        table: &mut Table<SubjectSet>,
-        values: &mut [u64],
-        memory_limit: usize,
-        tick: &mut dyn Tick,
-    ) -> Result<()> {
-        let mut others: Vec<(usize, SubjectSet)> = Vec::new();
-        for (i, (segment, bucket, set)) in table.iter_mut().enumerate() {
-            if i % EVERY == 0 {
-                tick.tick()?;
-            }
-            let line = (self.place)(segment);
-            if line == self.rest {
-                others.try_reserve(1).map_err(|_| Error::OutOfMemory("segments"))?;
-                others.push((bucket, std::mem::take(set)));
-            } else if let Some(v) = self.cell(values, line, bucket) {
-                *v = set.count();
-            }
-        }
-        // And so does a subject.
-        others.sort_unstable_by_key(|(bucket, _)| *bucket);
-        for same in others.chunk_by(|a, b| a.0 == b.0) {
-            tick.tick()?;
-            let mut whole = SubjectSet::default();
-            let mut scratch = Budget::new(memory_limit);
-            for (_, set) in same {
-                whole.union(set, &mut scratch)?;
-            }
-            if let Some((bucket, _)) = same.first()
-                && let Some(v) = self.cell(values, self.rest, *bucket)
-            {
-                *v = whole.count();
-            }
-        }
-        Ok(())
-    }
 }

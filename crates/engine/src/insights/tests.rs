@@ -1,9 +1,9 @@
 use super::*;
+use crate::chunk::Kind;
 use crate::chunk::{Membership, ProfileColumn};
-use crate::error::Error;
 use crate::gather::testing::*;
 use crate::tick::NoTick;
-use crate::time::{Calendar, Unit};
+use crate::time::{Buckets, Calendar, Unit};
 use crate::value::Value;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,8 +22,10 @@ fn metric(measure: Measure, by: Kind) -> Metric {
 fn plan(metrics: Vec<Metric>, buckets: Buckets, breakdown: Vec<Dimension>) -> Plan<'static> {
     Plan {
         metrics,
-        buckets,
+        time: buckets.into(),
         breakdown,
+        formulas: vec![],
+        smoothing: Smoothing::None,
         top: 200,
         remap: None,
         memory_limit: 1 << 30,

@@ -1,0 +1,112 @@
+//! frequency: in how many hours of a day, or days of a week or month, users or groups are active.
+
+use super::arguments::{self, required};
+use super::context::Context;
+use super::insights::need;
+use crate::error::Result;
+use crate::pg::ErrorReport;
+use crate::pg::instants::timestamp;
+use crate::pg::interrupts::Interrupts;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::spi::{self, Sql};
+use crate::registry;
+use crate::settings;
+use crate::store::scan;
+use engine::expr::References;
+use engine::frequency::{Kernel, Plan, finish};
+use engine::time::Unit;
+use pgrx::datum::{Date, TimestampWithTimeZone};
+use pgrx::prelude::*;
+use serde_json::Value as Json;
+
+type Row = (Vec<String>, TimestampWithTimeZone, i32, i64);
+
+/// What is asked beside the event.
+struct Question<'a> {
+    range: (Option<Date>, Option<Date>),
+    by: &'a str,
+    unit: &'a str,
+    every: Option<&'a str>,
+    cumulative: bool,
+    project: Option<&'a str>,
+}
+
+fn run(sql: &Sql, event: &Json, q: &Question) -> Result<Vec<Row>> {
+    let project = registry::open(sql, q.project)?;
+    let days = arguments::range(q.range.0, q.range.1)?;
+    let by = project.kind(q.by)?;
+    let unit = Unit::parse(q.unit)?;
+    let every = match q.every {
+        Some(e) => Unit::parse(e)?,
+        None if unit == Unit::Day => Unit::Hour,
+        None => Unit::Day,
+    };
+    let spec = arguments::selector(event, "event", &[])?;
+    let context = Context::new(sql, &project, &[&spec], References::default())?;
+    arguments::notice_unknown(&context, &[&spec])?;
+    let remap = context.remap()?;
+    let selector = spec.bind(&context, by, None)?;
+    let limit = settings::query_memory();
+    let mut plan = Plan::new(by, &project.calendar, (unit, every), days, q.cumulative, limit)?;
+    plan.remap = remap.as_deref();
+    let plan = plan;
+    let need = need([&selector].into_iter(), [by], &[]);
+    let kernels = scan::scan_on(
+        sql,
+        &project,
+        &need,
+        plan.reads(),
+        &settings::workers(),
+        || Kernel::new(&plan),
+        |kernel, chunk, keep, tick| {
+            let hits = selector.hits(chunk, keep, by, tick)?;
+            kernel.push(chunk, &hits, tick)
+        },
+    )?;
+    let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+    finish(&plan, partial, &mut Interrupts)?
+        .into_iter()
+        .map(|r| Ok((Vec::new(), timestamp(r.bucket)?, r.active as i32, r.count as i64)))
+        .collect()
+}
+
+#[pg_extern(schema = "analytics_groups", name = "frequency", stable, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::too_many_arguments, clippy::type_complexity)]
+fn frequency(
+    event: default!(Option<Jsonb>, "'\"$any\"'"),
+    from_date: default!(Option<Date>, "NULL"),
+    to_date: default!(Option<Date>, "NULL"),
+    by: default!(Option<&str>, "'user'"),
+    unit: default!(Option<&str>, "'week'"),
+    every: default!(Option<&str>, "NULL"),
+    cumulative: default!(Option<bool>, "true"),
+    project: default!(Option<&str>, "NULL"),
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(segment, Vec<String>),
+            name!(bucket, TimestampWithTimeZone),
+            name!(active, i32),
+            name!(count, i64),
+        ),
+    >,
+    ErrorReport,
+> {
+    let event = required(event, "event", "'\"$any\"' is any event.")?.parse("event")?;
+    let question = Question {
+        range: (from_date, to_date),
+        by: required(by, "by", "Count by 'user' or a registered group key.")?,
+        unit: required(unit, "unit", "Use 'day', 'week' or 'month'.")?,
+        every,
+        cumulative: required(
+            cumulative,
+            "cumulative",
+            "false counts exactly so many, true so many or more.",
+        )?,
+        project,
+    };
+    let rows = spi::connect(|sql| run(sql, &event, &question))?;
+    Ok(TableIterator::new(rows))
+}

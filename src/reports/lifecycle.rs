@@ -1,0 +1,92 @@
+//! lifecycle: users, or groups, that are new, retained, resurrected or dormant in each interval.
+
+use super::arguments::{self, required};
+use super::context::Context;
+use super::insights::need;
+use crate::error::Result;
+use crate::pg::ErrorReport;
+use crate::pg::instants::timestamp;
+use crate::pg::interrupts::Interrupts;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::spi::{self, Sql};
+use crate::registry;
+use crate::settings;
+use crate::store::scan;
+use engine::expr::References;
+use engine::lifecycle::{Kernel, Plan, finish};
+use engine::time::Unit;
+use pgrx::datum::{Date, TimestampWithTimeZone};
+use pgrx::prelude::*;
+use serde_json::Value as Json;
+
+type Row = (Vec<String>, TimestampWithTimeZone, String, i64);
+
+fn run(
+    sql: &Sql,
+    event: &Json,
+    range: (Option<Date>, Option<Date>),
+    by: &str,
+    unit: &str,
+    project: Option<&str>,
+) -> Result<Vec<Row>> {
+    let project = registry::open(sql, project)?;
+    let days = arguments::range(range.0, range.1)?;
+    let by = project.kind(by)?;
+    let spec = arguments::selector(event, "event", &[])?;
+    let context = Context::new(sql, &project, &[&spec], References::default())?;
+    arguments::notice_unknown(&context, &[&spec])?;
+    let remap = context.remap()?;
+    let selector = spec.bind(&context, by, None)?;
+    let limit = settings::query_memory();
+    let plan = Plan::new(by, &project.calendar, Unit::parse(unit)?, days, remap.as_deref(), limit)?;
+    let need = need([&selector].into_iter(), [by], &[]);
+    let kernels = scan::scan_on(
+        sql,
+        &project,
+        &need,
+        plan.reads(),
+        &settings::workers(),
+        || Kernel::new(&plan),
+        |kernel, chunk, keep, tick| {
+            let hits = selector.hits(chunk, keep, by, tick)?;
+            kernel.push(chunk, &hits, tick)
+        },
+    )?;
+    let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+    finish(&plan, partial, &mut Interrupts)?
+        .into_iter()
+        .map(|r| {
+            let state = r.state.name().to_string();
+            Ok((Vec::new(), timestamp(r.bucket)?, state, r.count as i64))
+        })
+        .collect()
+}
+
+#[pg_extern(schema = "analytics_groups", name = "lifecycle", stable, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity)]
+fn lifecycle(
+    event: default!(Option<Jsonb>, "'\"$any\"'"),
+    from_date: default!(Option<Date>, "NULL"),
+    to_date: default!(Option<Date>, "NULL"),
+    by: default!(Option<&str>, "'user'"),
+    unit: default!(Option<&str>, "'week'"),
+    project: default!(Option<&str>, "NULL"),
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(segment, Vec<String>),
+            name!(bucket, TimestampWithTimeZone),
+            name!(state, String),
+            name!(count, i64),
+        ),
+    >,
+    ErrorReport,
+> {
+    let event = required(event, "event", "'\"$any\"' is any event.")?.parse("event")?;
+    let by = required(by, "by", "Count by 'user' or a registered group key.")?;
+    let unit = required(unit, "unit", "For example 'day', 'week' or 'month'.")?;
+    let rows = spi::connect(|sql| run(sql, &event, (from_date, to_date), by, unit, project))?;
+    Ok(TableIterator::new(rows))
+}
