@@ -2,6 +2,7 @@
 
 mod dimensions;
 mod metrics;
+mod settled;
 
 use super::arguments::{self, required};
 use super::context::Context;
@@ -16,7 +17,7 @@ use crate::settings;
 use crate::store::scan::{self, Need};
 use dimensions::{DimensionSpec, dimensions};
 use engine::breakdown::Dimension;
-use engine::chunk::{Hits, Kind, USER};
+use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, Selector, SelectorSpec};
 use engine::insights::{Formula, Kernel, Metric, Plan, Smoothing, Timeline, UsersWhoDid, finish};
 use engine::time::Unit;
@@ -24,6 +25,8 @@ use metrics::metrics;
 use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use serde_json::Value as Json;
+use settled::Settled;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -204,22 +207,38 @@ fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
         memory_limit: settings::query_memory(),
     };
     let workers = settings::workers();
-    let kernels = scan::scan_on(
-        sql,
-        &project,
-        &need,
-        plan.time.reads(),
-        &workers,
-        || Kernel::new(&plan),
-        |kernel, chunk, keep, tick| {
-            let hits = selectors
-                .iter()
-                .zip(&metrics)
-                .map(|(s, m)| s.hits(chunk, keep, m.by, tick))
-                .collect::<engine::error::Result<Vec<Hits>>>()?;
-            kernel.push(chunk, &hits, tick)
-        },
-    )?;
+    let span = plan.time.reads();
+    let waiting = scan::waiting(sql, &project, &need, span)?;
+    let settled = Settled::read(sql, &project, &plan, unit, &selectors, &waiting)?;
+    let mut kernels = Vec::new();
+    if let Some(s) = &settled {
+        let mut kernel = Kernel::new(&plan)?;
+        s.fill(&project, &plan, unit, kernel.partial())?;
+        kernels.push(kernel);
+    }
+    if !settled.as_ref().is_some_and(Settled::answers_all) {
+        kernels.extend(scan::scan_with(
+            sql,
+            &project,
+            &need,
+            span,
+            &waiting,
+            &|head| settled.as_ref().is_none_or(|s| s.wants(&selectors, head)),
+            &workers,
+            || Kernel::new(&plan),
+            |kernel, chunk, keep, tick| {
+                let mut hits = Vec::new();
+                for (i, (selector, m)) in selectors.iter().zip(&metrics).enumerate() {
+                    let rows = match &settled {
+                        Some(s) => s.rows(i, chunk, keep, tick)?,
+                        None => Cow::Borrowed(keep),
+                    };
+                    hits.push(selector.hits(chunk, &rows, m.by, tick)?);
+                }
+                kernel.push(chunk, &hits, tick)
+            },
+        )?);
+    }
     let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
     let rows = finish(&plan, partial, &mut Interrupts)?;
     rows.into_iter()

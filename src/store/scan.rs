@@ -1,7 +1,7 @@
 //! Reading: the events of a span as chunks, each row once, whether it is sealed or still waits.
 
 use super::raw::Raw;
-use super::segment;
+use super::segment::{self, Head};
 use crate::error::Result;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Sql};
@@ -48,7 +48,7 @@ pub fn scan(
     let waiting = waiting(sql, project, need, span)?;
     let refs: Vec<&Chunk> = waiting.iter().collect();
     let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
-    sealed(sql, project, need, span, &duplicates, &mut |raw| {
+    sealed(sql, project, need, span, &|_| true, &duplicates, &mut |raw| {
         let (chunk, keep) = look(&raw, span, &duplicates)?;
         if keep.any() {
             each(&chunk, &keep)?;
@@ -76,43 +76,60 @@ pub fn scan_on<K: Send>(
     make: impl Fn() -> Result<K, Error> + Sync,
     push: impl Fn(&mut K, &Chunk, &Mask, &mut dyn Tick) -> Result<(), Error> + Sync,
 ) -> Result<Vec<K>> {
-    let states = PerThread::new(workers);
-    if need.events.as_ref().is_none_or(|e| !e.is_empty()) {
-        let waiting = waiting(sql, project, need, span)?;
-        let refs: Vec<&Chunk> = waiting.iter().collect();
-        let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
-        let job = |thread: usize, raw: Raw, tick: &mut dyn Tick| {
-            let (chunk, keep) = look(&raw, span, &duplicates)?;
-            drop(raw);
-            if keep.any() {
-                states.with(thread, &make, |k| push(k, &chunk, &keep, tick))?;
-            }
-            Ok(())
-        };
-        workers.stream(
-            &mut Interrupts,
-            |feeder| {
-                sealed(sql, project, need, span, &duplicates, &mut |raw| {
-                    let rows = raw.head.n;
-                    Ok(feeder.push(raw, rows)?)
-                })
-            },
-            &job,
-        )?;
-        let rows = waiting.iter().map(Chunk::len).sum();
-        let masks = duplicates.delta_masks();
-        let job = |thread: usize, item: usize, tick: &mut dyn Tick| {
-            let (Some(chunk), Some(stays)) = (waiting.get(item), masks.get(item)) else {
-                return Ok(());
-            };
-            let keep = staying(chunk, span, stays.clone());
-            if keep.any() {
-                states.with(thread, &make, |k| push(k, chunk, &keep, tick))?;
-            }
-            Ok(())
-        };
-        workers.each(waiting.len(), rows, &mut Interrupts, &job)?;
+    if need.events.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(vec![make()?]);
     }
+    let waiting = waiting(sql, project, need, span)?;
+    scan_with(sql, project, need, span, &waiting, &|_| true, workers, make, push)
+}
+
+/// As [`scan_on`], with what [`waiting`] answered for the same question, and without the segments that are not `wanted`.
+#[allow(clippy::too_many_arguments)]
+pub fn scan_with<K: Send>(
+    sql: &Sql,
+    project: &Project,
+    need: &Need,
+    span: Span64,
+    waiting: &[Chunk],
+    wanted: &dyn Fn(&Head) -> bool,
+    workers: &Workers,
+    make: impl Fn() -> Result<K, Error> + Sync,
+    push: impl Fn(&mut K, &Chunk, &Mask, &mut dyn Tick) -> Result<(), Error> + Sync,
+) -> Result<Vec<K>> {
+    let states = PerThread::new(workers);
+    let refs: Vec<&Chunk> = waiting.iter().collect();
+    let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
+    let job = |thread: usize, raw: Raw, tick: &mut dyn Tick| {
+        let (chunk, keep) = look(&raw, span, &duplicates)?;
+        drop(raw);
+        if keep.any() {
+            states.with(thread, &make, |k| push(k, &chunk, &keep, tick))?;
+        }
+        Ok(())
+    };
+    workers.stream(
+        &mut Interrupts,
+        |feeder| {
+            sealed(sql, project, need, span, wanted, &duplicates, &mut |raw| {
+                let rows = raw.head.n;
+                Ok(feeder.push(raw, rows)?)
+            })
+        },
+        &job,
+    )?;
+    let rows = waiting.iter().map(Chunk::len).sum();
+    let masks = duplicates.delta_masks();
+    let job = |thread: usize, item: usize, tick: &mut dyn Tick| {
+        let (Some(chunk), Some(stays)) = (waiting.get(item), masks.get(item)) else {
+            return Ok(());
+        };
+        let keep = staying(chunk, span, stays.clone());
+        if keep.any() {
+            states.with(thread, &make, |k| push(k, chunk, &keep, tick))?;
+        }
+        Ok(())
+    };
+    workers.each(waiting.len(), rows, &mut Interrupts, &job)?;
     let mut out: Vec<K> = states.into_states().collect();
     if out.is_empty() {
         out.push(make()?);
@@ -156,8 +173,8 @@ fn event_list(need: &Need) -> Option<Vec<i32>> {
     need.events.as_ref().map(|e| e.iter().map(|n| *n as i32).collect())
 }
 
-/// Blocks and rows that wait, decoded, with their insert columns.
-fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Result<Vec<Chunk>> {
+/// Blocks and rows that wait, decoded, with their insert columns. Rows outside of the span may be among them.
+pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Result<Vec<Chunk>> {
     let wanted = Wanted {
         kinds: Some(need.kinds.clone()),
         properties: Some(need.properties.clone()),
@@ -233,6 +250,7 @@ fn sealed(
     project: &Project,
     need: &Need,
     span: Span64,
+    wanted: &dyn Fn(&Head) -> bool,
     duplicates: &Duplicates,
     each: &mut dyn FnMut(Raw) -> Result<()>,
 ) -> Result<()> {
@@ -252,12 +270,16 @@ fn sealed(
             &[times[0], times[1], Arg::Int4s(&e)],
         )?,
     };
-    let heads = (0..rows.len())
-        .map(|i| segment::head(&rows, i))
-        .collect::<Result<Vec<_>>>()?;
+    let mut heads = engine::error::try_vec(rows.len(), "segments")?;
+    for i in 0..rows.len() {
+        let head = segment::head(&rows, i)?;
+        if wanted(&head) {
+            heads.push((i, head));
+        }
+    }
     let with_columns = !need.kinds.is_empty() || !need.properties.is_empty();
-    for (part, first) in heads.chunks(SEGMENTS_AT_ONCE).zip((0..).step_by(SEGMENTS_AT_ONCE)) {
-        let numbers: Vec<i64> = part.iter().map(|h| h.no).collect();
+    for part in heads.chunks(SEGMENTS_AT_ONCE) {
+        let numbers: Vec<i64> = part.iter().map(|(_, h)| h.no).collect();
         let found = if with_columns {
             Some(segment::columns(
                 sql,
@@ -268,10 +290,10 @@ fn sealed(
         } else {
             None
         };
-        for (k, head) in part.iter().enumerate() {
+        for (i, head) in part {
             Interrupts.tick()?;
             let may_touch = duplicates.may_touch(head.event, head.at_min, head.at_max);
-            each(Raw::fetch(&rows, first + k, head.clone(), may_touch, found.as_ref())?)?;
+            each(Raw::fetch(&rows, *i, head.clone(), may_touch, found.as_ref())?)?;
         }
     }
     Ok(())

@@ -74,7 +74,6 @@ fn name(kind: Kind, event: u32, day: i32) -> String {
 }
 
 /// The answer of [`read`].
-#[allow(dead_code)]
 #[derive(Debug, Default)]
 pub struct Sets {
     /// By kind, event, day.
@@ -85,7 +84,6 @@ pub struct Sets {
 
 /// The sets of kinds and events ([`ANY`] is one) over `day_from ..= day_to`, and what they leave out. Reads the caller's
 /// snapshot; subjects are only fetched when they are wanted.
-#[allow(dead_code)]
 pub fn read(
     sql: &Sql,
     project: &Project,

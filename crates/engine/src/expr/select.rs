@@ -266,6 +266,11 @@ impl Selector {
         all.map(|s| s.into_iter().filter(|e| *e != 0).collect())
     }
 
+    /// True when it looks at nothing but the event's name.
+    pub fn is_plain(&self) -> bool {
+        self.alternatives.iter().all(|a| a.filter.is_none())
+    }
+
     /// Event properties whose columns it reads.
     pub fn properties(&self) -> BTreeSet<u32> {
         self.filters().flat_map(|f| f.properties()).copied().collect()

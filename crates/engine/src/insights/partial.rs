@@ -208,6 +208,18 @@ impl Partial {
         Ok(())
     }
 
+    /// [`Partial::add_set`] for subjects in the portable format of roaring bitmaps.
+    pub fn add_portable(&mut self, plan: &Plan, metric: usize, day: i64, subjects: &[u8]) -> Result<()> {
+        let Some(column) = Self::column_of(plan, metric, day)? else {
+            return Ok(());
+        };
+        let Some(Counts::Sets(table)) = self.counts.get_mut(metric) else {
+            return Err(Error::param("insights: the metric does not count subjects"));
+        };
+        let set = table.slot(0, column, &mut self.budget)?;
+        set.union_portable(subjects, &mut self.budget)
+    }
+
     /// Adds events of one metric that fell into the interval of the instant `at`, instead of their rows. Only for
     /// totals, and without a breakdown.
     pub fn add_total(&mut self, plan: &Plan, metric: usize, at: i64, events: u64) -> Result<()> {
