@@ -198,7 +198,7 @@ impl<'p> Kernel<'p> {
         runs::find(&chunk.time, &plan.slots, |_| false, runs, budget, tick)?;
         if let Some(picked) = Picked::new(chunk, plan.by, hits, runs, plan.remap, true) {
             return picked.runs(tick, |run| match sets.get_mut(run.bucket as usize) {
-                Some(set) => picked.into_set(run, set, budget),
+                Some(set) => picked.add_to(run, set, budget),
                 None => Ok(()),
             });
         }

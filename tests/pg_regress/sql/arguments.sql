@@ -69,8 +69,31 @@ SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01
 SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', alignment => 'lunar');
 SELECT * FROM analytics_groups.retention('"A"', '"A"', '2024-01-01', '2024-01-01', births => 'last');
 
+-- Measures: what they need, what does not go together.
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "sum"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "property": "amount"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "total", "property": "amount"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "dau", "per": "total"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "percentile", "property": "amount"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "percentile", "percentile": 101, "property": "amount"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "sum", "percentile": 90, "property": "amount"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "median", "property": "amount", "per": "total"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "distribution", "property": "amount"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "distinct", "per": "total"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "average", "per": {"measure": "median", "property": "amount"}}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "average", "per": {"measure": "sum"}}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "sum", "property": "amuont"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', rolling => 7, cumulative => true);
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', rolling => 0);
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', unit => 'range', rolling => 7);
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', formulas => '{"A / B"}');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', formulas => '{"A / (1 + "}');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', formulas => '{"A = 1 / A"}');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "distribution"}]', '2024-01-01', '2024-01-01', formulas => '{"A / 2"}');
+
 -- What the language has and this version does not yet answers so, instead of with a wrong number.
-SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "median", "property": "amount"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "sessions"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', compare => '7 days');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "amount", "bucket": {"size": 10}}]');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["cohort.power users"]');
 SELECT * FROM analytics_groups.insights('[{"event": "A", "first_time": true}]', '2024-01-01', '2024-01-01');

@@ -114,6 +114,7 @@ impl Coder<'_, '_> {
 }
 
 /// Counts the picked rows of a chunk where one code per row decides its segments.
+#[allow(clippy::too_many_arguments)]
 pub fn push_coded(
     counts: &mut Counts,
     picked: &Picked,

@@ -45,7 +45,7 @@ pub fn push(
         }),
         Counts::Sets(table) => picked.runs(tick, |run| {
             let set = table.slot(0, run.bucket as usize, budget)?;
-            picked.into_set(run, set, budget)
+            picked.add_to(run, set, budget)
         }),
         Counts::Times(table) => picked.runs(tick, |run| {
             let cell = table.slot(0, run.bucket as usize, budget)?;

@@ -72,7 +72,7 @@ impl<'c> Picked<'c> {
     }
 
     /// Adds the subjects of a run to a set.
-    pub fn into_set(&self, run: &Run, set: &mut SubjectSet, budget: &mut Budget) -> Result<()> {
+    pub fn add_to(&self, run: &Run, set: &mut SubjectSet, budget: &mut Budget) -> Result<()> {
         if let Some(subjects) = self.plain(run) {
             return set.extend_run(subjects, budget);
         }
