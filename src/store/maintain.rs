@@ -96,6 +96,7 @@ fn step(sealer: &mut Sealer, touched: &mut Touched) -> Result<usize> {
     let (sql, project) = (sealer.sql, sealer.project);
     let waiting = take_waiting(sql, project)?;
     let taken = waiting.iter().map(Source::len).sum();
+    let waiting = vec![Source::join(waiting, &mut Interrupts)?];
     let of_event = compact::by_event(&waiting, &mut Interrupts)?;
     let events: Vec<i32> = of_event.iter().map(|(e, _)| *e as i32).collect();
     let heads = heads(sql, project, &events)?;

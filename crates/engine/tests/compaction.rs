@@ -197,6 +197,9 @@ proptest! {
         let parts: Vec<Chunk> = at.windows(2).map(|w| chunk(&all[w[0]..w[1]])).collect();
         let many = run(parts.clone(), &calendar, target, 80);
         prop_assert_eq!(&many, &once);
+        let joined = vec![Source::join(sources(parts.clone()), &mut NoTick).unwrap()];
+        let joined = compact(&joined, &calendar, target, 80, &mut NoTick).unwrap();
+        prop_assert_eq!(&joined, &once);
         // Segments together with what came later are the same as all at once.
         let (old, new) = parts.split_at(parts.len() / 2);
         let mut again: Vec<Source> = run(old.to_vec(), &calendar, 7, 9).iter().map(source).collect();
@@ -321,6 +324,12 @@ fn numbers_and_dictionaries_meet() {
         let from_blocks = compact(&from_blocks, &calendar, 1 << 20, 1 << 20, &mut NoTick).unwrap();
         let from_rows = run(vec![chunk(&all)], &calendar, 1 << 20, 1 << 20);
         assert_eq!(from_blocks, from_rows);
+        let joined = parts.iter().map(|p| Source::from_block(&block(p)).unwrap()).collect();
+        let joined = vec![Source::join(joined, &mut NoTick).unwrap()];
+        assert_eq!(
+            compact(&joined, &calendar, 1 << 20, 1 << 20, &mut NoTick).unwrap(),
+            from_rows
+        );
         assert_eq!(
             matches!(opened(&from_rows[0]).property(5), Some(Column::Number(_))),
             is_number

@@ -54,7 +54,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    fn begin(&mut self, slots: usize) -> Result<()> {
+    pub(super) fn begin(&mut self, slots: usize) -> Result<()> {
         if self.epoch == u32::MAX {
             self.slots.clear();
             self.epoch = 0;
@@ -68,7 +68,7 @@ impl Scratch {
     }
 
     /// The new code of a value.
-    fn code(&mut self, value: &[u8]) -> Result<u32> {
+    pub(super) fn code(&mut self, value: &[u8]) -> Result<u32> {
         let (hasher, values) = (&self.hasher, &mut self.values);
         let hash = hasher.hash_one(value);
         if let Some(c) = self.table.find(hash, |c| values.of_code(*c) == value) {
@@ -85,6 +85,13 @@ impl Scratch {
             .map_err(|_| Error::OutOfMemory("dictionary"))?;
         self.table.insert_unique(hash, code, rehash);
         Ok(code)
+    }
+}
+
+impl Scratch {
+    /// The values that got codes since the beginning.
+    pub(super) fn take_values(&mut self) -> RawValues {
+        std::mem::take(&mut self.values)
     }
 }
 
@@ -237,8 +244,44 @@ fn numbers(columns: &[Option<&RawColumn>], at: &[At], scratch: &mut Scratch) -> 
     Ok(None)
 }
 
+/// As [`codes`] where all rows come from one dictionary, whose values are distinct: nothing has to be compared.
+fn codes_of_one(old: &[u32], values: &RawValues, at: &[At], scratch: &mut Scratch, tick: &mut dyn Tick) -> Result<()> {
+    scratch.begin(values.len() + 1)?;
+    let Scratch {
+        slots,
+        epoch,
+        codes,
+        values: own,
+        ..
+    } = scratch;
+    codes.try_reserve(at.len()).map_err(|_| Error::OutOfMemory("column"))?;
+    let epoch = u64::from(*epoch) << 32;
+    // Code 0 stays 0.
+    if let Some(s) = slots.first_mut() {
+        *s = epoch;
+    }
+    for rows in at.chunks(EVERY) {
+        tick.tick()?;
+        for (_, r) in rows {
+            let code = old.get(*r as usize).copied().unwrap_or(0);
+            let Some(slot) = slots.get_mut(code as usize) else {
+                continue;
+            };
+            if *slot < epoch {
+                own.push(values.of_code(code))?;
+                *slot = epoch | own.len() as u64;
+            }
+            codes.push(*slot as u32);
+        }
+    }
+    Ok(())
+}
+
 /// Gives the rows codes in the order in which values appear; 0 = not set.
 fn codes(columns: &[Option<&RawColumn>], at: &[At], scratch: &mut Scratch, tick: &mut dyn Tick) -> Result<()> {
+    if let [Some(RawColumn::Dict { codes, values })] = columns {
+        return codes_of_one(codes, values, at, scratch, tick);
+    }
     let mut bases: Vec<usize> = try_vec(columns.len(), "dictionary")?;
     let mut slots = 0usize;
     for c in columns {

@@ -6,6 +6,7 @@
 
 mod columns;
 mod days;
+mod join;
 mod order;
 mod source;
 mod tiers;

@@ -64,7 +64,7 @@ impl Source {
         Ok(())
     }
 
-    fn checked(core: Chunk, mut properties: Vec<(u32, RawColumn)>) -> Result<Self> {
+    pub(super) fn checked(core: Chunk, mut properties: Vec<(u32, RawColumn)>) -> Result<Self> {
         core.check()?;
         properties.sort_by_key(|(p, _)| *p);
         Ok(Source { core, properties })
