@@ -1,23 +1,22 @@
-//! Sealing what waits: blocks and rows become segments, merged with the segments whose days they touch.
+//! Sealing what waits: blocks and rows become segments, merged with small segments whose days they touch.
 //!
 //! One transaction deletes what waited and writes the segments: a reader's snapshot has the one or the other, and a kill
 //! in between leaves what was there before.
 
+use super::Lock;
+use super::seal::Sealer;
+use super::segment::{self, Head};
 use super::settle::{self, Pace, Touched};
-use super::{Lock, segment};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{self, Arg, Sql};
 use crate::pg::{interrupts, owner};
 use crate::registry::{self, Project};
 use crate::settings;
-use engine::block::{self, Wanted};
-use engine::chunk::Chunk;
 use engine::chunk_builder::ChunkBuilder;
-use engine::compact::{self, gather};
+use engine::compact::{self, Arranged, Scratch, Source};
 use engine::row;
 use engine::tick::{EVERY, Tick};
-use engine::time::DayCache;
 use pgrx::prelude::*;
 use std::collections::BTreeMap;
 
@@ -25,8 +24,8 @@ use std::collections::BTreeMap;
 const STEP_EVENTS: i64 = 500_000;
 
 /// Takes waiting events out of the delta, at most about [`STEP_EVENTS`].
-fn take_waiting(sql: &Sql, project: &Project) -> Result<Vec<Chunk>> {
-    let mut chunks = Vec::new();
+fn take_waiting(sql: &Sql, project: &Project) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
     let heads = sql.write(
         &project.sql("SELECT batch, n::bigint FROM @.event_block ORDER BY batch LIMIT 10000"),
         &[],
@@ -50,9 +49,9 @@ fn take_waiting(sql: &Sql, project: &Project) -> Result<Vec<Chunk>> {
         }
         for i in 0..gone.len() {
             Interrupts.tick()?;
-            let chunk = block::decode(&gone.bytes(i, 1)?, &Wanted::all())
+            let source = Source::from_block(&gone.bytes(i, 1)?)
                 .map_err(|e| Failure::from(e).within(format!("block {}", gone.int(i, 0).unwrap_or(0))))?;
-            chunks.push(chunk);
+            sources.push(source);
         }
     }
     let rows = sql.write(
@@ -70,132 +69,61 @@ fn take_waiting(sql: &Sql, project: &Project) -> Result<Vec<Chunk>> {
             }
             builder.push(&row::decode(&rows.bytes(i, 1)?)?, rows.int(i, 0)?)?;
         }
-        chunks.push(builder.finish()?);
+        sources.push(Source::from_chunk(builder.finish()?)?);
     }
-    Ok(chunks)
+    Ok(sources)
 }
 
-/// A run of days of one event that is sealed together: present segments and what waits for those days.
-struct Unit {
-    segments: Vec<segment::Head>,
-    rows: Vec<(usize, usize)>,
-}
-
-/// Splits the waiting rows of one event into units. A unit is what one segment (or the user ranges of one big day) covers;
-/// rows between two segments join the one before while that is small, so that rare events end in few segments.
-fn units(heads: Vec<segment::Head>, mut rows: Vec<(i32, usize, usize)>, target: usize) -> Vec<Unit> {
-    let mut slots: Vec<(i32, i32, Vec<segment::Head>)> = Vec::new();
-    for h in heads {
-        match slots.last_mut() {
-            Some((_, last, heads)) if h.day_min <= *last => {
-                *last = (*last).max(h.day_max);
-                heads.push(h);
-            }
-            _ => slots.push((h.day_min, h.day_max, vec![h])),
-        }
-    }
-    rows.sort_unstable();
-    let mut of_slot: BTreeMap<(usize, bool), Vec<(usize, usize)>> = BTreeMap::new();
-    for (day, chunk, row) in rows {
-        // Slots are disjoint and sorted: the last one that begins on or before the day, if any.
-        let after = slots.partition_point(|(first, _, _)| *first <= day);
-        let joins = after
-            .checked_sub(1)
-            .and_then(|i| slots.get(i))
-            .is_some_and(|(_, last, heads)| day <= *last || heads.iter().map(|h| h.n).sum::<usize>() < target);
-        of_slot.entry((after, joins)).or_default().push((chunk, row));
-    }
-    of_slot
-        .into_iter()
-        .map(|((after, joins), rows)| {
-            let segments = match after.checked_sub(1).filter(|_| joins).and_then(|i| slots.get_mut(i)) {
-                Some((_, _, heads)) => std::mem::take(heads),
-                None => Vec::new(),
-            };
-            Unit { segments, rows }
-        })
-        .collect()
-}
-
-fn load(sql: &Sql, project: &Project, heads: &[segment::Head]) -> Result<Vec<Chunk>> {
-    let numbers: Vec<i64> = heads.iter().map(|h| h.no).collect();
-    let rows = sql.write(
+/// The segments of events.
+fn heads(sql: &Sql, project: &Project, events: &[i32]) -> Result<BTreeMap<u32, Vec<Head>>> {
+    let found = sql.write(
         &project.sql(&format!(
-            "SELECT {}, users, times, inserts FROM @.segment WHERE no = ANY($1)",
+            "SELECT {} FROM @.segment WHERE event = ANY($1) ORDER BY event, day_min, user_min, no",
             segment::HEAD
         )),
-        &[Arg::Ints(&numbers)],
+        &[Arg::Int4s(events)],
     )?;
-    let columns = segment::columns(sql, project, &numbers, None)?;
-    let mut chunks = Vec::new();
-    for i in 0..rows.len() {
-        Interrupts.tick()?;
-        let head = segment::head(&rows, i)?;
-        let mut chunk = segment::core(&rows, i, &head, true)?;
-        columns
-            .decode_into(head.no, &mut chunk)
-            .map_err(|e| e.within(format!("segment {}", head.no)))?;
-        chunk
-            .check()
-            .map_err(|e| Failure::from(e).within(format!("segment {}", head.no)))?;
-        chunks.push(chunk);
+    let mut out: BTreeMap<u32, Vec<Head>> = BTreeMap::new();
+    for i in 0..found.len() {
+        let head = segment::head(&found, i)?;
+        out.entry(head.event).or_default().push(head);
     }
-    Ok(chunks)
+    Ok(out)
 }
 
 /// Seals one step of what waits; returns how many events it took up, and notes whose days changed.
-fn step(sql: &Sql, project: &Project, touched: &mut Touched) -> Result<usize> {
+fn step(sealer: &mut Sealer, touched: &mut Touched) -> Result<usize> {
+    let (sql, project) = (sealer.sql, sealer.project);
     let waiting = take_waiting(sql, project)?;
-    let taken = waiting.iter().map(Chunk::len).sum();
-    let mut days = DayCache::new(&project.calendar);
-    let mut of_event: BTreeMap<u32, Vec<(i32, usize, usize)>> = BTreeMap::new();
-    for (c, chunk) in waiting.iter().enumerate() {
-        Interrupts.tick()?;
-        for (r, t) in chunk.time.iter().enumerate() {
-            let (event, day) = (chunk.event(r), days.day_of(*t)?);
-            of_event.entry(event).or_default().push((day, c, r));
+    let taken = waiting.iter().map(Source::len).sum();
+    let waiting = vec![Source::join(waiting, &mut Interrupts)?];
+    let of_event = compact::by_event(&waiting, &mut Interrupts)?;
+    let events: Vec<i32> = of_event.iter().map(|(e, _)| *e as i32).collect();
+    let heads = heads(sql, project, &events)?;
+    for (event, parts) in of_event {
+        let rows = Arranged::new(event, parts, &project.calendar, &mut Interrupts)?;
+        for (day, own) in rows.days() {
+            touched.add(event, day, own.len() as u64);
         }
-    }
-    let target = settings::segment_rows();
-    for (event, rows) in of_event {
-        for (day, _, _) in &rows {
-            touched.add(event, *day, 1);
-        }
-        let found = sql.write(
-            &project.sql(&format!(
-                "SELECT {} FROM @.segment WHERE event = $1 ORDER BY day_min, user_min, no",
-                segment::HEAD
-            )),
-            &[Arg::Int4(event as i32)],
-        )?;
-        let heads = (0..found.len())
-            .map(|i| segment::head(&found, i))
-            .collect::<Result<Vec<_>>>()?;
-        drop(found);
-        for unit in units(heads, rows, target) {
-            let mut chunks = load(sql, project, &unit.segments)?;
-            let mut of_chunk: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-            for (c, r) in unit.rows {
-                of_chunk.entry(c).or_default().push(r);
-            }
-            for (c, mut rows) in of_chunk {
-                rows.sort_unstable();
-                if let Some(chunk) = waiting.get(c) {
-                    chunks.push(gather(chunk, &rows)?);
-                }
-            }
-            let sealed = compact::compact(chunks, &project.calendar, target, target * 2, &mut Interrupts)?;
-            let old: Vec<i64> = unit.segments.iter().map(|h| h.no).collect();
-            if !old.is_empty() {
-                segment::delete(sql, project, &old)?;
-            }
-            for s in &sealed {
-                Interrupts.tick()?;
-                segment::insert(sql, project, s)?;
-            }
-        }
+        sealer.seal(&rows, heads.get(&event).map(Vec::as_slice).unwrap_or_default())?;
     }
     Ok(taken)
+}
+
+/// Puts segments that lie over one another in order, for every event.
+fn tidy(sealer: &mut Sealer) -> Result<()> {
+    let (sql, project) = (sealer.sql, sealer.project);
+    let rows = sql.write(
+        &project.sql("SELECT event FROM @.segment GROUP BY event HAVING count(*) > 1 ORDER BY event"),
+        &[],
+    )?;
+    let events: Vec<i32> = (0..rows.len()).filter_map(|i| rows.get(i, 0)).collect();
+    drop(rows);
+    for (event, heads) in heads(sql, project, &events)? {
+        Interrupts.tick()?;
+        sealer.tidy(event, heads)?;
+    }
+    Ok(())
 }
 
 /// Seals everything that waits now. Without `wait`, does nothing while somebody else maintains the project.
@@ -212,13 +140,21 @@ fn maintain(project: &str, wait: bool) -> Result<i64, crate::pg::ErrorReport> {
             }
             let backlog = super::waiting(sql, &project)?;
             let (mut done, mut touched) = (0, Touched::default());
+            let mut sealer = Sealer {
+                sql,
+                project: &project,
+                scratch: Scratch::default(),
+            };
             // What arrives meanwhile is left for the next time, or a busy project would never be done.
             while done < backlog {
-                let taken = step(sql, &project, &mut touched)?;
+                let taken = step(&mut sealer, &mut touched)?;
                 if taken == 0 {
                     break;
                 }
                 done += taken as i64;
+            }
+            if wait {
+                tidy(&mut sealer)?;
             }
             settle::settle(sql, &project, &touched, if wait { Pace::Now } else { Pace::Later })?;
             Ok(done)

@@ -7,6 +7,7 @@ pub mod backfill;
 pub mod maintain;
 pub mod raw;
 pub mod scan;
+pub mod seal;
 pub mod segment;
 pub mod sets;
 pub mod settle;

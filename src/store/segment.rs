@@ -141,13 +141,8 @@ pub fn core(rows: &Rows, i: usize, head: &Head, with_inserts: bool) -> Result<Ch
 
 /// Writes a sealed segment.
 pub fn insert(sql: &Sql, project: &Project, sealed: &Sealed) -> Result<()> {
-    let chunk = &sealed.chunk;
     // No row has an insert id: none can ever be a duplicate.
-    let inserts = match &chunk.inserts {
-        Some(i) => codec::encode_inserts(i)?,
-        None => Vec::new(),
-    };
-    let (users, times) = (codec::encode_ids(&chunk.user)?, codec::encode_times(&chunk.time)?);
+    let inserts = sealed.inserts.as_deref().unwrap_or_default();
     let rows = sql.write(
         &project.sql(
             "INSERT INTO @.segment (no, event, n, day_min, day_max, at_min, at_max, user_min, user_max, users, times, inserts)
@@ -155,41 +150,39 @@ pub fn insert(sql: &Sql, project: &Project, sealed: &Sealed) -> Result<()> {
         ),
         &[
             Arg::Int4(sealed.event as i32),
-            Arg::Int4(chunk.len() as i32),
+            Arg::Int4(sealed.rows as i32),
             Arg::Int4(sealed.day_min),
             Arg::Int4(sealed.day_max),
             Arg::Int(sealed.ts_min),
             Arg::Int(sealed.ts_max),
             Arg::Int(i64::from(sealed.user_min)),
             Arg::Int(i64::from(sealed.user_max)),
-            Arg::Bytes(&users),
-            Arg::Bytes(&times),
-            Arg::Bytes(&inserts),
+            Arg::Bytes(&sealed.users),
+            Arg::Bytes(&sealed.times),
+            Arg::Bytes(inserts),
         ],
     )?;
     let no = rows.int(0, 0)?;
-    let text = project.sql("INSERT INTO @.segment_column (segment, class, no, data) VALUES ($1, $2::\"char\", $3, $4)");
-    for g in &chunk.groups {
-        let data = codec::encode_group(g)?;
+    drop(rows);
+    let groups = sealed.groups.iter().map(|(k, b)| ("g", i32::from(*k), b.as_slice()));
+    let properties = sealed.properties.iter().map(|(p, b)| ("p", *p as i32, b.as_slice()));
+    let all: Vec<_> = groups.chain(properties).collect();
+    let text = project.sql(
+        "INSERT INTO @.segment_column (segment, class, no, data)
+         SELECT $1, c::\"char\", n, d FROM unnest($2, $3, $4) AS t(c, n, d)",
+    );
+    // A few columns at a time: the statement holds them once more.
+    for part in all.chunks(16) {
+        let classes: Vec<&str> = part.iter().map(|c| c.0).collect();
+        let numbers: Vec<i32> = part.iter().map(|c| c.1).collect();
+        let data: Vec<&[u8]> = part.iter().map(|c| c.2).collect();
         sql.write(
             &text,
             &[
                 Arg::Int(no),
-                Arg::Text("g"),
-                Arg::Int4(i32::from(g.kind)),
-                Arg::Bytes(&data),
-            ],
-        )?;
-    }
-    for p in &chunk.properties {
-        let data = codec::encode_column(&p.column)?;
-        sql.write(
-            &text,
-            &[
-                Arg::Int(no),
-                Arg::Text("p"),
-                Arg::Int4(p.property as i32),
-                Arg::Bytes(&data),
+                Arg::Texts(&classes),
+                Arg::Int4s(&numbers),
+                Arg::ByteStrings(&data),
             ],
         )?;
     }

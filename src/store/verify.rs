@@ -88,6 +88,64 @@ impl Problems {
     }
 }
 
+/// Looks for events that are in two segments, among segments of one event that lie over one another.
+#[derive(Default)]
+struct Once {
+    event: u32,
+    day_max: i32,
+    /// Segments so far; what they hold is only collected when there can be two.
+    shared: bool,
+    names: Vec<i64>,
+    seen: Vec<(i64, u32, u64)>,
+}
+
+impl Once {
+    fn continues(&self, head: &segment::Head) -> bool {
+        !self.names.is_empty() && head.event == self.event && head.day_min <= self.day_max
+    }
+
+    fn open(&mut self, head: &segment::Head, next: Option<&segment::Head>) {
+        self.day_max = if self.names.is_empty() {
+            head.day_max
+        } else {
+            self.day_max.max(head.day_max)
+        };
+        self.event = head.event;
+        self.shared =
+            !self.names.is_empty() || next.is_some_and(|n| n.event == head.event && n.day_min <= self.day_max);
+        self.names.push(head.no);
+    }
+
+    fn add(&mut self, chunk: &Chunk) -> Result<()> {
+        let Some(inserts) = chunk.inserts.as_ref().filter(|_| self.shared) else {
+            return Ok(());
+        };
+        self.seen
+            .try_reserve(chunk.len())
+            .map_err(|_| engine::error::Error::OutOfMemory("insert hashes"))?;
+        let rows = chunk.time.iter().zip(&chunk.user).zip(&inserts.hash);
+        self.seen
+            .extend(rows.filter(|(_, h)| **h != 0).map(|((t, u), h)| (*t, *u, *h)));
+        Ok(())
+    }
+
+    fn finish(&mut self, problems: &mut Problems) -> Result<()> {
+        Interrupts.tick()?;
+        self.seen.sort_unstable();
+        Interrupts.tick()?;
+        if self.seen.windows(2).any(|w| matches!(w, [a, b] if a == b)) {
+            let names: Vec<String> = self.names.iter().map(i64::to_string).collect();
+            problems.add(
+                &format!("segments {}", names.join(", ")),
+                "the same event in two of them",
+            );
+        }
+        self.names.clear();
+        self.seen.clear();
+        Ok(())
+    }
+}
+
 fn verify_segments(sql: &Sql, project: &Project, known: &Known, problems: &mut Problems) -> Result<()> {
     let rows = sql.read(
         &project.sql(&format!(
@@ -96,19 +154,20 @@ fn verify_segments(sql: &Sql, project: &Project, known: &Known, problems: &mut P
         )),
         &[],
     )?;
-    let mut previous: Option<segment::Head> = None;
+    let heads = (0..rows.len())
+        .map(|i| segment::head(&rows, i))
+        .collect::<Result<Vec<_>>>()?;
+    let mut once = Once::default();
     let mut days = DayCache::new(&project.calendar);
-    for i in 0..rows.len() {
+    for (i, head) in heads.iter().enumerate() {
         Interrupts.tick()?;
-        let head = segment::head(&rows, i)?;
         let object = format!("segment {}", head.no);
-        if let Some(p) = previous.as_ref().filter(|p| p.event == head.event) {
-            let same_day = p.day_min == p.day_max && head.day_min == head.day_max && p.day_max == head.day_min;
-            if head.day_min <= p.day_max && !(same_day && p.user_max < head.user_min) {
-                problems.add(&object, format!("overlaps segment {}", p.no));
-            }
+        if !once.continues(head) {
+            once.finish(problems)?;
         }
-        let decoded = segment::core(&rows, i, &head, true).and_then(|mut chunk| {
+        // The next one tells whether this one lies alone on its days.
+        once.open(head, heads.get(i + 1));
+        let decoded = segment::core(&rows, i, head, true).and_then(|mut chunk| {
             segment::columns(
                 sql,
                 project,
@@ -122,11 +181,12 @@ fn verify_segments(sql: &Sql, project: &Project, known: &Known, problems: &mut P
             Err(e) => problems.add(&object, e.message),
             Ok(chunk) => {
                 problems.check_chunk(&object, &chunk, known);
-                check_head(&object, &head, &chunk, &mut days, problems)?;
+                check_head(&object, head, &chunk, &mut days, problems)?;
+                once.add(&chunk)?;
             }
         }
-        previous = Some(head);
     }
+    once.finish(problems)?;
     let orphans = sql.read(
         &project.sql(
             "SELECT DISTINCT segment FROM @.segment_column c

@@ -124,6 +124,22 @@ fn directory<'a>(r: &mut Reader<'a>) -> Result<Vec<Section<'a>>> {
 
 /// Decodes the columns that are wanted.
 pub fn decode(bytes: &[u8], wanted: &Wanted) -> Result<Chunk> {
+    let mut properties = Vec::new();
+    let mut chunk = decode_except(bytes, wanted, &mut |property, body, rows| {
+        let column = decode_column(body, rows)?;
+        crate::intern::push(&mut properties, PropertyColumn { property, column })
+    })?;
+    chunk.properties = properties;
+    Ok(chunk)
+}
+
+/// Decodes the columns that are wanted except properties, whose encoded columns are handed to `each` with their property
+/// and the number of rows, in the order of the properties.
+pub(crate) fn decode_except(
+    bytes: &[u8],
+    wanted: &Wanted,
+    each: &mut dyn FnMut(u32, &[u8], usize) -> Result<()>,
+) -> Result<Chunk> {
     let frame = open(Codec::Block, bytes)?;
     let corrupt = |what: &str| Err(Codec::Block.corrupt(what));
     let rows = frame.rows;
@@ -157,8 +173,7 @@ pub fn decode(bytes: &[u8], wanted: &Wanted) -> Result<Chunk> {
             }
             PROPERTY => {
                 if wanted.properties.as_ref().is_none_or(|p| p.contains(&s.id)) {
-                    let column = decode_column(s.body, rows)?;
-                    chunk.properties.push(PropertyColumn { property: s.id, column });
+                    each(s.id, s.body, rows)?;
                 }
             }
             _ => return corrupt("unknown section"),

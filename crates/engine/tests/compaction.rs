@@ -7,8 +7,9 @@ mod common;
 
 use common::{Prioritised, chunk, event_row, rows, without_duplicates};
 use engine::block;
-use engine::chunk::{Chunk, Column, Events};
-use engine::compact::{Sealed, compact};
+use engine::chunk::{Chunk, Column, Events, PropertyColumn};
+use engine::codec;
+use engine::compact::{Arranged, Extent, Scratch, Sealed, Source, by_event, choose, compact};
 use engine::error::{Error, Result};
 use engine::row::EventRow;
 use engine::tick::{NoTick, Tick};
@@ -17,8 +18,39 @@ use engine::value::Value;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+fn sources(chunks: Vec<Chunk>) -> Vec<Source> {
+    chunks.into_iter().map(|c| Source::from_chunk(c).unwrap()).collect()
+}
+
 fn run(chunks: Vec<Chunk>, calendar: &Calendar, target: usize, max: usize) -> Vec<Sealed> {
-    compact(chunks, calendar, target, max, &mut NoTick).unwrap()
+    compact(&sources(chunks), calendar, target, max, &mut NoTick).unwrap()
+}
+
+/// A segment as a reader gets it.
+fn opened(s: &Sealed) -> Chunk {
+    let group = |(kind, b): &(u16, Vec<u8>)| codec::decode_group(*kind, b, s.rows).unwrap();
+    let property = |(property, b): &(u32, Vec<u8>)| PropertyColumn {
+        property: *property,
+        column: codec::decode_column(b, s.rows).unwrap(),
+    };
+    Chunk {
+        events: Events::One(s.event),
+        user: codec::decode_ids(&s.users, s.rows).unwrap(),
+        time: codec::decode_times(&s.times, s.rows).unwrap(),
+        inserts: s.inserts.as_ref().map(|b| codec::decode_inserts(b, s.rows).unwrap()),
+        groups: s.groups.iter().map(group).collect(),
+        properties: s.properties.iter().map(property).collect(),
+    }
+}
+
+/// A segment as compaction reads it again.
+fn source(s: &Sealed) -> Source {
+    let mut source = Source::from_segment(s.event, s.rows, &s.users, &s.times, s.inserts.as_deref()).unwrap();
+    s.properties
+        .iter()
+        .for_each(|(p, b)| source.add_property(*p, b).unwrap());
+    s.groups.iter().for_each(|(k, b)| source.add_group(*k, b).unwrap());
+    source
 }
 
 fn day(calendar: &Calendar, t: i64) -> i32 {
@@ -58,15 +90,11 @@ fn naive(all: &[Prioritised], calendar: &Calendar) -> Vec<Prioritised> {
     kept
 }
 
-fn bytes(sealed: &[Sealed]) -> Vec<Vec<u8>> {
-    sealed.iter().map(|s| block::encode(&s.chunk).unwrap()).collect()
-}
-
 /// What a segment says about itself, and where segments may end.
 fn check_cuts(sealed: &[Sealed], calendar: &Calendar, target: usize, max: usize) {
     for s in sealed {
-        let c = &s.chunk;
-        assert_eq!(c.events, Events::One(s.event));
+        let c = opened(s);
+        c.check().unwrap();
         assert!(!c.is_empty());
         let days: Vec<i32> = c.time.iter().map(|t| day(calendar, *t)).collect();
         assert_eq!((s.day_min, s.day_max), (days[0], days[days.len() - 1]));
@@ -82,7 +110,8 @@ fn check_cuts(sealed: &[Sealed], calendar: &Calendar, target: usize, max: usize)
         for p in &c.properties {
             match &p.column {
                 Column::Dict { values, codes } => {
-                    assert!(values.is_sorted_by(|a, b| a < b), "sorted and distinct");
+                    let distinct: std::collections::BTreeSet<&Value> = values.iter().collect();
+                    assert_eq!(distinct.len(), values.len(), "distinct");
                     assert!(
                         (1..=values.len()).all(|k| codes.contains(&(k as u32))),
                         "every value is used"
@@ -94,7 +123,7 @@ fn check_cuts(sealed: &[Sealed], calendar: &Calendar, target: usize, max: usize)
     }
     let in_day = |event: u32, d: i32| {
         let own = sealed.iter().filter(|s| s.event == event);
-        own.map(|s| s.chunk.time.iter().filter(|t| day(calendar, **t) == d).count())
+        own.map(|s| opened(s).time.iter().filter(|t| day(calendar, **t) == d).count())
             .sum::<usize>()
     };
     for pair in sealed.windows(2).filter(|p| p[0].event == p[1].event) {
@@ -107,10 +136,20 @@ fn check_cuts(sealed: &[Sealed], calendar: &Calendar, target: usize, max: usize)
         // Days are whole unless they are too large; then they share a segment with no other day.
         assert_eq!(split_day, in_day(a.event, a.day_max) > max && a.day_max == b.day_min);
         if in_day(a.event, a.day_max) <= max {
-            let no_room = a.chunk.len() + in_day(b.event, b.day_min) > max;
-            assert!(a.chunk.len() >= target.min(max) || no_room, "cut too early");
+            let no_room = a.rows + in_day(b.event, b.day_min) > max;
+            assert!(a.rows >= target.min(max) || no_room, "cut too early");
         }
     }
+}
+
+/// The rows of an arrangement, in its order.
+fn arranged_rows(a: &Arranged<'_>, calendar: &Calendar) -> Vec<Prioritised> {
+    if a.is_empty() {
+        return Vec::new();
+    }
+    let sealed = a.encode(0..a.len(), &mut Scratch::default(), &mut NoTick).unwrap();
+    assert_eq!(sealed.day_min, day(calendar, opened(&sealed).time[0]));
+    rows(&opened(&sealed))
 }
 
 proptest! {
@@ -136,7 +175,7 @@ proptest! {
         };
         let sealed = run(batches.iter().map(|b| stores(chunk(b))).collect(), &calendar, target, max);
         check_cuts(&sealed, &calendar, target.max(1), max.max(1));
-        let got: Vec<Prioritised> = sealed.iter().flat_map(|s| rows(&s.chunk)).collect();
+        let got: Vec<Prioritised> = sealed.iter().flat_map(|s| rows(&opened(s))).collect();
         prop_assert_eq!(got, naive(&all, &calendar));
     }
 
@@ -157,14 +196,94 @@ proptest! {
         at.sort_unstable();
         let parts: Vec<Chunk> = at.windows(2).map(|w| chunk(&all[w[0]..w[1]])).collect();
         let many = run(parts.clone(), &calendar, target, 80);
-        prop_assert_eq!(&bytes(&many), &bytes(&once));
+        prop_assert_eq!(&many, &once);
+        let joined = vec![Source::join(sources(parts.clone()), &mut NoTick).unwrap()];
+        let joined = compact(&joined, &calendar, target, 80, &mut NoTick).unwrap();
+        prop_assert_eq!(&joined, &once);
         // Segments together with what came later are the same as all at once.
         let (old, new) = parts.split_at(parts.len() / 2);
-        let mut again: Vec<Chunk> = run(old.to_vec(), &calendar, 7, 9).into_iter().map(|s| s.chunk).collect();
-        again.extend_from_slice(new);
-        let again = again.iter().map(|c| block::decode(&block::encode(c).unwrap(), &block::Wanted::all()).unwrap());
-        let again = run(again.collect(), &calendar, target, 80);
-        prop_assert_eq!(bytes(&again), bytes(&once));
+        let mut again: Vec<Source> = run(old.to_vec(), &calendar, 7, 9).iter().map(source).collect();
+        again.extend(new.iter().map(|c| Source::from_block(&block::encode(c).unwrap()).unwrap()));
+        let again = compact(&again, &calendar, target, 80, &mut NoTick).unwrap();
+        prop_assert_eq!(again, once);
+    }
+
+    #[test]
+    fn new_rows_meet_the_same_events_in_segments(
+        old in vec(event_row(), 0..80),
+        new in vec(event_row(), 1..60),
+        berlin in any::<bool>(),
+    ) {
+        let calendar = if berlin { Calendar::new("Europe/Berlin", "monday").unwrap() } else { Calendar::utc() };
+        let old: Vec<Prioritised> = old.into_iter().map(|r| (r, 1)).collect();
+        let new: Vec<Prioritised> = new.into_iter().map(|r| (r, 2)).collect();
+        let sealed = run(vec![chunk(&old)], &calendar, 5, 20);
+        let waiting = sources(vec![chunk(&new)]);
+        for (event, parts) in by_event(&waiting, &mut NoTick).unwrap() {
+            let fresh = Arranged::new(event, parts, &calendar, &mut NoTick).unwrap();
+            for s in sealed.iter().filter(|s| s.event == event) {
+                let c = opened(s);
+                let mut got = fresh.meet(0..fresh.len(), &calendar, &c.user, &c.time, &mut NoTick).unwrap();
+                let hash = |i: usize| c.inserts.as_ref().map_or(0, |x| x.hash[i]);
+                got.retain(|(i, k)| fresh.insert(*i).0 == hash(*k));
+                let fresh_rows = arranged_rows(&fresh, &calendar);
+                let old_rows = rows(&c);
+                let mut want = Vec::new();
+                for (i, (a, _)) in fresh_rows.iter().enumerate() {
+                    for (k, (b, _)) in old_rows.iter().enumerate() {
+                        if a.insert_hash != 0 && (a.user, a.time, a.insert_hash) == (b.user, b.time, b.insert_hash) {
+                            want.push((i, k));
+                        }
+                    }
+                }
+                prop_assert_eq!(got, want);
+            }
+        }
+    }
+
+    #[test]
+    fn picked_rows_are_those_of_the_days(events in vec(event_row(), 1..60), drop in 0usize..60) {
+        let calendar = Calendar::utc();
+        let all: Vec<Prioritised> = events.into_iter().map(|r| (r, 1)).collect();
+        let waiting = sources(vec![chunk(&all)]);
+        for (event, parts) in by_event(&waiting, &mut NoTick).unwrap() {
+            let whole = Arranged::new(event, parts, &calendar, &mut NoTick).unwrap();
+            let whole_rows = arranged_rows(&whole, &calendar);
+            let mut seen = 0;
+            for (d, range) in whole.days() {
+                prop_assert_eq!(range.start, seen);
+                seen = range.end;
+                let parts = whole.parts(range.clone(), |i| i != drop).unwrap();
+                let again = Arranged::new(event, parts, &calendar, &mut NoTick).unwrap();
+                let want: Vec<_> = range.filter(|i| *i != drop).map(|i| whole_rows[i].clone()).collect();
+                prop_assert!(want.iter().all(|(r, _)| day(&calendar, r.time) == d));
+                prop_assert_eq!(arranged_rows(&again, &calendar), want);
+            }
+            prop_assert_eq!(seen, whole.len());
+        }
+    }
+
+    #[test]
+    fn segments_that_stay_are_much_larger_than_what_comes_to_them(
+        new in proptest::collection::btree_map(0i32..30, 1u64..200, 1..8),
+        segments in vec((0i32..30, 0i32..6, 1usize..2000), 0..12),
+        factor in 1u64..5,
+    ) {
+        let segments: Vec<Extent> = segments
+            .into_iter()
+            .map(|(day_min, days, rows)| Extent { day_min, day_max: day_min + days, rows })
+            .collect();
+        let chosen = choose(&new, &segments, 500, factor);
+        prop_assert!(chosen.is_sorted_by(|a, b| a < b) && chosen.iter().all(|i| *i < segments.len()));
+        let total: u64 = new.values().sum::<u64>() + chosen.iter().map(|i| segments[*i].rows as u64).sum::<u64>();
+        for (i, s) in segments.iter().enumerate() {
+            let coming: u64 = new.range(s.day_min..=s.day_max).map(|(_, n)| *n).sum();
+            if chosen.contains(&i) {
+                prop_assert!(s.rows as u64 <= (total - s.rows as u64) * factor, "not worth it");
+            } else {
+                prop_assert!(s.rows as u64 > coming * factor, "left beside as many new rows");
+            }
+        }
     }
 }
 
@@ -190,8 +309,8 @@ fn numbers_and_dictionaries_meet() {
     let few: Vec<Prioritised> = (0..1000)
         .map(|i| event(3000 + i, 10, Value::Int(i64::from(i % 3))))
         .collect();
-    let stored =
-        |rows: &[Prioritised]| block::decode(&block::encode(&chunk(rows)).unwrap(), &block::Wanted::all()).unwrap();
+    let block = |rows: &[Prioritised]| block::encode(&chunk(rows)).unwrap();
+    let stored = |rows: &[Prioritised]| block::decode(&block(rows), &block::Wanted::all()).unwrap();
     assert!(matches!(stored(&numbers).property(5), Some(Column::Number(_))));
     for (parts, is_number) in [
         (vec![&numbers], true),
@@ -201,15 +320,26 @@ fn numbers_and_dictionaries_meet() {
         (vec![&text, &few, &numbers], false),
     ] {
         let all: Vec<Prioritised> = parts.iter().flat_map(|p| p.iter().cloned()).collect();
-        let from_blocks = run(parts.iter().map(|p| stored(p)).collect(), &calendar, 1 << 20, 1 << 20);
+        let from_blocks: Vec<Source> = parts.iter().map(|p| Source::from_block(&block(p)).unwrap()).collect();
+        let from_blocks = compact(&from_blocks, &calendar, 1 << 20, 1 << 20, &mut NoTick).unwrap();
         let from_rows = run(vec![chunk(&all)], &calendar, 1 << 20, 1 << 20);
-        assert_eq!(bytes(&from_blocks), bytes(&from_rows));
+        assert_eq!(from_blocks, from_rows);
+        let joined = parts.iter().map(|p| Source::from_block(&block(p)).unwrap()).collect();
+        let joined = vec![Source::join(joined, &mut NoTick).unwrap()];
         assert_eq!(
-            matches!(from_rows[0].chunk.property(5), Some(Column::Number(_))),
+            compact(&joined, &calendar, 1 << 20, 1 << 20, &mut NoTick).unwrap(),
+            from_rows
+        );
+        assert_eq!(
+            matches!(opened(&from_rows[0]).property(5), Some(Column::Number(_))),
             is_number
         );
         assert_eq!(
-            from_rows.iter().flat_map(|s| rows(&s.chunk)).collect::<Vec<_>>().len(),
+            from_rows
+                .iter()
+                .flat_map(|s| rows(&opened(s)))
+                .collect::<Vec<_>>()
+                .len(),
             all.len()
         );
     }
@@ -230,7 +360,7 @@ fn odd_numbers_in_a_column_become_what_they_read_as() {
     for v in [vec![-0.0, f64::NAN, 1.5], vec![f64::INFINITY, 2.0]] {
         let c = c(v);
         let sealed = run(vec![c.clone()], &Calendar::utc(), 10, 10);
-        let got: Vec<_> = rows(&sealed[0].chunk).into_iter().map(|r| r.0.properties).collect();
+        let got: Vec<_> = rows(&opened(&sealed[0])).into_iter().map(|r| r.0.properties).collect();
         let want: Vec<_> = rows(&c).into_iter().map(|r| r.0.properties).collect();
         assert_eq!(got, want);
     }
@@ -246,7 +376,7 @@ fn a_day_of_one_busy_user_is_one_segment() {
         10,
         20,
     );
-    let shape: Vec<_> = sealed.iter().map(|s| (s.user_min, s.user_max, s.chunk.len())).collect();
+    let shape: Vec<_> = sealed.iter().map(|s| (s.user_min, s.user_max, s.rows)).collect();
     assert_eq!(shape, [(0, 6, 7), (7, 7, 101), (8, 26, 19), (27, 29, 3)]);
 }
 
@@ -265,12 +395,13 @@ fn compaction_stops_when_asked() {
         .map(|i| event(i % 900, i64::from(i), Value::Int(i64::from(i))))
         .collect();
     let c = chunk(&rows);
+    let c = sources(vec![c]);
     let mut left = Stop(u32::MAX);
-    compact(vec![c.clone()], &Calendar::utc(), 1000, 2000, &mut left).unwrap();
+    compact(&c, &Calendar::utc(), 1000, 2000, &mut left).unwrap();
     let ticks = u32::MAX - left.0;
     assert!(ticks > 10);
     for at in [0, 1, ticks / 2, ticks - 1] {
-        let got = compact(vec![c.clone()], &Calendar::utc(), 1000, 2000, &mut Stop(at));
+        let got = compact(&c, &Calendar::utc(), 1000, 2000, &mut Stop(at));
         assert_eq!(got, Err(Error::Cancelled));
     }
 }

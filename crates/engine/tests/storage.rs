@@ -9,7 +9,6 @@ use common::{chunk, event_row, rows};
 use engine::block::{self, Wanted};
 use engine::chunk::{Column, Events};
 use engine::chunk_builder::ChunkBuilder;
-use engine::compact::gather;
 use engine::error::Error;
 use engine::row::{self, EventRow, insert_hash};
 use engine::value::Value;
@@ -51,18 +50,6 @@ proptest! {
         }
         prop_assert_eq!(rows(&got), rows(&want));
         prop_assert_eq!(got.inserts, want.inserts);
-    }
-
-    #[test]
-    fn gathered_rows_are_the_picked_ones(
-        events in vec((event_row(), -2i64..2), 1..60),
-        picks in vec(any::<prop::sample::Index>(), 0..80),
-    ) {
-        let c = chunk(&events);
-        let picks: Vec<usize> = picks.iter().map(|i| i.index(events.len())).collect();
-        let want: Vec<_> = picks.iter().map(|i| events[*i].clone()).collect();
-        prop_assert_eq!(rows(&gather(&c, &picks).unwrap()), want);
-        prop_assert!(gather(&c, &[events.len()]).is_err());
     }
 }
 

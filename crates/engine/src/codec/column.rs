@@ -8,7 +8,7 @@ use crate::error::{Result, try_vec};
 use crate::value::Value;
 use std::borrow::Cow;
 
-const DICT: u8 = 1;
+pub(super) const DICT: u8 = 1;
 const SCALED: u8 = 2;
 const FLOATS: u8 = 3;
 
@@ -94,7 +94,7 @@ pub(crate) fn encode_numbers(numbers: &[f64]) -> Result<Vec<u8>> {
     seal(Codec::Column, FLOATS, numbers.len(), &out)
 }
 
-fn codes_fit(values: usize, codes: &[u32]) -> Result<()> {
+pub(super) fn codes_fit(values: usize, codes: &[u32]) -> Result<()> {
     match codes.iter().max() {
         Some(c) if *c as usize > values => Err(Codec::Column.corrupt("code without a value")),
         _ => Ok(()),
@@ -142,13 +142,20 @@ pub fn decode_column(bytes: &[u8], rows: usize) -> Result<Column> {
             codes_fit(values.len(), &codes)?;
             Ok(Column::Dict { values, codes })
         }
-        SCALED => decode_scaled(r, rows).map(Column::Number),
+        method => decode_numbers(method, r, rows).map(Column::Number),
+    }
+}
+
+/// Decodes what [`encode_numbers`] wrote.
+pub(super) fn decode_numbers(method: u8, mut r: Reader<'_>, rows: usize) -> Result<Vec<f64>> {
+    match method {
+        SCALED => decode_scaled(r, rows),
         FLOATS => {
             let bytes = r.take(rows.saturating_mul(8))?;
             r.finish()?;
             let mut out = try_vec(rows, "numbers")?;
             out.extend(bytes.as_chunks::<8>().0.iter().map(|b| f64::from_le_bytes(*b)));
-            Ok(Column::Number(out))
+            Ok(out)
         }
         _ => Err(Codec::Column.corrupt("unknown encoding")),
     }

@@ -3,6 +3,7 @@
 use super::frame::{Reader, put_varint, unzigzag, zigzag};
 use crate::error::{Error, Result, try_vec};
 use crate::value::Value;
+use std::borrow::Cow;
 
 /// Deepest nesting of lists and objects that is written or read.
 pub const MAX_DEPTH: usize = 16;
@@ -244,24 +245,74 @@ pub(crate) fn put_encoded(out: &mut Vec<u8>, count: usize, raw: &[u8]) -> Result
 }
 
 /// Reads what [`put_values`] wrote; takes the reader to its end.
-pub fn get_values(mut r: Reader<'_>) -> Result<Vec<Value>> {
+pub fn get_values(r: Reader<'_>) -> Result<Vec<Value>> {
+    let codec = r.codec();
+    let (count, raw) = get_encoded(r)?;
+    list_of(Reader::new(&raw, codec), count)
+}
+
+/// The number of values that [`put_values`] wrote, and their encoded form, one after the other; takes the reader to its
+/// end.
+pub(crate) fn get_encoded(mut r: Reader<'_>) -> Result<(usize, Cow<'_, [u8]>)> {
     let count = r.u32()? as usize;
     let method = r.u8()?;
     let raw_len = r.u32()? as usize;
     match method {
-        STORED if raw_len == r.left() => list_of(r, count),
+        STORED if raw_len == r.left() => Ok((count, Cow::Borrowed(r.rest()))),
         // LZ4 cannot expand by more than 255; whoever declares more is lying.
         LZ4 if raw_len <= MAX_UNPACKED && raw_len / 255 <= r.left() => {
             let mut raw = try_vec(raw_len, "unpacked values")?;
             raw.resize(raw_len, 0u8);
             match lz4_flex::block::decompress_into(r.rest(), &mut raw) {
-                Ok(n) if n == raw_len => {}
-                _ => return Err(r.corrupt("values do not unpack")),
+                Ok(n) if n == raw_len => Ok((count, Cow::Owned(raw))),
+                _ => Err(r.corrupt("values do not unpack")),
             }
-            list_of(Reader::new(&raw, r.codec()), count)
         }
         STORED | LZ4 => Err(r.corrupt("wrong length of values")),
         _ => Err(r.corrupt("unknown compression of values")),
+    }
+}
+
+/// Steps over one encoded value. Texts are not looked into.
+pub(crate) fn skip_value(r: &mut Reader<'_>) -> Result<()> {
+    skip_nested(r, 0)
+}
+
+fn skip_nested(r: &mut Reader<'_>, depth: usize) -> Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(r.corrupt("value nested too deep"));
+    }
+    match r.u8()? {
+        NULL | FALSE | TRUE => {}
+        INT => drop(r.varint()?),
+        FLOAT => drop(r.take(8)?),
+        STR => {
+            let n = r.count()?;
+            r.take(n)?;
+        }
+        UUID => drop(r.take(16)?),
+        LIST => {
+            for _ in 0..r.count()? {
+                skip_nested(r, depth + 1)?;
+            }
+        }
+        OBJECT => {
+            for _ in 0..r.count()? {
+                let n = r.count()?;
+                r.take(n)?;
+                skip_nested(r, depth + 1)?;
+            }
+        }
+        _ => return Err(r.corrupt("unknown type of value")),
+    }
+    Ok(())
+}
+
+/// The number that an encoded value is, if it is one.
+pub(crate) fn number_of(encoded: &[u8]) -> Result<Option<Value>> {
+    match encoded.first() {
+        Some(&INT) | Some(&FLOAT) => get_value(&mut Reader::new(encoded, super::frame::Codec::Column)).map(Some),
+        _ => Ok(None),
     }
 }
 

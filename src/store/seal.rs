@@ -1,0 +1,254 @@
+//! Sealing the rows of one event: next to the segments that are there, or together with them.
+//!
+//! New rows become segments of their own beside large old ones, so that a few late rows do not rewrite a large segment;
+//! [`choose`] decides which segments are small enough to be merged. Segments of an event may therefore lie over one
+//! another in days and users. What holds for all of them together: no event is in two, duplicates that come later are
+//! looked for in the old segments before anything is written.
+
+use super::segment::{self, Head};
+use crate::error::{Failure, Result};
+use crate::pg::interrupts::Interrupts;
+use crate::pg::spi::{Arg, Sql};
+use crate::registry::Project;
+use crate::settings;
+use engine::codec;
+use engine::compact::{Arranged, Extent, Part, Scratch, Source, choose};
+use engine::tick::Tick;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// A segment that stays is larger than what came to its days while ingesting ...
+pub const EAGER: u64 = 1;
+/// ... and at least four times as large as all the smaller ones there when somebody asked to maintain.
+pub const TIDY: u64 = 4;
+
+/// The segments of an event while it is sealed.
+pub struct Sealer<'a> {
+    pub sql: &'a Sql,
+    pub project: &'a Project,
+    pub scratch: Scratch,
+}
+
+fn extent(h: &Head) -> Extent {
+    Extent {
+        day_min: h.day_min,
+        day_max: h.day_max,
+        rows: h.n,
+    }
+}
+
+/// Cuts the days of an arrangement into runs of about `target` rows: each is sealed by itself.
+fn groups(rows: &Arranged, target: usize) -> Vec<(Range<usize>, BTreeMap<i32, u64>)> {
+    let mut out: Vec<(Range<usize>, BTreeMap<i32, u64>)> = Vec::new();
+    for (day, own) in rows.days() {
+        let n = own.len() as u64;
+        match out.last_mut() {
+            Some((range, days)) if range.len() + own.len() <= target => {
+                range.end = own.end;
+                days.insert(day, n);
+            }
+            _ => out.push((own, BTreeMap::from([(day, n)]))),
+        }
+    }
+    out
+}
+
+impl Sealer<'_> {
+    /// Seals the new rows of an event whose segments are `heads`.
+    pub fn seal(&mut self, rows: &Arranged, heads: &[Head]) -> Result<()> {
+        let target = settings::segment_rows();
+        let mut left: Vec<&Head> = heads.iter().collect();
+        for (range, days) in groups(rows, target) {
+            Interrupts.tick()?;
+            let extents: Vec<Extent> = left.iter().map(|h| extent(h)).collect();
+            let mut chosen: BTreeSet<usize> = choose(&days, &extents, target, EAGER).into_iter().collect();
+            let mut lost: BTreeSet<usize> = BTreeSet::new();
+            self.duplicates(rows, range.clone(), &left, &mut chosen, &mut lost)?;
+            let merged: Vec<Head> = chosen
+                .iter()
+                .filter_map(|i| left.get(*i))
+                .map(|h| (*h).clone())
+                .collect();
+            let mut at = 0;
+            left.retain(|_| {
+                at += 1;
+                !chosen.contains(&(at - 1))
+            });
+            if merged.is_empty() && lost.is_empty() {
+                self.write(rows, range, target)?;
+                continue;
+            }
+            let old = self.load(&merged)?;
+            let mut parts = rows.parts(range, |i| !lost.contains(&i))?;
+            for source in &old {
+                parts.push(Part::whole(source)?);
+            }
+            self.merge(rows.event, parts, &merged)?;
+        }
+        Ok(())
+    }
+
+    /// Merges segments of an event that have become too many, or too small beside one another.
+    pub fn tidy(&mut self, event: u32, heads: Vec<Head>) -> Result<()> {
+        let target = settings::segment_rows();
+        let mut left = heads;
+        left.sort_by_key(|h| (h.n, h.no));
+        // The smallest first; what is merged is gone, and what it becomes is not looked at again this time.
+        while let Some(seed) = (!left.is_empty()).then(|| left.remove(0)) {
+            let days = i64::from(seed.day_max) - i64::from(seed.day_min) + 1;
+            let each = (seed.n as u64 / days.max(1) as u64).max(1);
+            let days: BTreeMap<i32, u64> = (seed.day_min..=seed.day_max).map(|d| (d, each)).collect();
+            let over: Vec<usize> = (0..left.len())
+                .filter(|i| {
+                    left.get(*i)
+                        .is_some_and(|h| h.day_min <= seed.day_max && h.day_max >= seed.day_min)
+                })
+                .collect();
+            // Parts of one large day that is cut between users lie side by side.
+            let apart = |h: &Head| h.user_min > seed.user_max || h.user_max < seed.user_min;
+            let over: Vec<usize> = over
+                .into_iter()
+                .filter(|i| left.get(*i).is_some_and(|h| !apart(h)))
+                .collect();
+            let extents: Vec<Extent> = over.iter().filter_map(|i| left.get(*i)).map(extent).collect();
+            let chosen: BTreeSet<usize> = choose(&days, &extents, target, TIDY)
+                .into_iter()
+                .filter_map(|i| over.get(i).copied())
+                .collect();
+            if chosen.is_empty() {
+                continue;
+            }
+            let mut merged = vec![seed];
+            let mut at = 0;
+            left.retain(|h| {
+                at += 1;
+                let stays = !chosen.contains(&(at - 1));
+                if !stays {
+                    merged.push(h.clone());
+                }
+                stays
+            });
+            let old = self.load(&merged)?;
+            let parts = old.iter().map(Part::whole).collect::<engine::error::Result<Vec<_>>>()?;
+            self.merge(event, parts, &merged)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rows of all parts in place of the segments they came from.
+    fn merge(&mut self, event: u32, parts: Vec<Part>, old: &[Head]) -> Result<()> {
+        let all = Arranged::new(event, parts, &self.project.calendar, &mut Interrupts)?;
+        if !old.is_empty() {
+            let numbers: Vec<i64> = old.iter().map(|h| h.no).collect();
+            segment::delete(self.sql, self.project, &numbers)?;
+        }
+        self.write(&all, 0..all.len(), settings::segment_rows())
+    }
+
+    fn write(&mut self, rows: &Arranged, range: Range<usize>, target: usize) -> Result<()> {
+        for part in rows.cut(range, target, target * 2)? {
+            let sealed = rows.encode(part, &mut self.scratch, &mut Interrupts)?;
+            segment::insert(self.sql, self.project, &sealed)?;
+        }
+        Ok(())
+    }
+
+    /// Looks for the new rows in the segments that are not merged anyway. A segment that holds a row which is replaced
+    /// now is chosen too; a new row that loses against an old one is noted in `lost`.
+    ///
+    /// Users and times of the segments tell most events apart, so that their insert hashes are hardly ever read.
+    fn duplicates(
+        &self,
+        rows: &Arranged,
+        range: Range<usize>,
+        heads: &[&Head],
+        chosen: &mut BTreeSet<usize>,
+        lost: &mut BTreeSet<usize>,
+    ) -> Result<()> {
+        let Some((first, last)) = rows
+            .time_range(range.clone())
+            .filter(|_| rows.has_inserts(range.clone()))
+        else {
+            return Ok(());
+        };
+        let asked: BTreeMap<i64, usize> = heads
+            .iter()
+            .enumerate()
+            .filter(|(i, h)| !chosen.contains(i) && h.at_min <= last && h.at_max >= first)
+            .map(|(i, h)| (h.no, i))
+            .collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let numbers: Vec<i64> = asked.keys().copied().collect();
+        let found = self.sql.write(
+            &self
+                .project
+                .sql("SELECT no, users, times, inserts FROM @.segment WHERE no = ANY($1) AND inserts IS NOT NULL"),
+            &[Arg::Ints(&numbers)],
+        )?;
+        for k in 0..found.len() {
+            Interrupts.tick()?;
+            let no = found.int(k, 0)?;
+            let Some((i, head)) = asked.get(&no).and_then(|i| Some((*i, *heads.get(*i)?))) else {
+                continue;
+            };
+            let damaged = |e: engine::error::Error| Failure::from(e).within(format!("segment {no}"));
+            let users = codec::decode_ids(&found.bytes(k, 1)?, head.n).map_err(damaged)?;
+            let times = codec::decode_times(&found.bytes(k, 2)?, head.n).map_err(damaged)?;
+            let met = rows.meet(range.clone(), &self.project.calendar, &users, &times, &mut Interrupts)?;
+            if met.is_empty() {
+                continue;
+            }
+            let inserts = codec::decode_inserts(&found.bytes(k, 3)?, head.n).map_err(damaged)?;
+            for (new, old) in met {
+                let (hash, priority) = rows.insert(new);
+                if inserts.hash.get(old) != Some(&hash) {
+                    continue;
+                }
+                // Of equal priorities the later row stays, as everywhere: the new one.
+                if inserts.priority.get(old).is_some_and(|p| *p > priority) {
+                    lost.insert(new);
+                } else {
+                    chosen.insert(i);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Segments as they are stored.
+    fn load(&self, heads: &[Head]) -> Result<Vec<Source>> {
+        let numbers: Vec<i64> = heads.iter().map(|h| h.no).collect();
+        let rows = self.sql.write(
+            &self.project.sql(
+                "SELECT no, event, n::bigint, users, times, inserts FROM @.segment WHERE no = ANY($1) ORDER BY no",
+            ),
+            &[Arg::Ints(&numbers)],
+        )?;
+        let columns = segment::columns(self.sql, self.project, &numbers, None)?;
+        let mut out = Vec::new();
+        for i in 0..rows.len() {
+            Interrupts.tick()?;
+            let no = rows.int(i, 0)?;
+            let n = usize::try_from(rows.int(i, 2)?).unwrap_or(usize::MAX);
+            let source = || -> Result<Source> {
+                let inserts = rows.bytes_or_null(i, 5, true)?;
+                let event = rows.get::<i32>(i, 1).unwrap_or_default() as u32;
+                let mut source =
+                    Source::from_segment(event, n, &rows.bytes(i, 3)?, &rows.bytes(i, 4)?, inserts.as_deref())?;
+                let (mut groups, mut properties) = (Vec::new(), Vec::new());
+                columns.fetch(no, &mut groups, &mut properties)?;
+                for (kind, bytes) in groups {
+                    source.add_group(kind, &bytes)?;
+                }
+                for (property, bytes) in properties {
+                    source.add_property(property, &bytes)?;
+                }
+                Ok(source)
+            };
+            out.push(source().map_err(|e| e.within(format!("segment {no}")))?);
+        }
+        Ok(out)
+    }
+}
