@@ -44,12 +44,12 @@ SHORT = {"clickhouse": "CH", "duckdb": "Duck"}
 def write(bench, found, good):
     facts = bench.facts
 
-    def took(target, name, scale=1):
+    def took(target, name, scale=1, what="ms"):
         got = found[target]["queries"].get(name, {}).get("time")
-        return got["ms"] * scale if got and name in good[target] else None
+        return got[what] * scale if got and got.get(what) and name in good[target] else None
 
-    def best(variant, name):
-        there = [(took((e, variant), name), SHORT[e]) for e in ("clickhouse", "duckdb")]
+    def best(variant, name, what="ms"):
+        there = [(took((e, variant), name, what=what), SHORT[e]) for e in ("clickhouse", "duckdb")]
         there = [t for t in there if t[0] is not None]
         return min(there) if there else (None, "")
 
@@ -86,6 +86,13 @@ def write(bench, found, good):
     lines.append(f"| | **geometric mean** of {count} | {ms(mean([t for q in bench.queries if (t := took(('ours', 'ours'), q.name))]))} | | **{times(mean(list(ratios['tuned'].values())))}** "
                  f"| | **{times(mean(list(ratios['natural'].values())))}** | | **{times(mean(list(ratios['postgres'].values())))}** |")
     lines.append("")
+    for what, name in (("min", "the fastest of the rounds"), ("cpu", "processor time (all threads and the client)")):
+        means = {}
+        for variant in ("tuned", "natural"):
+            pairs = [(best(variant, q.name, what)[0], took(("ours", "ours"), q.name, what=what)) for q in bench.queries]
+            means[variant] = times(mean([a / b for a, b in pairs if a and b]))
+        lines.append(f"By {name} the geometric means are {means['tuned']} and {means['natural']}.")
+    lines.append("")
     if bench.sample > 1:
         lines += [f"PostgreSQL ran on one of {bench.sample} users ({found[('postgres', 'plain')].get('load', {}).get('events', 0):,} events), its times here are multiplied by {bench.sample}; "
                   "its rows were compared with DuckDB's on the same users.", ""]
@@ -102,10 +109,14 @@ def write(bench, found, good):
 
 def every_engine(bench, took):
     targets = [("ours", "ours"), ("clickhouse", "tuned"), ("duckdb", "tuned"), ("clickhouse", "natural"), ("duckdb", "natural"), ("postgres", "plain")]
-    lines = ["## Every engine, ms", "", "| query | ours | ClickHouse tuned | DuckDB tuned | ClickHouse natural | DuckDB natural | PostgreSQL" + (f", 1/{bench.sample} of the users" if bench.sample > 1 else "")
+    lines = ["## Every engine, median ms", "", "| query | ours | ClickHouse tuned | DuckDB tuned | ClickHouse natural | DuckDB natural | PostgreSQL" + (f", 1/{bench.sample} of the users" if bench.sample > 1 else "")
              + " |", "|---|--:|--:|--:|--:|--:|--:|"]
     for q in bench.queries:
         lines.append(f"| {q.name} | " + " | ".join(ms(took(t, q.name)) for t in targets) + " |")
+    lines += ["", "Processor time, which says more than the clock where something else runs on the machine, ms:", "",
+              "| query | ours | ClickHouse tuned | DuckDB tuned | ClickHouse natural | DuckDB natural |", "|---|--:|--:|--:|--:|--:|"]
+    for q in bench.queries:
+        lines.append(f"| {q.name} | " + " | ".join(ms(took(t, q.name, what="cpu")) for t in targets[:-1]) + " |")
     return lines + [""]
 
 
@@ -117,7 +128,7 @@ def loading(bench, found):
             continue
         n = load.get("events") or bench.facts["events"]
         size = load["bytes"] if target[0] != "ours" else load["bytes"]
-        lines.append(f"| {target[0]} {target[1] if target[0] != 'ours' else ''} {load['version']} | {load['rate']:,.0f} | {load['sustained_rate']:,.0f} | {size / 1e6:,.0f} "
+        lines.append(f"| {target[0]} {target[1] if target[0] != 'ours' else ''} {load['version'].split()[0].strip(chr(34))} | {load['rate']:,.0f} | {load['sustained_rate']:,.0f} | {size / 1e6:,.0f} "
                      f"| {size / n:.1f} | {load['how']} |")
         if load.get("second_order_bytes"):
             lines.append(f"| – its second copy by user | | | {load['second_order_bytes'] / 1e6:,.0f} | {load['second_order_bytes'] / n:.1f} | core columns only |")

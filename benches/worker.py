@@ -70,7 +70,7 @@ def check(engine, queries, dense):
                     rows = q.shape(rows)
                 rows = normal(rows, q, dense, company_text)
                 if ms < PATIENCE_MS and engine.name != "ours":
-                    ms = min(engine.timed(sql, options) for _ in range(2))
+                    ms = min(engine.timed(sql, options) for _ in range(3 if ms < 3000 else 1))
             except Exception as e:
                 errors.append(f"candidate {i}: {message(e)}")
                 continue
@@ -103,8 +103,10 @@ def measure(engine, queries, chosen, report):
         rounds = ROUNDS if first < PATIENCE_MS else 3
         for _ in range(WARM_UPS - 1 if rounds == ROUNDS else 0):
             engine.timed(sql, options)
+        before = engine.cpu()
         times = sorted(engine.timed(sql, options) for _ in range(rounds))
-        out[q.name] = {"ms": times[len(times) // 2], "min": times[0], "max": times[-1], "rounds": rounds}
+        cpu = None if before is None else (engine.cpu() - before) * 1000 / rounds
+        out[q.name] = {"ms": times[len(times) // 2], "min": times[0], "max": times[-1], "rounds": rounds, "cpu": cpu}
         if engine.name == "ours":
             out[q.name]["peak"] = engine.peak_of(sql)
         report(f"    {q.name:5} {out[q.name]['ms']:10.2f} ms")

@@ -34,6 +34,10 @@ class Engine:
         self.run(sql, options)
         return (time.perf_counter() - start) * 1000
 
+    def cpu(self):
+        """Seconds of processor time that this process and the engine used so far, all threads."""
+        return time.process_time()
+
     def facts_of_run(self):
         """What is known at the end of a timing run: peak memory and the like."""
         import resource

@@ -54,4 +54,4 @@ def first(rows):
 def all_queries():
     from . import behaviour, counts, funnels
 
-    return [*counts.QUERIES, *funnels.QUERIES, *behaviour.QUERIES]
+    return sorted([*counts.QUERIES, *funnels.QUERIES, *behaviour.QUERIES], key=lambda q: q.name)

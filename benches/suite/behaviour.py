@@ -1,5 +1,7 @@
 """Retention, cohorts, sessions, flows, lifecycle: what people leave Postgres for."""
 
+from generate import EVENTS
+
 from . import A, DAY, FROM, RANGE, TO, Query
 
 TUNED = {"only": "tuned"}
@@ -71,6 +73,17 @@ FLOW_DUCK = f"""WITH f AS (SELECT user_id, min(t) AS t0 FROM ev WHERE event = 'l
         p AS (SELECT a[2:4] AS p, count(*) AS c FROM n GROUP BY 1)
         SELECT coalesce(p[1]::VARCHAR, '(drop-off)') AS e1, coalesce(p[2]::VARCHAR, CASE WHEN len(p) >= 1 THEN '(drop-off)' ELSE '' END) AS e2,
         coalesce(p[3]::VARCHAR, CASE WHEN len(p) >= 2 THEN '(drop-off)' ELSE '' END) AS e3, c FROM p ORDER BY c DESC, 1, 2, 3 LIMIT 20"""
+# Time and event packed into one number, which sorts and compares faster than a pair.
+FLOW_CH_PACKED = f"""WITH f AS (SELECT user_id, min(t) t0 FROM ev WHERE event = 'login' GROUP BY user_id)
+        SELECT if(n > 1, {{name1}}, '(drop-off)') e1, if(n > 2, {{name2}}, if(n > 1, '(drop-off)', '')) e2, if(n > 3, {{name3}}, if(n > 2, '(drop-off)', '')) e3, sum(k) c
+        FROM (SELECT p, n, count() k FROM (SELECT groupArraySorted(4)(t * 64 + toUInt8(event)) a, arrayMap(x -> x % 64, arraySlice(a, 2)) p, length(a) n FROM {{table}} e JOIN f USING (user_id)
+            WHERE t >= t0 AND t <= t0 + {MONTH} GROUP BY user_id) GROUP BY p, n) {FLOW_TAIL}""".format(
+    table="{table}", **{f"name{i}": f"transform(p[{i}], {list(range(1, len(EVENTS) + 1))}, {sorted(EVENTS)}, '')" for i in (1, 2, 3)})
+FLOW_DUCK_PACKED = f"""WITH f AS (SELECT user_id, min(t) AS t0 FROM ev WHERE event = 'login' GROUP BY user_id),
+        n AS (SELECT min(t * 64 + enum_code(event), 4) AS a FROM {{table}} JOIN f USING (user_id) WHERE t >= t0 AND t <= t0 + {MONTH} GROUP BY user_id),
+        p AS (SELECT list_transform(a[2:4], lambda x: x % 64) AS p, count(*) AS c FROM n GROUP BY 1)
+        SELECT coalesce(enum_range(NULL::event_t)[p[1] + 1]::VARCHAR, '(drop-off)') AS e1, coalesce(enum_range(NULL::event_t)[p[2] + 1]::VARCHAR, CASE WHEN len(p) >= 1 THEN '(drop-off)' ELSE '' END) AS e2,
+        coalesce(enum_range(NULL::event_t)[p[3] + 1]::VARCHAR, CASE WHEN len(p) >= 2 THEN '(drop-off)' ELSE '' END) AS e3, c FROM p ORDER BY c DESC, 1, 2, 3 LIMIT 20"""
 FLOW_LEAD = f"""SELECT coalesce(e1, '(drop-off)') e1, coalesce(e2, CASE WHEN e1 IS NULL THEN '' ELSE '(drop-off)' END) e2,
         coalesce(e3, CASE WHEN e2 IS NULL THEN '' ELSE '(drop-off)' END) e3, c FROM (SELECT e1, e2, e3, count(*) AS c FROM (SELECT
             CASE WHEN t1 <= t + {MONTH} THEN e1 END e1, CASE WHEN t2 <= t + {MONTH} THEN e2 END e2, CASE WHEN t3 <= t + {MONTH} THEN e3 END e3,
@@ -158,8 +171,9 @@ QUERIES = [
          f"SELECT path, count FROM {A}.flow_paths('[\"login\"]', {RANGE}, forward => 3, top => 20)"],
         [FLOW_CH.format(table="ev", join="", four="groupArraySorted(4)((t, event))"), FLOW_CH_LATE.format(table="ev"),
          FLOW_CH.format(table="ev", join="", four="arraySlice(arraySort(groupArray((t, event))), 1, 4)"),
-         (FLOW_CH_LATE.format(table="ev_user"), USER_ORDER)],
-        [FLOW_DUCK, FLOW_LEAD],
+         (FLOW_CH_LATE.format(table="ev_user"), USER_ORDER), (FLOW_CH_PACKED.format(table="ev"), TUNED),
+         (FLOW_CH_PACKED.format(table="ev_user"), USER_ORDER)],
+        [FLOW_DUCK, FLOW_LEAD, (FLOW_DUCK_PACKED.format(table="ev"), TUNED), (FLOW_DUCK_PACKED.format(table="ev_user"), TUNED)],
         [FLOW_PG],
         shape=paths, note="within 30 days, the default; a path that ends early ends with (drop-off)",
     ),

@@ -36,6 +36,21 @@ def ch_arrays(steps, by, extra="", table="ev"):
         minIf(t, event = '{steps[0]}') t1, {arrays} FROM {table} WHERE {events(steps)} GROUP BY {by} HAVING t1 > 0))"""
 
 
+def ch_entries(steps, by, union):
+    """windowFunnel over the first step-1 event of each subject and all later steps, so that there is but one entry to choose."""
+    rest = events(steps[1:])
+    first_of = f"SELECT {by}, min(t) FROM ev WHERE event = '{steps[0]}' GROUP BY {by}"
+    if union:
+        number = "transform(toString(event), [" + ", ".join(f"'{s}'" for s in steps[1:]) + "], [" + ", ".join(map(str, range(2, len(steps) + 1))) + "], 0)"
+        source = f"(SELECT {by}, min(t) t, 1 s FROM ev WHERE event = '{steps[0]}' GROUP BY {by} UNION ALL SELECT {by}, t, toUInt8({number}) FROM ev WHERE {rest})"
+        conditions = ", ".join(f"s = {i}" for i in range(1, len(steps) + 1))
+    else:
+        source = f"ev WHERE (event = '{steps[0]}' AND ({by}, t) IN ({first_of})) OR {rest}"
+        conditions = ", ".join(f"event = '{s}'" for s in steps)
+    levels = ", ".join(f"countIf(level >= {i})" for i in range(1, len(steps) + 1))
+    return f"SELECT {levels} FROM (SELECT {by}, windowFunnel({WEEK})(t, {conditions}) level FROM {source} GROUP BY {by})"
+
+
 def cascade(steps, by, extra=False):
     """Join by join: the earliest next step of each subject that is still in. Every dialect understands it."""
     keep = ", min(country) AS country" if extra else ""
@@ -86,7 +101,8 @@ def default(name, title, steps, by):
     return Query(
         name, title, [ours(steps, by)],
         [ch_arrays(steps, by).format(out=reached(steps)), cascade(steps, by) + tail,
-         (ch_arrays(steps, by, table="ev_user").format(out=reached(steps)), USER_ORDER)],
+         (ch_arrays(steps, by, table="ev_user").format(out=reached(steps)), USER_ORDER),
+         ch_entries(steps, by, False), ch_entries(steps, by, True)],
         [cascade(steps, by) + tail, duck_asof(steps, by) + tail],
         [cascade(steps, by).replace("AS (", "AS MATERIALIZED (") + tail, pg_lateral(steps, by) + tail],
         shape=first,
