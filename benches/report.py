@@ -1,5 +1,6 @@
 """The report in Markdown: what was measured, where, with which settings."""
 
+import json
 import math
 import os
 import platform
@@ -38,6 +39,35 @@ def times(value):
     return "–" if value is None else f"{value:.1f}×" if value < 100 else f"{value:,.0f}×"
 
 
+def waiting(bench, found, good):
+    """What it costs that some events are not maintained yet, where both were measured."""
+    both = [(q.name, *(found[("ours", v)]["queries"].get(q.name, {}).get("time", {}).get("ms") for v in ("maintained", "waiting"))) for q in bench.queries
+            if q.name in good[("ours", "maintained")] and q.name in good[("ours", "waiting")]]
+    both = [r for r in both if r[1] and r[2]]
+    if not both:
+        return []
+    lines = [f"## With {found[('ours', 'waiting')]['waiting']} % of the events not maintained", "", "| query | all maintained | some waiting | |", "|---|--:|--:|--:|"]
+    lines += [f"| {n} | {ms(a)} | {ms(b)} | {times(b / a)} |" for n, a, b in both]
+    return lines + [f"| geometric mean | | | {times(mean([b / a for _, a, b in both]))} |", ""]
+
+
+def growth(bench, took):
+    """Beside the next smaller run of ours: 1 means that the time grew as the events did."""
+    folder, n = os.path.join(bench.home, "found"), bench.args.events
+    prefix = f"{bench.ours[0]}-{bench.ours[1]}-"
+    smaller = [int(f[len(prefix):-5]) for f in os.listdir(folder) if f.startswith(prefix) and f.endswith(".json") and int(f[len(prefix):-5]) < n]
+    if not smaller:
+        return []
+    m = max(smaller)
+    with open(os.path.join(folder, f"{prefix}{m}.json")) as f:
+        before = json.load(f)["queries"]
+    rows = [(q.name, before.get(q.name, {}).get("time", {}).get("ms"), took(bench.ours, q.name)) for q in bench.queries]
+    rows = [r for r in rows if r[1] and r[2]]
+    lines = [f"## From {m:,} to {n:,} events", "", "| query | before | now | to linear |", "|---|--:|--:|--:|"]
+    lines += [f"| {name} | {ms(a)} | {ms(b)} | {b / a / (n / m):.2f} |" for name, a, b in rows]
+    return lines + [""] if rows else []
+
+
 SHORT = {"clickhouse": "CH", "duckdb": "Duck"}
 
 
@@ -65,10 +95,10 @@ def write(bench, found, good):
     ]
     ratios, missing, slower = {"tuned": {}, "natural": {}, "postgres": {}}, [], []
     for q in bench.queries:
-        ours = took(("ours", "ours"), q.name)
+        ours = took(bench.ours, q.name)
         row = [q.name, q.title, ms(ours)]
         if ours is None:
-            missing.append((q.name, found[("ours", "ours")]["queries"].get(q.name, {}).get("error", "not asked, or other rows than the peers")))
+            missing.append((q.name, found[bench.ours]["queries"].get(q.name, {}).get("error", "not asked, or other rows than the peers")))
         for variant in ("tuned", "natural"):
             value, who = best(variant, q.name)
             ratio = value / ours if ours and value else None
@@ -83,13 +113,13 @@ def write(bench, found, good):
         row += [ms(plain), times(ratios["postgres"].get(q.name))]
         lines.append("| " + " | ".join(row) + " |")
     count = len(ratios["tuned"])
-    lines.append(f"| | **geometric mean** of {count} | {ms(mean([t for q in bench.queries if (t := took(('ours', 'ours'), q.name))]))} | | **{times(mean(list(ratios['tuned'].values())))}** "
+    lines.append(f"| | **geometric mean** of {count} | {ms(mean([t for q in bench.queries if (t := took(bench.ours, q.name))]))} | | **{times(mean(list(ratios['tuned'].values())))}** "
                  f"| | **{times(mean(list(ratios['natural'].values())))}** | | **{times(mean(list(ratios['postgres'].values())))}** |")
     lines.append("")
     for what, name in (("min", "the fastest of the rounds"), ("cpu", "processor time (all threads and the client)")):
         means = {}
         for variant in ("tuned", "natural"):
-            pairs = [(best(variant, q.name, what)[0], took(("ours", "ours"), q.name, what=what)) for q in bench.queries]
+            pairs = [(best(variant, q.name, what)[0], took(bench.ours, q.name, what=what)) for q in bench.queries]
             means[variant] = times(mean([a / b for a, b in pairs if a and b]))
         lines.append(f"By {name} the geometric means are {means['tuned']} and {means['natural']}.")
     lines.append("")
@@ -103,16 +133,19 @@ def write(bench, found, good):
     notes = [f"* {q.name}: {q.note}" for q in bench.queries if q.note]
     if notes:
         lines += ["Notes:", ""] + notes + [""]
-    lines += every_engine(bench, took) + loading(bench, found) + ours_more(found, facts) + settings(found, facts)
+    lines += every_engine(bench, found, took) + loading(bench, found) + ours_more(bench, found) + waiting(bench, found, good) + growth(bench, took) + settings(bench, found)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def every_engine(bench, took):
-    targets = [("ours", "ours"), ("clickhouse", "tuned"), ("duckdb", "tuned"), ("clickhouse", "natural"), ("duckdb", "natural"), ("postgres", "plain")]
+def every_engine(bench, found, took):
+    targets = [bench.ours, ("clickhouse", "tuned"), ("duckdb", "tuned"), ("clickhouse", "natural"), ("duckdb", "natural"), ("postgres", "plain")]
     lines = ["## Every engine, median ms", "", "| query | ours | ClickHouse tuned | DuckDB tuned | ClickHouse natural | DuckDB natural | PostgreSQL" + (f", 1/{bench.sample} of the users" if bench.sample > 1 else "")
              + " |", "|---|--:|--:|--:|--:|--:|--:|"]
     for q in bench.queries:
         lines.append(f"| {q.name} | " + " | ".join(ms(took(t, q.name)) for t in targets) + " |")
+    timed = [(f"{e} {v}", found[(e, v)].get("timed"), found[(e, v)].get("run", {})) for e, v in targets]
+    lines += ["", "Timed at (load of the machine before it): " + ", ".join(f"{n} {t['at']} ({t['load_average']:.1f})" for n, t, _ in timed if t) + ".",
+              "`SELECT 1` takes, in ms: " + ", ".join(f"{n} {r['round_trip']:.2f}" for n, _, r in timed if r.get("round_trip")) + "."]
     lines += ["", "Processor time, which says more than the clock where something else runs on the machine, ms:", "",
               "| query | ours | ClickHouse tuned | DuckDB tuned | ClickHouse natural | DuckDB natural |", "|---|--:|--:|--:|--:|--:|"]
     for q in bench.queries:
@@ -124,19 +157,19 @@ def loading(bench, found):
     lines = ["## Loading and bytes", "", "| engine | events/s in | with upkeep | MB | bytes/event | how |", "|---|--:|--:|--:|--:|---|"]
     for target, f in found.items():
         load = f.get("load")
-        if not load or target[1] == "sample":
+        if not load or target[1] == "sample" or target[0] == "ours" and target != bench.ours:
             continue
         n = load.get("events") or bench.facts["events"]
-        size = load["bytes"] if target[0] != "ours" else load["bytes"]
-        lines.append(f"| {target[0]} {target[1] if target[0] != 'ours' else ''} {load['version'].split()[0].strip(chr(34))} | {load['rate']:,.0f} | {load['sustained_rate']:,.0f} | {size / 1e6:,.0f} "
+        size = load["bytes"]
+        lines.append(f"| {target[0]} {target[1]} {load['version'].split()[0].strip(chr(34))} | {load['rate']:,.0f} | {load['sustained_rate']:,.0f} | {size / 1e6:,.0f} "
                      f"| {size / n:.1f} | {load['how']} |")
         if load.get("second_order_bytes"):
             lines.append(f"| – its second copy by user | | | {load['second_order_bytes'] / 1e6:,.0f} | {load['second_order_bytes'] / n:.1f} | core columns only |")
     return lines + [""]
 
 
-def ours_more(found, facts):
-    f = found[("ours", "ours")]
+def ours_more(bench, found):
+    f = found[bench.ours]
     load, run = f.get("load"), f.get("run")
     if not load:
         return []
@@ -154,9 +187,9 @@ def ours_more(found, facts):
     return lines + [""]
 
 
-def settings(found, facts):
+def settings(bench, found):
     lines = ["## Settings", "", f"* The server: {os.environ.get('BENCH_SETTINGS', 'unknown')}; the same cluster serves plain PostgreSQL, whose sessions have work_mem 256MB, 2 parallel workers, jit off."]
-    run = found[("ours", "ours")].get("run")
+    run = found[bench.ours].get("run")
     if run:
         lines.append("* Ours: " + ", ".join(f"{n} {v}{u or ''}" for n, v, u in run["settings"]) + ".")
     lines += ["* ClickHouse tuned: UInt32 ids, Enum8 and LowCardinality columns, ORDER BY (event, day, user, time), one part, beside it a copy of the core columns by (user, day, time); "

@@ -4,6 +4,7 @@ standard input and writes its answer to the file the job names. Jobs: load, chec
 import datetime
 import decimal
 import json
+import os
 import sys
 import time
 
@@ -50,10 +51,12 @@ def message(error):
 
 
 def check(engine, queries, dense):
-    """Rows of each query, and how fast each candidate is. Candidates of one engine must agree too."""
+    """Rows of each query, and how fast each candidate is. Candidates of one engine must agree too. On a busy machine the clock tells
+    little, so there the candidate of the least processor time is the best."""
     from generate import company_text
 
     out = {}
+    busy = os.getloadavg()[0] > 1.5 * os.cpu_count() and engine.cpu() is not None
     for q in queries:
         best, errors, took = None, [], {}
         try:
@@ -69,8 +72,12 @@ def check(engine, queries, dense):
                 if engine.name == "ours":
                     rows = q.shape(rows)
                 rows = normal(rows, q, dense, company_text)
-                if ms < PATIENCE_MS and engine.name != "ours":
-                    ms = min(engine.timed(sql, options) for _ in range(3 if ms < 3000 else 1))
+                if engine.name != "ours" and busy:
+                    start = engine.cpu()
+                    engine.run(sql, options)
+                    ms = (engine.cpu() - start) * 1000
+                elif engine.name != "ours" and ms < PATIENCE_MS:
+                    ms = min(engine.timed(sql, options) for _ in range(3))
             except Exception as e:
                 errors.append(f"candidate {i}: {message(e)}")
                 continue
@@ -117,9 +124,10 @@ def threads(engine, queries):
     """Do 0, 1, 2 and 4 threads give the same rows?"""
     if not engine.set_threads(1):
         return {"skipped": "this build has no setting analytics_groups.max_threads"}
+    engine.db.execute("SET analytics_groups.thread_rows = 0")  # threads for the smallest work
     out = {}
     for q in queries:
-        seen = {}
+        seen, failed = {}, {}
         for n in (0, 1, 2, 4):
             try:
                 engine.prepare(q)
@@ -127,9 +135,10 @@ def threads(engine, queries):
                 rows = [[plain(v) for v in r] for r in engine.rows(engine.candidates(q)[0][0], {})]
                 seen[n] = json.dumps(rows, default=str)
             except Exception as e:
-                seen[n] = message(e)
-        answered = not any(":" in s[:40] and not s.startswith("[") for s in seen.values())
-        out[q.name] = {"same": len(set(seen.values())) == 1, "answered": answered}
+                failed[n] = message(e)
+        # What no number of threads can answer is not available; what only some can is wrong.
+        if seen:
+            out[q.name] = {"same": not failed and len(set(seen.values())) == 1}
     return out
 
 

@@ -27,10 +27,16 @@ class Ours(Engine):
         self.db = self.connect()
         self.pid = self.db.info.backend_pid
         self.peak = 0
-        # The library must be loaded before its settings are known.
-        self.db.execute("SELECT count(*) FROM analytics_groups.projects")
+        there = self.db.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'ours'").fetchone()[0]
+        if there != self.what():
+            raise RuntimeError(f"the database holds {there}, not {self.what()}: load it")
+        # Its settings are known once it is loaded, which the first report would do.
+        self.db.execute("LOAD 'analytics_groups'")
         self.set_threads(self.threads)
         return self
+
+    def what(self):
+        return f"{self.facts['events']} events, {self.facts['waiting']} % waiting"
 
     def set_threads(self, n):
         """False when this build has no such setting."""
@@ -46,13 +52,13 @@ class Ours(Engine):
         from suite.behaviour import DEFINE
 
         if query.name == "q19" and not getattr(self, "cohort", False):
-            self.cohort = True
             self.db.execute("SET client_min_messages = error")
             try:
                 self.db.execute("SELECT analytics_groups.drop_cohort('lookers')")
             except Exception:  # none yet, or this build has no cohorts, which the next line says
                 pass
             self.db.execute(DEFINE)
+            self.cohort = True
 
     def run(self, sql, options):
         self.db.execute(sql).fetchall()
@@ -89,6 +95,7 @@ class Ours(Engine):
         self.profiles()
         for table, in db.execute("SELECT c.oid::regclass::text FROM pg_class c WHERE relnamespace = 'analytics_default'::regnamespace AND relkind = 'r'").fetchall():
             db.execute(f"VACUUM (ANALYZE) {table}")
+        db.execute(f"COMMENT ON DATABASE ours IS '{self.what()}'")
         db.execute("CHECKPOINT")
         out |= self.sizes()
         out["load_peak_anon"] = self.status(db.info.backend_pid).get("RssAnon", 0)
