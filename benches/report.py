@@ -165,6 +165,12 @@ def loading(bench, found):
                      f"| {size / n:.1f} | {load['how']} |")
         if load.get("second_order_bytes"):
             lines.append(f"| – its second copy by user | | | {load['second_order_bytes'] / 1e6:,.0f} | {load['second_order_bytes'] / n:.1f} | core columns only |")
+    lines.append("")
+    for target in (bench.ours, ("clickhouse", "tuned"), ("clickhouse", "natural")):
+        load = found[target].get("load", {})
+        if load.get("columns"):
+            n = load.get("events") or bench.facts["events"]
+            lines.append(f"* Bytes/event by column, {' '.join(target)}: " + ", ".join(f"{c} {b / n:.2f}" for c, b in sorted(load["columns"].items(), key=lambda x: -x[1])) + ".")
     return lines + [""]
 
 

@@ -149,8 +149,14 @@ class Ours(Engine):
         try:  # the columns every question needs: users, times, groups
             out["core_bytes"] = int(self.db.execute("""SELECT (SELECT coalesce(sum(octet_length(users) + octet_length(times)), 0) FROM analytics_default.segment)
                 + (SELECT coalesce(sum(octet_length(data)), 0) FROM analytics_default.segment_column WHERE class = 'g')""").fetchone()[0])
-        except Exception as e:
-            out["core_bytes_error"] = str(e)
+            columns = self.db.execute("""SELECT 'users', sum(octet_length(users)) FROM analytics_default.segment
+                UNION ALL SELECT 'times', sum(octet_length(times)) FROM analytics_default.segment
+                UNION ALL SELECT 'inserts', sum(octet_length(inserts)) FROM analytics_default.segment
+                UNION ALL SELECT coalesce(p.name, 'group ' || c.no), sum(octet_length(c.data)) FROM analytics_default.segment_column c
+                    LEFT JOIN analytics_default.property p ON c.class = 'p' AND p.no = c.no GROUP BY 1""").fetchall()
+            out["columns"] = {name: int(size or 0) for name, size in columns}
+        except Exception as e:  # how the store keeps its columns is its own affair
+            out["columns_error"] = str(e)
         return out
 
     def cpu(self):
