@@ -13,6 +13,8 @@ pub enum Tag {
     Funnel = 2,
     Retention = 3,
     UsersWhoDid = 4,
+    Sessions = 16,
+    Flows = 17,
 }
 
 const VERSION: u8 = 1;

@@ -23,6 +23,9 @@ pub enum Codec {
     Values = 6,
     Block = 7,
     Row = 8,
+    StreamUsers = 10,
+    StreamTimes = 11,
+    StreamEvents = 12,
 }
 
 impl Codec {
@@ -36,6 +39,9 @@ impl Codec {
             Codec::Values => "values",
             Codec::Block => "block",
             Codec::Row => "row",
+            Codec::StreamUsers => "users of the stream",
+            Codec::StreamTimes => "times of the stream",
+            Codec::StreamEvents => "events of the stream",
         }
     }
 
