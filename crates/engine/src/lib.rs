@@ -14,7 +14,7 @@ pub mod compact;
 pub mod dedupe;
 pub mod error;
 pub mod expr;
-// pub mod flows;
+pub mod flows;
 pub mod funnel;
 pub mod gather;
 pub mod ingest;
