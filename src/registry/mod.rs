@@ -3,6 +3,7 @@
 //! Projects and keys are created by the SQL functions in sql/registry.sql; this side reads them.
 
 pub mod access;
+pub mod event_names;
 pub mod lexicon;
 
 use crate::error::{Failure, Result};
@@ -65,7 +66,7 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "event_name",
     "property",
     "subject",
@@ -76,6 +77,7 @@ const TABLES: [&str; 11] = [
     "event_block",
     "segment",
     "segment_column",
+    "user_stream",
     "ingest_error",
 ];
 

@@ -5,7 +5,10 @@
 mod arguments;
 pub mod attributed;
 mod context;
+mod flows;
 mod funnel;
 mod insights;
 mod query_profiles;
 mod retention;
+mod sessions;
+mod stream;

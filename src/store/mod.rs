@@ -9,6 +9,8 @@ pub mod raw;
 pub mod scan;
 pub mod segment;
 pub mod settle;
+pub mod stream;
+mod stream_build;
 pub mod verify;
 
 use crate::error::Result;

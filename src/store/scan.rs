@@ -136,7 +136,7 @@ fn look(raw: &Raw, span: Span64, duplicates: &Duplicates) -> Result<(Chunk, Mask
     Ok((chunk, keep))
 }
 
-fn staying(chunk: &Chunk, span: Span64, stays: Option<Mask>) -> Mask {
+pub(super) fn staying(chunk: &Chunk, span: Span64, stays: Option<Mask>) -> Mask {
     let mut keep = inside(chunk, span);
     if let Some(stays) = stays {
         keep.and(&stays);
@@ -157,7 +157,7 @@ fn event_list(need: &Need) -> Option<Vec<i32>> {
 }
 
 /// Blocks and rows that wait, decoded, with their insert columns.
-fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Result<Vec<Chunk>> {
+pub(super) fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Result<Vec<Chunk>> {
     let wanted = Wanted {
         kinds: Some(need.kinds.clone()),
         properties: Some(need.properties.clone()),

@@ -1,5 +1,6 @@
 //! What is derived from segments, brought up to date for the days that a maintenance changed.
 
+use super::stream;
 use crate::error::Result;
 use crate::pg::spi::Sql;
 use crate::registry::Project;
@@ -30,7 +31,6 @@ impl Touched {
 
 /// Rebuilds everything derived from the segments of the touched days. Runs once, at the end of a maintenance, in its
 /// transaction: a reader's snapshot has segments and what is derived from them in step.
-pub fn settle(_sql: &Sql, _project: &Project, touched: &Touched) -> Result<()> {
-    for _ in touched.pairs() {}
-    Ok(())
+pub fn settle(sql: &Sql, project: &Project, touched: &Touched) -> Result<()> {
+    stream::settle(sql, project, &touched.pairs().map(|(_, day)| day).collect(), false)
 }

@@ -258,6 +258,7 @@ fn verify(
         let mut problems = Problems(Vec::new());
         verify_segments(sql, &project, &known, &mut problems)?;
         verify_waiting(sql, &project, &known, &mut problems)?;
+        super::stream::verify(sql, &project, &mut |object, problem| problems.add(&object, problem))?;
         Ok::<_, Failure>(problems)
     })?;
     Ok(TableIterator::new(problems.0))
