@@ -5,9 +5,12 @@
 mod arguments;
 pub mod attributed;
 mod context;
+mod flows;
 mod frequency;
 mod funnel;
 mod insights;
 mod lifecycle;
 mod query_profiles;
 mod retention;
+mod sessions;
+mod stream;

@@ -1,6 +1,7 @@
 //! What is derived from segments, brought up to date for the days that a maintenance changed.
 
 use super::sets;
+use super::stream;
 use crate::error::Result;
 use crate::pg::spi::Sql;
 use crate::registry::Project;
@@ -43,5 +44,7 @@ pub enum Pace {
 /// Rebuilds everything derived from the segments of the touched days. Runs once, at the end of a maintenance, in its
 /// transaction: a reader's snapshot has segments and what is derived from them in step.
 pub fn settle(sql: &Sql, project: &Project, touched: &Touched, pace: Pace) -> Result<()> {
-    sets::build::settle(sql, project, touched, pace)
+    sets::build::settle(sql, project, touched, pace)?;
+    let days = touched.pairs().map(|(_, day)| day).collect();
+    stream::settle(sql, project, &days, pace == Pace::Now)
 }

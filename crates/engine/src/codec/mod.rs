@@ -6,7 +6,7 @@
 
 mod column;
 pub mod frame;
-mod ints;
+pub(crate) mod ints;
 pub(crate) mod raw;
 pub(crate) mod values;
 
