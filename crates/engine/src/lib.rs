@@ -21,6 +21,7 @@ pub mod insights;
 mod intern;
 pub mod limits;
 pub mod mask;
+pub mod names;
 pub mod partial;
 pub mod profile;
 pub mod retention;

@@ -2,7 +2,7 @@
 
 use super::frame::{Codec, Reader, open_rows, seal};
 use super::ints::{Presence, get_i64s, get_presence, get_u32s, put_i64s, put_presence, put_u32s};
-use super::values::{get_values, put_values};
+use super::values::{get_values, put_encoded, put_values};
 use crate::chunk::Column;
 use crate::error::{Result, try_vec};
 use crate::value::Value;
@@ -57,7 +57,7 @@ pub fn encode_column(column: &Column) -> Result<Vec<u8>> {
         Column::Dict { values, codes } => match dict_as_numbers(values, codes)? {
             Some(v) => Cow::Owned(v),
             None => {
-                codes_fit(values, codes)?;
+                codes_fit(values.len(), codes)?;
                 let mut out = Vec::new();
                 put_u32s(&mut out, codes)?;
                 put_values(&mut out, values)?;
@@ -65,8 +65,22 @@ pub fn encode_column(column: &Column) -> Result<Vec<u8>> {
             }
         },
     };
+    encode_numbers(&numbers)
+}
+
+/// Encodes a property column from a dictionary of `count` different values that are encoded already.
+pub(crate) fn encode_dictionary(codes: &[u32], count: usize, raw: &[u8]) -> Result<Vec<u8>> {
+    codes_fit(count, codes)?;
     let mut out = Vec::new();
-    if let Some((scale, ints)) = scaled(&numbers)? {
+    put_u32s(&mut out, codes)?;
+    put_encoded(&mut out, count, raw)?;
+    seal(Codec::Column, DICT, codes.len(), &out)
+}
+
+/// Encodes a property column that holds numbers alone; NaN = not set.
+pub(crate) fn encode_numbers(numbers: &[f64]) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    if let Some((scale, ints)) = scaled(numbers)? {
         out.push(scale);
         put_presence(&mut out, numbers.len(), |i| numbers.get(i).is_some_and(|f| !f.is_nan()))?;
         put_i64s(&mut out, &ints)?;
@@ -80,9 +94,9 @@ pub fn encode_column(column: &Column) -> Result<Vec<u8>> {
     seal(Codec::Column, FLOATS, numbers.len(), &out)
 }
 
-fn codes_fit(values: &[Value], codes: &[u32]) -> Result<()> {
+fn codes_fit(values: usize, codes: &[u32]) -> Result<()> {
     match codes.iter().max() {
-        Some(c) if *c as usize > values.len() => Err(Codec::Column.corrupt("code without a value")),
+        Some(c) if *c as usize > values => Err(Codec::Column.corrupt("code without a value")),
         _ => Ok(()),
     }
 }
@@ -125,7 +139,7 @@ pub fn decode_column(bytes: &[u8], rows: usize) -> Result<Column> {
         DICT => {
             let codes = get_u32s(&mut r, rows)?;
             let values = get_values(r)?;
-            codes_fit(&values, &codes)?;
+            codes_fit(values.len(), &codes)?;
             Ok(Column::Dict { values, codes })
         }
         SCALED => decode_scaled(r, rows).map(Column::Number),

@@ -16,7 +16,7 @@ use crate::chunk::{GroupColumn, Inserts, Kind, SubjectNo};
 use crate::error::{Error, Result, try_vec};
 use crate::value::Value;
 pub use column::{decode_column, encode_column};
-pub(crate) use column::{dict_as_numbers, too_many_distinct};
+pub(crate) use column::{dict_as_numbers, encode_dictionary, encode_numbers, exact_number, too_many_distinct};
 use frame::{Codec, Reader, open, open_rows, seal};
 use ints::{Presence, get_i64s, get_presence, get_u32s, put_i64s, put_presence, put_u32s};
 

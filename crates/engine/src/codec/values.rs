@@ -17,6 +17,8 @@ const FLOAT: u8 = 4;
 const STR: u8 = 5;
 const LIST: u8 = 6;
 const OBJECT: u8 = 7;
+/// A text that reads as a UUID in lower case: half the bytes, and those of a random one cannot be compressed any further.
+const UUID: u8 = 8;
 
 const STORED: u8 = 0;
 const LZ4: u8 = 1;
@@ -25,6 +27,67 @@ const MIN_LZ4: usize = 128;
 
 fn reserve(out: &mut Vec<u8>, n: usize) -> Result<()> {
     out.try_reserve(n).map_err(|_| Error::OutOfMemory("encoded values"))
+}
+
+/// Where a UUID has its dashes.
+const DASHES: [usize; 4] = [8, 13, 18, 23];
+
+/// What a hexadecimal digit in lower case stands for; 255 for every other byte.
+const DIGIT: [u8; 256] = {
+    let mut t = [255u8; 256];
+    let mut i = 0;
+    while i < 16 {
+        t[b"0123456789abcdef"[i] as usize] = i as u8;
+        i += 1;
+    }
+    t
+};
+
+/// The bytes of a text that is a UUID in lower case with dashes, so that [`uuid_text`] gives the same text back.
+fn uuid_bytes(s: &str) -> Option<[u8; 16]> {
+    let text: &[u8; 36] = s.as_bytes().try_into().ok()?;
+    let mut out = [0u8; 16];
+    let mut at = 0;
+    let mut seen = 0u8;
+    // Groups of 4, 2, 2, 2 and 6 bytes.
+    for (group, first) in [(4, 0), (2, 9), (2, 14), (2, 19), (6, 24)] {
+        let digits = text.get(first..first + 2 * group)?;
+        for (pair, slot) in digits.as_chunks::<2>().0.iter().zip(out.get_mut(at..at + group)?) {
+            let [high, low] = pair.map(|b| DIGIT.get(usize::from(b)).copied().unwrap_or(255));
+            seen |= high | low;
+            *slot = high << 4 | low & 15;
+        }
+        at += group;
+    }
+    (seen < 16 && DASHES.iter().all(|d| text.get(*d) == Some(&b'-'))).then_some(out)
+}
+
+fn uuid_text(bytes: &[u8]) -> String {
+    let mut s = String::with_capacity(36);
+    for b in bytes {
+        if DASHES.contains(&s.len()) {
+            s.push('-');
+        }
+        for digit in [b >> 4, b & 15] {
+            s.push(char::from(
+                b"0123456789abcdef".get(usize::from(digit)).copied().unwrap_or(b'0'),
+            ));
+        }
+    }
+    s
+}
+
+/// Appends a value that is a text.
+pub(crate) fn put_text(out: &mut Vec<u8>, s: &str) -> Result<()> {
+    if let Some(bytes) = uuid_bytes(s) {
+        reserve(out, 17)?;
+        out.push(UUID);
+        out.extend_from_slice(&bytes);
+        return Ok(());
+    }
+    reserve(out, 1)?;
+    out.push(STR);
+    put_str(out, s)
 }
 
 fn put_str(out: &mut Vec<u8>, s: &str) -> Result<()> {
@@ -62,10 +125,7 @@ fn put_nested(out: &mut Vec<u8>, v: &Value, depth: usize) -> Result<()> {
             }
             whole => put_nested(out, &whole, depth)?,
         },
-        Value::Str(s) => {
-            out.push(STR);
-            put_str(out, s)?;
-        }
+        Value::Str(s) => put_text(out, s)?,
         Value::List(l) => {
             out.push(LIST);
             put_varint(out, l.len() as u64);
@@ -119,6 +179,7 @@ fn get_nested(r: &mut Reader<'_>, depth: usize) -> Result<Value> {
             }
         }
         STR => Value::Str(get_str(r)?),
+        UUID => Value::str(uuid_text(r.take(16)?)),
         LIST => {
             let n = r.count()?;
             let mut l = try_vec(n, "list")?;
@@ -149,18 +210,23 @@ pub fn put_values(out: &mut Vec<u8>, values: &[Value]) -> Result<()> {
     for v in values {
         put_value(&mut raw, v)?;
     }
-    if raw.len() > MAX_UNPACKED || values.len() > MAX_UNPACKED {
+    put_encoded(out, values.len(), &raw)
+}
+
+/// As [`put_values`], for values that are encoded already, one after the other.
+pub(crate) fn put_encoded(out: &mut Vec<u8>, count: usize, raw: &[u8]) -> Result<()> {
+    if raw.len() > MAX_UNPACKED || count > MAX_UNPACKED {
         return Err(Error::Limit {
             message: "more than 1 GiB of distinct values in one column".into(),
             hint: Some("Write smaller batches.".into()),
         });
     }
-    out.extend_from_slice(&(values.len() as u32).to_le_bytes());
+    out.extend_from_slice(&(count as u32).to_le_bytes());
     if raw.len() >= MIN_LZ4 {
         let room = lz4_flex::block::get_maximum_output_size(raw.len());
         let mut packed = try_vec(room, "compressed values")?;
         packed.resize(room, 0u8);
-        let n = lz4_flex::block::compress_into(&raw, &mut packed).unwrap_or(usize::MAX);
+        let n = lz4_flex::block::compress_into(raw, &mut packed).unwrap_or(usize::MAX);
         // An eighth is the least that is worth unpacking for.
         if n <= raw.len() - raw.len() / 8 {
             reserve(out, 5 + n)?;
@@ -173,7 +239,7 @@ pub fn put_values(out: &mut Vec<u8>, values: &[Value]) -> Result<()> {
     reserve(out, 5 + raw.len())?;
     out.push(STORED);
     out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
-    out.extend_from_slice(&raw);
+    out.extend_from_slice(raw);
     Ok(())
 }
 
