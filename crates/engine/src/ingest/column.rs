@@ -1,7 +1,7 @@
 //! One property of a batch under construction: numbers as long as there are only numbers, else codes of a dictionary whose
 //! values are kept in their stored form, so that nothing is allocated per value and nothing encoded twice.
 
-use crate::codec::values::{put_text, put_value};
+use crate::codec::values::{is_text, put_text, put_value};
 use crate::codec::{encode_dictionary, encode_numbers, exact_number, too_many_distinct};
 use crate::error::{Error, Result, try_vec};
 use crate::intern::{pad_to, push};
@@ -16,10 +16,16 @@ struct Dictionary {
     raw: Vec<u8>,
     /// Where each value ends in `raw`.
     ends: Vec<u32>,
-    table: HashTable<u32>,
+    table: HashTable<Slot>,
     hasher: DefaultHashBuilder,
-    /// The value that is being looked up.
+    /// The value that is being looked up, when it is no text.
     one: Vec<u8>,
+}
+
+/// The hash is kept, so that neither growing nor passing over another value has to look at the values.
+struct Slot {
+    hash: u32,
+    code: u32,
 }
 
 fn value_at<'r>(raw: &'r [u8], ends: &[u32], code: u32) -> &'r [u8] {
@@ -29,33 +35,60 @@ fn value_at<'r>(raw: &'r [u8], ends: &[u32], code: u32) -> &'r [u8] {
     raw.get(start as usize..end as usize).unwrap_or_default()
 }
 
+/// The table takes a value's place from the lowest bits and its tag from the highest ones.
+fn widen(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
 impl Dictionary {
-    /// The code of the value in `one`. The stored form is canonical: equal values have equal bytes.
-    fn code(&mut self) -> Result<u32> {
-        let hash = |bytes: &[u8]| {
-            let mut h = self.hasher.build_hasher();
-            h.write(bytes);
-            h.finish()
-        };
-        let at = hash(&self.one);
-        let same = |c: &u32| value_at(&self.raw, &self.ends, *c) == self.one;
-        if let Some(c) = self.table.find(at, same) {
-            return Ok(*c);
+    fn hash(&self, bytes: &[u8]) -> u32 {
+        let mut h = self.hasher.build_hasher();
+        h.write(bytes);
+        h.finish() as u32
+    }
+
+    /// The code of a text. It is hashed where it is: reading back what was just copied would stall the processor.
+    fn code_of_text(&mut self, s: &str) -> Result<u32> {
+        let hash = self.hash(s.as_bytes());
+        let same = |slot: &Slot| slot.hash == hash && is_text(value_at(&self.raw, &self.ends, slot.code), s);
+        if let Some(slot) = self.table.find(widen(hash), same) {
+            return Ok(slot.code);
         }
-        let end = u32::try_from(self.raw.len() + self.one.len()).map_err(|_| Error::Limit {
-            message: "more than 4 GB of distinct values in one column".into(),
-            hint: Some("Write smaller batches.".into()),
-        })?;
+        put_text(&mut self.raw, s)?;
+        self.add(hash)
+    }
+
+    /// The code of any other value. The stored form is canonical: equal values have equal bytes.
+    fn code_of(&mut self, v: &Value) -> Result<u32> {
+        if let Value::Str(s) = v {
+            return self.code_of_text(s);
+        }
+        self.one.clear();
+        put_value(&mut self.one, v)?;
+        let hash = self.hash(&self.one);
+        let same = |slot: &Slot| slot.hash == hash && value_at(&self.raw, &self.ends, slot.code) == self.one;
+        if let Some(slot) = self.table.find(widen(hash), same) {
+            return Ok(slot.code);
+        }
         let oom = |_| Error::OutOfMemory("dictionary");
         self.raw.try_reserve(self.one.len()).map_err(oom)?;
         self.raw.extend_from_slice(&self.one);
+        self.add(hash)
+    }
+
+    /// Numbers the value that was just appended to `raw`.
+    fn add(&mut self, hash: u32) -> Result<u32> {
+        let end = u32::try_from(self.raw.len()).map_err(|_| Error::Limit {
+            message: "more than 4 GB of distinct values in one column".into(),
+            hint: Some("Write smaller batches.".into()),
+        })?;
         push(&mut self.ends, end)?;
         let code = self.ends.len() as u32;
-        let rehash = |c: &u32| hash(value_at(&self.raw, &self.ends, *c));
+        let rehash = |slot: &Slot| widen(slot.hash);
         self.table
             .try_reserve(1, rehash)
             .map_err(|_| Error::OutOfMemory("dictionary"))?;
-        self.table.insert_unique(at, code, rehash);
+        self.table.insert_unique(widen(hash), Slot { hash, code }, rehash);
         Ok(code)
     }
 
@@ -96,9 +129,8 @@ impl PropertyBuilder {
     /// Sets a row to a text.
     pub fn push_text(&mut self, row: usize, s: &str) -> Result<()> {
         self.mix()?;
-        self.values.one.clear();
-        put_text(&mut self.values.one, s)?;
-        self.push_code(row)
+        let code = self.values.code_of_text(s)?;
+        self.push_code(row, code)
     }
 
     /// Sets a row to a number that needs no dictionary to come back as it was, or to any other value.
@@ -106,18 +138,20 @@ impl PropertyBuilder {
         if !self.mixed
             && let Some(f) = exact_number(v)
         {
-            pad_numbers(&mut self.numbers, row)?;
+            if self.numbers.len() < row {
+                pad_numbers(&mut self.numbers, row)?;
+            }
             return push(&mut self.numbers, f);
         }
         self.mix()?;
-        self.values.one.clear();
-        put_value(&mut self.values.one, v)?;
-        self.push_code(row)
+        let code = self.values.code_of(v)?;
+        self.push_code(row, code)
     }
 
-    fn push_code(&mut self, row: usize) -> Result<()> {
-        let code = self.values.code()?;
-        pad_to(&mut self.codes, row)?;
+    fn push_code(&mut self, row: usize, code: u32) -> Result<()> {
+        if self.codes.len() < row {
+            pad_to(&mut self.codes, row)?;
+        }
         push(&mut self.codes, code)
     }
 
@@ -130,9 +164,8 @@ impl PropertyBuilder {
         let numbers = std::mem::take(&mut self.numbers);
         for (row, f) in numbers.iter().enumerate() {
             if !f.is_nan() {
-                self.values.one.clear();
-                put_value(&mut self.values.one, &Value::number(*f))?;
-                self.push_code(row)?;
+                let code = self.values.code_of(&Value::number(*f))?;
+                self.push_code(row, code)?;
             }
         }
         Ok(())

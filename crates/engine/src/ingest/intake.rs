@@ -165,7 +165,9 @@ impl Intake {
         push(&mut self.hash, self.plain.insert_hash)?;
         for (key, g) in self.groups.iter_mut().enumerate() {
             if let Some(id) = self.plain.group(line, key) {
-                pad_to(&mut g.first.numbers, row)?;
+                if g.first.numbers.len() < row {
+                    pad_to(&mut g.first.numbers, row)?;
+                }
                 g.first.push(&mut g.names, id)?;
             }
         }
@@ -176,7 +178,7 @@ impl Intake {
             };
             match v {
                 Ok(text) => p.push_text(row, cut(text, chars)),
-                Err(value) => p.push(row, value),
+                Err(value) => p.push(row, &value),
             }
         })?;
         self.bytes = self.bytes.saturating_add(line.len());
@@ -436,6 +438,7 @@ impl Intake {
 }
 
 /// The column of a property, with those before it.
+#[inline]
 fn column(properties: &mut Vec<PropertyBuilder>, index: usize) -> Result<Option<&mut PropertyBuilder>> {
     while properties.len() <= index {
         push(properties, PropertyBuilder::default())?;

@@ -4,9 +4,9 @@
 //! refuses, cuts or reports. Of every other record [`read`] says nothing, and [`super::record::accept`] judges it: this
 //! file can only agree with that one or keep silent, and has no words for errors.
 
-use super::identity::{banned, identify};
+use super::identity::{DEVICE, banned, identify};
 use super::record::IDENTITY_EVENTS;
-use super::scan::{Scalar, Scan};
+use super::scan::{Scalar, Scan, plain_run};
 use super::{Key, Settings, instant, settle};
 use crate::error::Result;
 use crate::intern::push;
@@ -76,10 +76,15 @@ pub(super) struct Shape {
 
 struct Known {
     name: Box<str>,
+    /// How it is written most of the time: quoted, with a colon. [`NEVER`] for a name that has to be escaped.
+    written: Box<[u8]>,
     role: Role,
     /// The last line it was met in.
     line: u64,
 }
+
+/// Bytes that no JSON text has.
+const NEVER: &[u8] = &[0];
 
 /// Stands for the number of a property that was never met before.
 const NEW: u32 = u32::MAX;
@@ -109,8 +114,13 @@ impl Shape {
         let next = u32::try_from(self.properties.len()).unwrap_or(NEW);
         let index = self.by_name.insert(name, next)?;
         if index == next {
+            let written = match plain_run(name.as_bytes()) == name.len() {
+                true => [b"\"", name.as_bytes(), b"\":"].concat(),
+                false => NEVER.to_vec(),
+            };
             let known = Known {
                 name: name.into(),
+                written: written.into(),
                 role: role(name, &self.keys),
                 line: 0,
             };
@@ -127,25 +137,13 @@ impl Shape {
     }
 }
 
-/// Where a text is.
-#[derive(Debug, Clone)]
-enum Text {
-    /// In the line.
-    Line(Range<usize>),
-    /// In the scratch, because it is not written like that in the line.
-    Scratch(Range<usize>),
-}
-
-/// A property of a record.
+/// A property of a record. A text with `escaped` is in the scratch, not in the line.
+#[derive(Clone, Copy)]
 struct Field {
     property: u32,
-    name: Range<usize>,
-    value: FieldValue,
-}
-
-enum FieldValue {
-    Text(Text),
-    Other(Value),
+    /// Where its name is in the line, when `property` is [`NEW`].
+    name: (u32, u32),
+    value: Scalar,
 }
 
 /// A record that passed. It lives as long as the reader, so that no record costs an allocation.
@@ -155,10 +153,11 @@ pub(super) struct Plain {
     /// Texts that are not in the line: unescaped, or made of numbers.
     scratch: String,
     /// Index into `fields`, by meaning.
-    meant: [Option<usize>; MEANINGS.len()],
+    meant: [Option<u32>; MEANINGS.len()],
     event: Range<usize>,
-    user: Option<Text>,
-    groups: Vec<Option<Text>>,
+    /// Texts, or null.
+    user: Scalar,
+    groups: Vec<Scalar>,
     pub time: i64,
     /// 0 = none.
     pub insert_hash: u64,
@@ -166,12 +165,15 @@ pub(super) struct Plain {
 }
 
 impl Plain {
-    fn text<'t>(&'t self, line: &'t str, at: &Text) -> &'t str {
-        match at {
-            Text::Line(r) => line.get(r.clone()),
-            Text::Scratch(r) => self.scratch.get(r.clone()),
+    /// The characters of a text; `None` of everything else.
+    fn text<'t>(&'t self, line: &'t str, value: Scalar) -> Option<&'t str> {
+        match value {
+            Scalar::Text { start, end, escaped } => {
+                let of = if escaped { &self.scratch } else { line };
+                of.get(start as usize..end as usize)
+            }
+            _ => None,
         }
-        .unwrap_or_default()
     }
 
     pub fn event<'t>(&self, line: &'t str) -> &'t str {
@@ -180,13 +182,12 @@ impl Plain {
 
     /// The distinct id; `None` for an event of nobody.
     pub fn user<'t>(&'t self, line: &'t str) -> Option<&'t str> {
-        self.user.as_ref().map(|t| self.text(line, t))
+        self.text(line, self.user)
     }
 
     /// The one group of the key with this index, if it has any.
     pub fn group<'t>(&'t self, line: &'t str, key: usize) -> Option<&'t str> {
-        let at = self.groups.get(key)?.as_ref()?;
-        Some(self.text(line, at))
+        self.text(line, *self.groups.get(key)?)
     }
 
     /// Hands on what is stored: the index of each property, and its text or other value. Names the new ones.
@@ -194,39 +195,43 @@ impl Plain {
         &self,
         line: &str,
         shape: &mut Shape,
-        mut f: impl FnMut(usize, std::result::Result<&str, &Value>) -> Result<()>,
+        mut f: impl FnMut(usize, std::result::Result<&str, Value>) -> Result<()>,
     ) -> Result<()> {
         if !self.in_order {
             shape.order.clear();
         }
         for field in &self.fields {
             let index = match field.property {
-                NEW => shape.property(line.get(field.name.clone()).unwrap_or_default())?,
+                NEW => shape.property(
+                    line.get(field.name.0 as usize..field.name.1 as usize)
+                        .unwrap_or_default(),
+                )?,
                 known => known as usize,
             };
             if !self.in_order {
                 push(&mut shape.order, index as u32)?;
             }
-            let stored = match shape.properties.get(index).map(|p| p.role) {
-                Some(Role::Stored | Role::Group(_)) => true,
-                Some(Role::Meaning(m)) => m >= USER_ID,
-                _ => false,
-            };
-            match &field.value {
-                _ if !stored => {}
-                FieldValue::Other(Value::Null) => {}
-                FieldValue::Other(v) => f(index, Err(v))?,
-                FieldValue::Text(t) => f(index, Ok(self.text(line, t)))?,
+            match shape.properties.get(index).map(|p| p.role) {
+                Some(Role::Stored | Role::Group(_)) => {}
+                Some(Role::Meaning(m)) if m >= USER_ID => {}
+                _ => continue,
+            }
+            match field.value {
+                Scalar::Text { .. } => f(index, Ok(self.text(line, field.value).unwrap_or_default()))?,
+                Scalar::Null => {}
+                Scalar::Int(i) => f(index, Err(Value::Int(i)))?,
+                Scalar::Float(x) => f(index, Err(Value::Float(x)))?,
+                Scalar::Bool(b) => f(index, Err(Value::Bool(b)))?,
             }
         }
         Ok(())
     }
 
-    /// The field of a meaning, unless it is null.
-    fn meant(&self, m: usize) -> Option<&FieldValue> {
+    /// The value of a meaning, unless it is null.
+    fn meant(&self, m: usize) -> Option<Scalar> {
         let at = (*self.meant.get(m)?)?;
-        let field = self.fields.get(at)?;
-        (!matches!(field.value, FieldValue::Other(Value::Null))).then_some(&field.value)
+        let value = self.fields.get(at as usize)?.value;
+        (value != Scalar::Null).then_some(value)
     }
 }
 
@@ -239,7 +244,7 @@ pub(super) fn read(line: &str, settings: &Settings, shape: &mut Shape, out: &mut
     out.scratch.clear();
     out.meant = Default::default();
     out.groups.clear();
-    out.groups.resize(shape.keys.len(), None);
+    out.groups.resize(shape.keys.len(), Scalar::Null);
     let (mut event, mut properties) = (None, false);
     let mut s = Scan::new(line.as_bytes());
     s.expect(b'{')?;
@@ -252,7 +257,7 @@ pub(super) fn read(line: &str, settings: &Settings, shape: &mut Shape, out: &mut
                     start,
                     end,
                     escaped: false,
-                } => event = Some(start..end),
+                } => event = Some(start as usize..end as usize),
                 _ => return None,
             },
             b"properties" if !properties => {
@@ -284,21 +289,19 @@ fn read_properties(s: &mut Scan, line: &str, settings: &Settings, shape: &mut Sh
     let mut new = 0;
     s.expect(b'{')?;
     loop {
-        let name = s.name()?;
-        s.expect(b':')?;
-        let scalar = s.scalar()?;
-        if name.len() > settings.limits.string_chars {
-            return None;
-        }
-        let text = line.get(name.clone())?;
-        let at = out.fields.len();
-        let expected = shape.order.get(at).copied();
-        let property = match expected.and_then(|p| shape.properties.get(p as usize)) {
-            Some(p) if *p.name == *text => expected?,
-            _ => {
-                out.in_order = false;
-                shape.by_name.get(text).unwrap_or(NEW)
+        let expected = shape.order.get(out.fields.len()).copied().unwrap_or(NEW);
+        let known = shape.properties.get(expected as usize);
+        let (property, name) = if known.is_some_and(|k| s.eat_all(&k.written)) {
+            (expected, (0, 0))
+        } else {
+            let name = s.name()?;
+            s.expect(b':')?;
+            if name.len() > settings.limits.string_chars {
+                return None;
             }
+            let property = shape.by_name.get(line.get(name.clone())?).unwrap_or(NEW);
+            out.in_order &= property == expected && property != NEW;
+            (property, (name.start as u32, name.end as u32))
         };
         let role = match shape.properties.get_mut(property as usize) {
             Some(p) if p.line == shape.line => return None,
@@ -307,19 +310,27 @@ fn read_properties(s: &mut Scan, line: &str, settings: &Settings, shape: &mut Sh
                 p.role
             }
             None => {
-                let same = |f: &&Field| f.property == NEW && line.get(f.name.clone()) == Some(text);
+                let text = |name: (u32, u32)| line.get(name.0 as usize..name.1 as usize);
                 new += 1;
-                if new > MOST_NEW || out.fields.iter().find(same).is_some() {
+                if new > MOST_NEW
+                    || out
+                        .fields
+                        .iter()
+                        .any(|f| f.property == NEW && text(f.name) == text(name))
+                {
                     return None;
                 }
-                role(text, &shape.keys)
+                role(text(name)?, &shape.keys)
             }
         };
-        let value = value(scalar, line, &mut out.scratch)?;
+        let mut value = s.scalar()?;
+        if let Scalar::Text { escaped: true, .. } = value {
+            value = unescape(value, line, &mut out.scratch)?;
+        }
         match role {
             Role::Judged => return None,
-            Role::Meaning(m) => *out.meant.get_mut(m)? = Some(at),
-            Role::Group(key) => *out.groups.get_mut(key)? = group(&value, &mut out.scratch)?,
+            Role::Meaning(m) => *out.meant.get_mut(m)? = Some(out.fields.len() as u32),
+            Role::Group(key) => *out.groups.get_mut(key)? = id(value, &mut out.scratch)?,
             Role::Stored | Role::Dropped => {}
         }
         out.fields.push(Field { property, name, value });
@@ -331,50 +342,34 @@ fn read_properties(s: &mut Scan, line: &str, settings: &Settings, shape: &mut Sh
     s.expect(b'}')
 }
 
-fn value(scalar: Scalar, line: &str, scratch: &mut String) -> Option<FieldValue> {
-    Some(match scalar {
-        Scalar::Text {
-            start,
-            end,
-            escaped: false,
-        } => FieldValue::Text(Text::Line(start..end)),
-        Scalar::Text { start, end, .. } => {
-            let text: String = serde_json::from_str(line.get(start - 1..end + 1)?).ok()?;
-            if text.as_bytes().contains(&0) {
-                return None;
-            }
-            FieldValue::Text(keep(scratch, &text))
-        }
-        Scalar::Int(i) => FieldValue::Other(Value::Int(i)),
-        Scalar::Float(f) => FieldValue::Other(Value::Float(f)),
-        Scalar::Bool(b) => FieldValue::Other(Value::Bool(b)),
-        Scalar::Null => FieldValue::Other(Value::Null),
-    })
+/// The characters that an escaped text of the line stands for, put into the scratch.
+fn unescape(value: Scalar, line: &str, scratch: &mut String) -> Option<Scalar> {
+    let Scalar::Text { start, end, .. } = value else {
+        return None;
+    };
+    let quoted = line.get((start as usize).checked_sub(1)?..end as usize + 1)?;
+    let text: String = serde_json::from_str(quoted).ok()?;
+    (!text.as_bytes().contains(&0)).then(|| keep(scratch, &text))
 }
 
 /// Puts a text into the scratch.
-fn keep(scratch: &mut String, text: impl std::fmt::Display) -> Text {
-    let start = scratch.len();
+fn keep(scratch: &mut String, text: impl std::fmt::Display) -> Scalar {
+    let start = scratch.len() as u32;
     // Writing to a string cannot fail.
     let _ = write!(scratch, "{text}");
-    Text::Scratch(start..scratch.len())
-}
-
-/// The text of an id: a string or a whole number; what else may be an id is left to the other reader.
-fn id(value: &FieldValue, scratch: &mut String) -> Option<Text> {
-    match value {
-        FieldValue::Text(t) => Some(t.clone()),
-        FieldValue::Other(Value::Int(i)) => Some(keep(scratch, i)),
-        FieldValue::Other(_) => None,
+    Scalar::Text {
+        start,
+        end: scratch.len() as u32,
+        escaped: true,
     }
 }
 
-/// The one group that a value of a group key names, if any; the outer `None` leaves it to the other reader.
-#[allow(clippy::option_option)]
-fn group(value: &FieldValue, scratch: &mut String) -> Option<Option<Text>> {
+/// The text of an id, or null: a string or a whole number; what else may be an id is left to the other reader.
+fn id(value: Scalar, scratch: &mut String) -> Option<Scalar> {
     match value {
-        FieldValue::Other(Value::Null) => Some(None),
-        v => id(v, scratch).map(Some),
+        Scalar::Text { .. } | Scalar::Null => Some(value),
+        Scalar::Int(i) => Some(keep(scratch, i)),
+        Scalar::Float(_) | Scalar::Bool(_) => None,
     }
 }
 
@@ -391,20 +386,24 @@ fn judge(line: &str, settings: &Settings, shape: &Shape, out: &mut Plain) -> Opt
     if event.is_empty() || event.len() > chars || IDENTITY_EVENTS.contains(&event) {
         return None;
     }
-    out.time = match out.meant(TIME).or(out.meant(DOLLAR_TIME)) {
-        Some(FieldValue::Other(v)) => settle(instant(v).ok()?, settings.now_ms, settings.strict).ok()?,
-        Some(FieldValue::Text(_)) => return None,
+    let time = match out.meant(TIME).or(out.meant(DOLLAR_TIME)) {
+        Some(Scalar::Int(i)) => Some(Value::Int(i)),
+        Some(Scalar::Float(f)) => Some(Value::Float(f)),
+        Some(_) => return None,
+        None => None,
+    };
+    out.time = match time {
+        Some(v) => settle(instant(&v).ok()?, settings.now_ms, settings.strict).ok()?,
         None if settings.strict => return None,
         None => settings.now_ms,
     };
     out.insert_hash = match out.meant(INSERT_ID) {
         None => 0,
-        Some(FieldValue::Text(t)) => insert_hash(insert_id(out.text(line, t), limits.insert_id_bytes)?),
-        Some(FieldValue::Other(_)) => return None,
+        Some(v) => insert_hash(insert_id(out.text(line, v)?, limits.insert_id_bytes)?),
     };
     for key in 0..shape.keys.len() {
         match out.group(line, key) {
-            Some("") => *out.groups.get_mut(key)? = None,
+            Some("") => *out.groups.get_mut(key)? = Scalar::Null,
             Some(g) if g.len() > chars => return None,
             _ => {}
         }
@@ -413,39 +412,38 @@ fn judge(line: &str, settings: &Settings, shape: &Shape, out: &mut Plain) -> Opt
 }
 
 fn insert_id(id: &str, most: usize) -> Option<&str> {
-    let sound = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
-    (!id.is_empty() && id.len() <= most && id.bytes().all(sound) && !banned(id)).then_some(id)
+    // Without a way out of the loop, so that it works on many bytes at once.
+    let sound = |b: u8| b.is_ascii_alphanumeric() | (b == b'-');
+    let sound = id.bytes().fold(true, |all, b| all & sound(b));
+    (!id.is_empty() && id.len() <= most && sound && !banned(id)).then_some(id)
 }
 
 /// Finds the user as [`identify`] does.
 fn whose(line: &str, settings: &Settings, out: &mut Plain) -> Option<()> {
-    let mut scratch = std::mem::take(&mut out.scratch);
-    let mut find = |m: usize| match out.meant(m) {
-        None => Some(None),
-        Some(v) => id(v, &mut scratch).map(Some),
-    };
-    let user = find(USER_ID);
-    let device = find(DEVICE_ID);
-    let sent = match out.meant(DISTINCT_ID) {
-        Some(_) => find(DISTINCT_ID),
-        None => find(DOLLAR_DISTINCT_ID),
-    };
-    out.scratch = scratch;
-    let (user, device, sent) = (user?, device?, sent?);
-    let text = |t: &Option<Text>| t.as_ref().map(|t| out.text(line, t));
-    let texts = [text(&user), text(&device), text(&sent)];
+    let mut values = [out.meant(USER_ID), out.meant(DEVICE_ID), out.meant(DISTINCT_ID)];
+    if values.get(2).is_some_and(Option::is_none) {
+        *values.last_mut()? = out.meant(DOLLAR_DISTINCT_ID);
+    }
+    for v in values.iter_mut().flatten() {
+        *v = id(*v, &mut out.scratch)?;
+    }
+    let texts = values.map(|v| v.and_then(|v| out.text(line, v)));
     for t in texts.iter().flatten() {
-        if t.len() > settings.limits.string_chars || banned(t.trim_start_matches("$device:")) {
+        let mut bare = *t;
+        while let Some(rest) = bare.strip_prefix(DEVICE) {
+            bare = rest;
+        }
+        if t.len() > settings.limits.string_chars || banned(bare) {
             return None;
         }
     }
     out.user = match texts {
-        [Some(u), _, _] if !u.is_empty() => user,
-        [_, None, Some(s)] if !s.is_empty() && !s.starts_with("$device:") => sent,
-        [user, device, sent] => {
-            let id = identify(user, device, sent, settings.limits).distinct_id;
-            (!id.is_empty()).then(|| keep(&mut out.scratch, id))
-        }
+        [Some(u), _, _] if !u.is_empty() => values.first().copied()??,
+        [_, None, Some(s)] if !s.is_empty() && !s.starts_with(DEVICE) => values.last().copied()??,
+        [user, device, sent] => match &*identify(user, device, sent, settings.limits).distinct_id {
+            "" => Scalar::Null,
+            id => keep(&mut out.scratch, id),
+        },
     };
     Some(())
 }

@@ -11,18 +11,19 @@ pub(super) struct Scan<'a> {
 }
 
 /// What a scalar is.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) enum Scalar {
     /// A string whose characters lie between two places of the line.
     Text {
-        start: usize,
-        end: usize,
+        start: u32,
+        end: u32,
         /// It has escapes, so that these are not its characters yet.
         escaped: bool,
     },
     Int(i64),
     Float(f64),
     Bool(bool),
+    #[default]
     Null,
 }
 
@@ -40,7 +41,7 @@ fn marks(word: u64) -> u64 {
 }
 
 /// Length of the run of plain characters that `bytes` begins with.
-fn plain_run(bytes: &[u8]) -> usize {
+pub(super) fn plain_run(bytes: &[u8]) -> usize {
     let (words, tail) = bytes.as_chunks::<8>();
     let mut n = 0;
     for w in words {
@@ -55,32 +56,50 @@ fn plain_run(bytes: &[u8]) -> usize {
 }
 
 impl<'a> Scan<'a> {
-    /// Begins at the start of `bytes`, which must be UTF-8.
+    /// Begins at the start of `bytes`, which must be UTF-8 and shorter than 4 GB.
     pub fn new(bytes: &'a [u8]) -> Self {
         Scan { bytes, at: 0 }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
     /// Passes over white space.
-    pub fn space(&mut self) {
+    #[inline]
+    fn space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
     /// Passes over `b`, with white space before it.
+    #[inline]
     pub fn expect(&mut self, b: u8) -> Option<()> {
         self.eat(b).then_some(())
     }
 
     /// Passes over `b`, with white space before it, if it is there.
+    #[inline]
     pub fn eat(&mut self, b: u8) -> bool {
-        self.space();
-        let there = self.peek() == Some(b);
-        self.at += usize::from(there);
+        if self.peek() != Some(b) {
+            self.space();
+            if self.peek() != Some(b) {
+                return false;
+            }
+        }
+        self.at += 1;
+        true
+    }
+
+    /// Passes over `word`, if it is just here.
+    #[inline]
+    pub fn eat_all(&mut self, word: &[u8]) -> bool {
+        let there = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word));
+        if there {
+            self.at += word.len();
+        }
         there
     }
 
@@ -104,7 +123,9 @@ impl<'a> Scan<'a> {
 
     /// A string, number, `true`, `false` or `null`, with white space before it.
     pub fn scalar(&mut self) -> Option<Scalar> {
-        self.space();
+        if self.peek() == Some(b' ') {
+            self.space();
+        }
         match self.peek()? {
             b'"' => {
                 self.at += 1;
@@ -136,7 +157,11 @@ impl<'a> Scan<'a> {
                 b'"' => {
                     let end = self.at;
                     self.at += 1;
-                    return Some(Scalar::Text { start, end, escaped });
+                    return Some(Scalar::Text {
+                        start: start as u32,
+                        end: end as u32,
+                        escaped,
+                    });
                 }
                 b'\\' => {
                     escaped = true;
@@ -149,13 +174,20 @@ impl<'a> Scan<'a> {
     }
 
     /// Passes over digits; their value is right for up to 19 of them.
+    #[inline]
     fn digits(&mut self, value: &mut u64) -> usize {
-        let from = self.at;
-        while let Some(d @ b'0'..=b'9') = self.peek() {
-            *value = value.wrapping_mul(10).wrapping_add(u64::from(d - b'0'));
-            self.at += 1;
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let mut n = 0;
+        for b in rest {
+            let d = b.wrapping_sub(b'0');
+            if d > 9 {
+                break;
+            }
+            *value = value.wrapping_mul(10).wrapping_add(u64::from(d));
+            n += 1;
         }
-        self.at - from
+        self.at += n;
+        n
     }
 
     fn number(&mut self) -> Option<Scalar> {
@@ -228,7 +260,7 @@ mod tests {
         }
         Some(match scalar {
             Scalar::Text { escaped: true, .. } => return None,
-            Scalar::Text { start, end, .. } => Value::str(&text[start..end]),
+            Scalar::Text { start, end, .. } => Value::str(&text[start as usize..end as usize]),
             Scalar::Int(i) => Value::Int(i),
             Scalar::Float(f) => Value::Float(f),
             Scalar::Bool(b) => Value::Bool(b),
