@@ -6,7 +6,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::{BuildHasher, Hasher};
 
 /// A table from names to numbers. Reading allocates nothing; a name costs its bytes and some 20 more.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Names {
     text: String,
     table: HashTable<Entry>,
