@@ -7,7 +7,7 @@ use crate::pg::ErrorReport;
 use crate::pg::interrupts::{self, Interrupts};
 use crate::pg::spi;
 use crate::settings;
-use engine::ingest::{self, RecordError, Settings};
+use engine::ingest::{self, Intake, RecordError, Settings};
 use pgrx::prelude::*;
 use std::cell::RefCell;
 
@@ -27,6 +27,9 @@ struct Inbox {
 thread_local! {
     static INBOX: RefCell<Inbox> = RefCell::new(Inbox::default());
 }
+
+/// The table has one column, the line.
+const FIRST: std::num::NonZeroUsize = std::num::NonZeroUsize::MIN;
 
 /// Refused records that are spelt out in the warning.
 const KEPT_ERRORS: usize = 10;
@@ -49,16 +52,34 @@ fn flush() -> Result<()> {
             strict: true,
             keys: &keys,
         };
-        let batch = ingest::parse_ndjson(&lines, &settings, &mut Interrupts)?;
-        super::store(sql, &project, &batch)?;
-        INBOX.with_borrow_mut(|i| {
-            i.refused += batch.failed.len();
-            let room = KEPT_ERRORS.saturating_sub(i.failed.len());
-            i.failed.extend(batch.failed.into_iter().take(room).map(|mut f| {
-                f.index += before;
-                f
-            }));
+        let mut intake = super::intake(&project, &keys);
+        let store = |intake: &mut Intake| {
+            let failed = super::store(sql, &project, intake)?.failed;
+            INBOX.with_borrow_mut(|i| {
+                i.refused += failed.len();
+                let room = KEPT_ERRORS.saturating_sub(i.failed.len());
+                i.failed.extend(failed.into_iter().take(room).map(|mut f| {
+                    f.index += before;
+                    f
+                }));
+            });
+            Ok::<(), Failure>(())
+        };
+        let mut failure = None;
+        let outcome = ingest::fill_ndjson(&lines, &settings, &mut Interrupts, &mut intake, &mut |intake| {
+            if !intake.is_full() {
+                return Ok(());
+            }
+            store(intake).map_err(|f| {
+                failure = Some(f);
+                engine::error::Error::Cancelled
+            })
         });
+        if let Some(f) = failure {
+            return Err(f);
+        }
+        outcome?;
+        store(&mut intake)?;
         Ok(())
     })
 }
@@ -83,7 +104,7 @@ pub mod analytics_groups {
     ) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, ErrorReport> {
         let row = trigger.new();
         let line: Option<&str> = match &row {
-            Some(row) => row.get_by_name("line").map_err(|e| Failure::internal(e.to_string()))?,
+            Some(row) => row.get_by_index(FIRST).map_err(|e| Failure::internal(e.to_string()))?,
             None => None,
         };
         if let Some(line) = line {
@@ -92,8 +113,15 @@ pub mod analytics_groups {
                     .try_reserve(line.len() + 1)
                     .map_err(|_| engine::error::Error::OutOfMemory("lines of the inbox"))?;
                 // One row is one record: a line break inside a JSON text is only white space between its tokens.
-                i.lines
-                    .extend(line.bytes().map(|b| if b == b'\n' || b == b'\r' { b' ' } else { b }));
+                let from = i.lines.len();
+                i.lines.extend_from_slice(line.as_bytes());
+                if line.contains(['\n', '\r']) {
+                    for b in i.lines.iter_mut().skip(from) {
+                        if matches!(*b, b'\n' | b'\r') {
+                            *b = b' ';
+                        }
+                    }
+                }
                 i.lines.push(b'\n');
                 i.count += usize::from(!line.trim().is_empty());
                 Ok::<_, engine::error::Error>(i.lines.len())

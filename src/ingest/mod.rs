@@ -13,17 +13,19 @@ use crate::registry::lexicon::{self, Space};
 use crate::registry::{self, Project};
 use crate::settings::{self, Dedupe};
 use crate::store::{self, Lock, append, maintain};
-use engine::chunk::{Kind, USER};
-use engine::ingest::{Batch, Event, Key, Reason};
+use engine::chunk::USER;
+use engine::ingest::{Event, Intake, Key, Reason, RecordError, Unattributed};
 use engine::row::{EventRow, insert_hash};
-use engine::tick::{EVERY, Tick};
-use std::collections::{BTreeMap, HashMap};
+use engine::tick::Tick;
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What became of the events of a call.
 pub struct Stored {
     pub imported: usize,
     pub duplicates: usize,
+    /// The records that were refused.
+    pub failed: Vec<RecordError>,
 }
 
 /// Different messages one call leaves in `ingest_error`; the rest is counted under one line.
@@ -56,101 +58,71 @@ pub fn keys(project: &Project) -> Vec<Key> {
         .collect()
 }
 
-/// Stores the events of a batch and keeps its errors.
-pub fn store(sql: &Sql, project: &Project, batch: &Batch) -> Result<Stored> {
-    let rows = number(sql, project, &batch.events)?;
+/// An empty batch for a project.
+pub fn intake(project: &Project, keys: &[Key]) -> Intake {
+    let mut intake = Intake::new(keys);
+    intake.know(|space| lexicon::known(project.table, space));
+    intake
+}
+
+/// Stores the events of a batch, keeps its errors, and makes it empty for the next.
+pub fn store(sql: &Sql, project: &Project, intake: &mut Intake) -> Result<Stored> {
+    // What is learnt now is added to what is known, which must not be held meanwhile.
+    intake.know(|_| Vec::new());
+    for space in intake.spaces() {
+        let numbers = lexicon::number(sql, project, space, &intake.unnumbered(space)?)?;
+        intake.number(space, &numbers)?;
+    }
     let dedupe = settings::dedupe()?;
-    let before = rows.len();
-    let rows = without_duplicates(rows, dedupe);
-    keep_errors(sql, project, batch)?;
-    append::append(sql, project, &rows, dedupe)?;
-    maintain::after_ingest(sql, project, rows.len())?;
+    let imported = intake.len();
+    let duplicates = intake.dedupe(dedupe == Dedupe::Replace)?;
+    Interrupts.tick()?;
+    keep_errors(sql, project, &intake.failed, &intake.unattributed)?;
+    append::append(sql, project, intake, dedupe)?;
+    maintain::after_ingest(sql, project, imported - duplicates)?;
+    let failed = std::mem::take(&mut intake.failed);
+    intake.clear();
+    intake.know(|space| lexicon::known(project.table, space));
     Ok(Stored {
-        imported: before,
-        duplicates: before - rows.len(),
+        imported,
+        duplicates,
+        failed,
     })
 }
 
-/// Turns the names of events into numbers, with one trip to the dictionary per space of names.
-fn number(sql: &Sql, project: &Project, events: &[Event]) -> Result<Vec<EventRow>> {
-    let names = lexicon::assign(sql, project, Space::Event, events.iter().map(|e| &*e.name))?;
-    let properties = lexicon::assign(
-        sql,
-        project,
-        Space::Property,
-        events.iter().flat_map(|e| e.properties.iter().map(|(p, _)| &**p)),
-    )?;
-    let users = lexicon::assign(
-        sql,
-        project,
-        Space::Subject(USER),
-        events.iter().map(|e| &*e.distinct_id).filter(|d| !d.is_empty()),
-    )?;
-    let mut groups: HashMap<Kind, HashMap<&str, u32>> = HashMap::new();
-    for key in &project.keys {
-        let ids = events.iter().flat_map(|e| {
-            e.groups
-                .iter()
-                .filter(|(k, _)| *k == key.kind)
-                .flat_map(|(_, ids)| ids.iter().map(|i| &**i))
-        });
-        groups.insert(key.kind, lexicon::assign(sql, project, Space::Subject(key.kind), ids)?);
+/// Stores one event.
+pub fn store_one(sql: &Sql, project: &Project, event: &Event, notes: &[Unattributed]) -> Result<()> {
+    let number = |space, name: &str| match lexicon::recall(project.table, space, name) {
+        Some(no) => Ok(no),
+        None => lexicon::number(sql, project, space, &[name]).map(|n| n.first().copied().unwrap_or(0)),
+    };
+    let mut row = EventRow {
+        event: number(Space::Event, &event.name)?,
+        time: event.time,
+        insert_hash: event.insert_id.as_deref().map_or(0, insert_hash),
+        ..EventRow::default()
+    };
+    for (p, v) in &event.properties {
+        row.properties.push((number(Space::Property, p)?, v.clone()));
     }
-    let mut rows = engine::error::try_vec(events.len(), "a batch of events")?;
-    for (i, e) in events.iter().enumerate() {
-        if i % EVERY == 0 {
-            Interrupts.tick()?;
-        }
-        let numbers = |kind: &Kind, ids: &[Box<str>]| {
-            let of = groups.get(kind);
-            ids.iter()
-                .filter_map(|id| of.and_then(|g| g.get(&**id).copied()))
-                .collect::<Vec<u32>>()
+    if !event.distinct_id.is_empty() {
+        row.user = number(Space::Subject(USER), &event.distinct_id)?;
+    }
+    for (kind, ids) in &event.groups {
+        let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
+        let numbers = match ids.as_slice() {
+            [one] => vec![number(Space::Subject(*kind), one)?],
+            ids => lexicon::number(sql, project, Space::Subject(*kind), ids)?,
         };
-        rows.push(EventRow {
-            event: names.get(&*e.name).copied().unwrap_or(0),
-            user: users.get(&*e.distinct_id).copied().unwrap_or(0),
-            time: e.time,
-            insert_hash: e.insert_id.as_deref().map_or(0, insert_hash),
-            groups: e.groups.iter().map(|(k, ids)| (*k, numbers(k, ids))).collect(),
-            properties: e
-                .properties
-                .iter()
-                .filter_map(|(p, v)| properties.get(&**p).map(|no| (*no, v.clone())))
-                .collect(),
-        });
+        row.groups.push((*kind, numbers));
     }
-    Ok(rows)
+    keep_errors(sql, project, &[], notes)?;
+    append::append_one(sql, project, &row, settings::dedupe()?)?;
+    maintain::after_ingest(sql, project, 1)
 }
 
-/// Of the events of one batch with one identity the last stays, or the first in mode `skip`.
-fn without_duplicates(rows: Vec<EventRow>, dedupe: Dedupe) -> Vec<EventRow> {
-    let mut seen: HashMap<(u32, u32, i64, u64), usize> = HashMap::new();
-    let mut out: Vec<EventRow> = Vec::with_capacity(rows.len());
-    for row in rows {
-        if row.insert_hash == 0 {
-            out.push(row);
-            continue;
-        }
-        match seen.entry((row.event, row.user, row.time, row.insert_hash)) {
-            std::collections::hash_map::Entry::Vacant(v) => {
-                v.insert(out.len());
-                out.push(row);
-            }
-            std::collections::hash_map::Entry::Occupied(o) => {
-                if dedupe == Dedupe::Replace
-                    && let Some(earlier) = out.get_mut(*o.get())
-                {
-                    *earlier = row;
-                }
-            }
-        }
-    }
-    out
-}
-
-fn keep_errors(sql: &Sql, project: &Project, batch: &Batch) -> Result<()> {
-    if batch.failed.is_empty() && batch.unattributed.is_empty() {
+fn keep_errors(sql: &Sql, project: &Project, failed: &[RecordError], unattributed: &[Unattributed]) -> Result<()> {
+    if failed.is_empty() && unattributed.is_empty() {
         return Ok(());
     }
     let mut counts: BTreeMap<(&str, String, String), i64> = BTreeMap::new();
@@ -167,10 +139,10 @@ fn keep_errors(sql: &Sql, project: &Project, batch: &Batch) -> Result<()> {
         };
         *counts.entry(key).or_default() += n;
     };
-    for f in &batch.failed {
+    for f in failed {
         count("refused", f.field.clone(), f.message.clone(), 1);
     }
-    for u in &batch.unattributed {
+    for u in unattributed {
         let key = project
             .keys
             .iter()

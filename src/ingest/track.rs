@@ -7,7 +7,7 @@ use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi;
 use crate::settings;
-use engine::ingest::{self, Batch, Settings, Sink};
+use engine::ingest::{self, Intake, Outcome, Settings};
 use engine::value::Value;
 use pgrx::JsonB;
 use pgrx::datum::TimestampWithTimeZone;
@@ -32,16 +32,9 @@ fn aborts(on_error: Option<&str>) -> Result<bool> {
     }
 }
 
-/// Events gathered before they are stored: bounds the memory of a call, whatever is sent.
-const SLICE: usize = 50_000;
-
-/// Opens the project, reads the records with its keys, stores them slice by slice, and answers in the shape of `/import`.
-fn run(
-    project: Option<&str>,
-    strict: bool,
-    on_error: Option<&str>,
-    read: impl FnOnce(&Settings, Sink) -> engine::error::Result<()>,
-) -> Result<JsonB> {
+/// Opens the project, reads the lines with its keys, stores their events slice by slice, so that the memory of a call is
+/// bounded whatever is sent, and answers in the shape of `/import`.
+fn run(project: Option<&str>, strict: bool, on_error: Option<&str>, lines: &[u8]) -> Result<JsonB> {
     let abort = aborts(on_error)?;
     spi::connect(|sql| {
         let project = super::open(sql, project)?;
@@ -53,36 +46,32 @@ fn run(
             keys: &keys,
         };
         let (mut imported, mut duplicates, mut failed) = (0, 0, Vec::new());
-        let mut batch = Batch::default();
-        // The engine's sink speaks the engine's errors; ours is kept beside it.
-        let mut failure = None;
-        let mut flush = |batch: &mut Batch| {
-            let stored = super::store(sql, &project, batch)?;
+        let mut flush = |intake: &mut Intake| {
+            let stored = super::store(sql, &project, intake)?;
             imported += stored.imported;
             duplicates += stored.duplicates;
-            failed.append(&mut batch.failed);
-            *batch = Batch::default();
+            failed.extend(stored.failed);
             Ok::<(), Failure>(())
         };
-        let outcome = read(&settings, &mut |record| {
-            batch.push(record)?;
-            if abort && let Some(f) = batch.failed.first() {
-                failure = Some(refused(format!("record {}: {}", f.index, f.message)));
-                return Err(engine::error::Error::Cancelled);
-            }
-            if batch.events.len() >= SLICE
-                && let Err(f) = flush(&mut batch)
-            {
+        let mut intake = super::intake(&project, &keys);
+        // The engine's callback speaks the engine's errors; ours is kept beside it.
+        let mut failure = None;
+        let outcome = ingest::fill_ndjson(lines, &settings, &mut Interrupts, &mut intake, &mut |intake| {
+            let done = match intake.failed.first() {
+                Some(f) if abort => Err(refused(format!("record {}: {}", f.index, f.message))),
+                _ if intake.is_full() => flush(intake),
+                _ => Ok(()),
+            };
+            done.map_err(|f| {
                 failure = Some(f);
-                return Err(engine::error::Error::Cancelled);
-            }
-            Ok(())
+                engine::error::Error::Cancelled
+            })
         });
         if let Some(f) = failure {
             return Err(f);
         }
         outcome?;
-        flush(&mut batch)?;
+        flush(&mut intake)?;
         Ok(JsonB(ingest::answer(imported, duplicates, &failed)))
     })
 }
@@ -103,7 +92,7 @@ fn track_one(
         Some(p) => p.value("properties")?,
         None => Value::Object(Vec::new()),
     };
-    let stored = spi::connect(|sql| {
+    spi::connect(|sql| {
         let project = super::open(sql, project)?;
         let (limits, keys) = (settings::limits(), super::keys(&project));
         let now_ms = super::now_ms();
@@ -114,21 +103,13 @@ fn track_one(
             keys: &keys,
         };
         let at = at.map_or(now_ms, to_ms);
-        let mut batch = Batch::default();
-        batch.push(ingest::from_parts(
-            event,
-            distinct_id,
-            properties,
-            at,
-            insert_id,
-            &settings,
-        ))?;
-        if let Some(f) = batch.failed.first() {
-            return Err(Failure::param(f.message.clone(), "The event was not stored."));
+        match ingest::from_parts(event, distinct_id, properties, at, insert_id, &settings) {
+            Outcome::Event(event, notes) => super::store_one(sql, &project, &event, &notes).map(|()| true),
+            Outcome::Failed(f) => Err(Failure::param(f.message, "The event was not stored.")),
+            Outcome::Ignored => Ok(false),
         }
-        super::store(sql, &project, &batch)
-    })?;
-    Ok(stored.imported > 0)
+    })
+    .map_err(ErrorReport::from)
 }
 
 #[pg_extern(schema = "analytics_groups", name = "track", volatile)]
@@ -167,9 +148,7 @@ fn json(events: Option<Jsonb>, strict: bool, on_error: Option<&str>, project: Op
         lines.push_str(record);
         lines.push('\n');
     }
-    run(project, strict, on_error, |settings, sink| {
-        ingest::each_ndjson(lines.as_bytes(), settings, &mut Interrupts, sink)
-    })
+    run(project, strict, on_error, lines.as_bytes())
 }
 
 #[pg_extern(schema = "analytics_groups", name = "track_ndjson", volatile)]
@@ -196,7 +175,5 @@ fn track_ndjson_bytes(
 
 fn ndjson(lines: Option<&[u8]>, strict: bool, on_error: Option<&str>, project: Option<&str>) -> Result<JsonB> {
     let lines = lines.ok_or_else(|| Failure::param("lines must not be NULL", "Send one JSON event a line."))?;
-    run(project, strict, on_error, |settings, sink| {
-        ingest::each_ndjson(lines, settings, &mut Interrupts, sink)
-    })
+    run(project, strict, on_error, lines)
 }

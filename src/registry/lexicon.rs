@@ -8,54 +8,47 @@ use crate::error::{Failure, Result};
 use crate::pg::Oid;
 use crate::pg::spi::{Arg, Sql};
 use crate::pg::transaction;
-use engine::chunk::Kind;
+pub use engine::ingest::Space;
+use engine::names::Names;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
-/// A space of names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Space {
-    Event,
-    Property,
-    Subject(Kind),
-}
-
-impl Space {
-    fn select(self) -> &'static str {
-        match self {
-            Space::Event => "SELECT name, no::bigint FROM @.event_name WHERE name = ANY($1)",
-            Space::Property => "SELECT name, no::bigint FROM @.property WHERE name = ANY($1)",
-            Space::Subject(_) => "SELECT id, no FROM @.subject WHERE id = ANY($1) AND kind = $2",
-        }
-    }
-
-    fn insert(self) -> String {
-        // The names come sorted: two batches that meet wait for one another instead of deadlocking.
-        match self {
-            Space::Event => "INSERT INTO @.event_name (no, name) SELECT nextval('@.event_name_no'::regclass), x
-                 FROM unnest($1) x ON CONFLICT (name) DO NOTHING RETURNING name, no::bigint"
-                .into(),
-            Space::Property => "INSERT INTO @.property (no, name) SELECT nextval('@.property_no'::regclass), x
-                 FROM unnest($1) x ON CONFLICT (name) DO NOTHING RETURNING name, no::bigint"
-                .into(),
-            Space::Subject(kind) => format!(
-                "INSERT INTO @.subject (kind, no, id) SELECT $2, nextval('@.subject_no_{kind}'::regclass), x
-                 FROM unnest($1) x ON CONFLICT (kind, id) DO NOTHING RETURNING id, no"
-            ),
-        }
+fn select(space: Space) -> &'static str {
+    match space {
+        Space::Event => "SELECT name, no::bigint FROM @.event_name WHERE name = ANY($1)",
+        Space::Property => "SELECT name, no::bigint FROM @.property WHERE name = ANY($1)",
+        Space::Subject(_) => "SELECT id, no FROM @.subject WHERE id = ANY($1) AND kind = $2",
     }
 }
 
-type Names = HashMap<Box<str>, u32>;
+fn insert(space: Space) -> String {
+    // The names come sorted: two batches that meet wait for one another instead of deadlocking.
+    match space {
+        Space::Event => "INSERT INTO @.event_name (no, name) SELECT nextval('@.event_name_no'::regclass), x
+             FROM unnest($1) x ON CONFLICT (name) DO NOTHING RETURNING name, no::bigint"
+            .into(),
+        Space::Property => "INSERT INTO @.property (no, name) SELECT nextval('@.property_no'::regclass), x
+             FROM unnest($1) x ON CONFLICT (name) DO NOTHING RETURNING name, no::bigint"
+            .into(),
+        Space::Subject(kind) => format!(
+            "INSERT INTO @.subject (kind, no, id) SELECT $2, nextval('@.subject_no_{kind}'::regclass), x
+             FROM unnest($1) x ON CONFLICT (kind, id) DO NOTHING RETURNING id, no"
+        ),
+    }
+}
 
-/// Entries a backend remembers before it starts over: some 100 MB with ids of usual length.
-const MAX_REMEMBERED: usize = 1_000_000;
+/// The names of each project and space. They are shared with whoever reads a batch just now.
+type Memories = HashMap<(Oid, Space), Rc<Names>>;
+
+/// Bytes of names a backend remembers before it starts over: some two million ids of usual length.
+const MAX_REMEMBERED: usize = 100 << 20;
 
 #[derive(Default)]
 struct Memory {
-    committed: HashMap<(Oid, Space), Names>,
+    committed: Memories,
     /// Looked up or inserted by the running transaction; its own inserts may yet be rolled back.
-    pending: HashMap<(Oid, Space), Names>,
+    pending: Memories,
     /// The hooks of the running transaction are set.
     hooked: bool,
 }
@@ -67,12 +60,21 @@ thread_local! {
 fn on_commit() {
     MEMORY.with_borrow_mut(|m| {
         m.hooked = false;
-        if m.committed.values().map(HashMap::len).sum::<usize>() > MAX_REMEMBERED {
+        if m.committed.values().map(|n| n.bytes()).sum::<usize>() > MAX_REMEMBERED {
             m.committed.clear();
         }
-        let pending = std::mem::take(&mut m.pending);
-        for (space, names) in pending {
-            m.committed.entry(space).or_default().extend(names);
+        for (space, names) in std::mem::take(&mut m.pending) {
+            match m.committed.get_mut(&space) {
+                None => {
+                    m.committed.insert(space, names);
+                }
+                // Without memory for more, what was known is known no longer: it can be looked up again.
+                Some(known) => {
+                    if Rc::make_mut(known).extend(&names).is_err() {
+                        m.committed.remove(&space);
+                    }
+                }
+            }
         }
     });
 }
@@ -84,71 +86,95 @@ fn on_abort() {
     });
 }
 
+/// What this backend remembers of a space: what is committed, and what the running transaction has seen.
+pub fn known(project: Oid, space: Space) -> Vec<Rc<Names>> {
+    MEMORY.with_borrow(|m| {
+        let of = |names: &Memories| names.get(&(project, space)).cloned();
+        [of(&m.committed), of(&m.pending)].into_iter().flatten().collect()
+    })
+}
+
 /// What this backend remembers of a name.
 pub fn recall(project: Oid, space: Space, name: &str) -> Option<u32> {
     MEMORY.with_borrow(|m| {
-        let key = (project, space);
-        let of = |names: &HashMap<(Oid, Space), Names>| names.get(&key).and_then(|n| n.get(name).copied());
+        let of = |names: &Memories| names.get(&(project, space)).and_then(|n| n.get(name));
         of(&m.committed).or_else(|| of(&m.pending))
     })
 }
 
-fn remember(project: Oid, space: Space, names: impl Iterator<Item = (Box<str>, u32)>) {
+fn remember(project: Oid, space: Space, names: &Names) -> Result<()> {
     let hooked = MEMORY.with_borrow_mut(|m| {
-        m.pending.entry((project, space)).or_default().extend(names);
-        std::mem::replace(&mut m.hooked, true)
-    });
+        let pending = m.pending.entry((project, space)).or_default();
+        Rc::make_mut(pending).extend(names)?;
+        Ok::<_, Failure>(std::mem::replace(&mut m.hooked, true))
+    })?;
     if !hooked {
         transaction::at_end(on_commit, on_abort);
     }
+    Ok(())
 }
 
-/// The numbers of names, made where they are new. Duplicates in `names` are fine.
+/// The numbers of names that this backend does not remember, made where they are new. Duplicates in `names` are fine.
+fn learn(sql: &Sql, project: &Project, space: Space, mut missing: Vec<&str>) -> Result<Names> {
+    let mut learnt = Names::new();
+    if missing.is_empty() {
+        return Ok(learnt);
+    }
+    missing.sort_unstable();
+    missing.dedup();
+    let text = project.sql(select(space));
+    lookup(sql, &text, space, &missing, &mut learnt)?;
+    let unknown = |learnt: &Names, names: &mut Vec<&str>| names.retain(|n| learnt.get(n).is_none());
+    unknown(&learnt, &mut missing);
+    if !missing.is_empty() {
+        lookup(sql, &project.sql(&insert(space)), space, &missing, &mut learnt)?;
+        // Somebody else's insert of the same name won the race and is committed by now.
+        unknown(&learnt, &mut missing);
+        if !missing.is_empty() {
+            lookup(sql, &text, space, &missing, &mut learnt)?;
+        }
+    }
+    remember(project.table, space, &learnt)?;
+    Ok(learnt)
+}
+
+fn nameless() -> Failure {
+    Failure::internal("a name got no number")
+}
+
+/// The numbers of names, made where they are new, in the order of the names.
+pub fn number(sql: &Sql, project: &Project, space: Space, names: &[&str]) -> Result<Vec<u32>> {
+    let known = known(project.table, space);
+    let recall = |name: &str| known.iter().find_map(|k| k.get(name));
+    let mut numbers = engine::error::try_vec(names.len(), "numbers of names")?;
+    let mut missing = Vec::new();
+    for name in names {
+        let no = recall(name);
+        if no.is_none() {
+            missing.push(*name);
+        }
+        numbers.push(no.unwrap_or(0));
+    }
+    drop(known);
+    let learnt = learn(sql, project, space, missing)?;
+    for (no, name) in numbers.iter_mut().zip(names) {
+        if *no == 0 {
+            *no = learnt.get(name).ok_or_else(nameless)?;
+        }
+    }
+    Ok(numbers)
+}
+
+/// As [`number`], as a map from the names; duplicates in `names` are fine.
 pub fn assign<'n>(
     sql: &Sql,
     project: &Project,
     space: Space,
     names: impl IntoIterator<Item = &'n str>,
 ) -> Result<HashMap<&'n str, u32>> {
-    let mut found: HashMap<&str, u32> = HashMap::new();
-    let mut missing: Vec<&str> = Vec::new();
-    for name in names {
-        if found.contains_key(name) {
-            continue;
-        }
-        match recall(project.table, space, name) {
-            Some(no) => {
-                found.insert(name, no);
-            }
-            None => missing.push(name),
-        }
-    }
-    missing.sort_unstable();
-    missing.dedup();
-    if missing.is_empty() {
-        return Ok(found);
-    }
-    let mut learnt: Names = HashMap::new();
-    let text = project.sql(space.select());
-    lookup(sql, &text, space, &missing, &mut learnt)?;
-    let new: Vec<&str> = missing.iter().copied().filter(|n| !learnt.contains_key(*n)).collect();
-    if !new.is_empty() {
-        lookup(sql, &project.sql(&space.insert()), space, &new, &mut learnt)?;
-        // Somebody else's insert of the same name won the race and is committed by now.
-        let lost: Vec<&str> = new.iter().copied().filter(|n| !learnt.contains_key(*n)).collect();
-        if !lost.is_empty() {
-            lookup(sql, &text, space, &lost, &mut learnt)?;
-        }
-    }
-    for name in missing {
-        let no = learnt
-            .get(name)
-            .copied()
-            .ok_or_else(|| Failure::internal("a name got no number"))?;
-        found.insert(name, no);
-    }
-    remember(project.table, space, learnt.into_iter());
-    Ok(found)
+    let names: Vec<&str> = names.into_iter().collect();
+    let numbers = number(sql, project, space, &names)?;
+    Ok(names.into_iter().zip(numbers).collect())
 }
 
 fn lookup(sql: &Sql, text: &str, space: Space, names: &[&str], into: &mut Names) -> Result<()> {
@@ -159,14 +185,14 @@ fn lookup(sql: &Sql, text: &str, space: Space, names: &[&str], into: &mut Names)
     };
     for i in 0..rows.len() {
         let no = u32::try_from(rows.int(i, 1)?).map_err(|_| Failure::internal("a number beyond 32 bits"))?;
-        into.insert(rows.text(i, 0)?.into(), no);
+        into.insert(rows.text(i, 0)?, no)?;
     }
     Ok(())
 }
 
 /// The numbers of names that exist, for reports: reads only.
 pub fn find<'n>(sql: &Sql, project: &Project, space: Space, names: &[&'n str]) -> Result<HashMap<&'n str, u32>> {
-    let text = project.sql(space.select());
+    let text = project.sql(select(space));
     let rows = match space {
         Space::Subject(kind) => sql.read(&text, &[Arg::Texts(names), Arg::Int2(kind as i16)])?,
         _ => sql.read(&text, &[Arg::Texts(names)])?,

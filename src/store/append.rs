@@ -1,18 +1,12 @@
 //! Writing what was ingested: a batch as one block, a few events as rows.
 
 use crate::error::{Failure, Result};
-use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::settings::{self, Dedupe};
-use engine::block;
-use engine::chunk::Chunk;
-use engine::chunk_builder::ChunkBuilder;
+use engine::block::{self, Wanted};
+use engine::ingest::Intake;
 use engine::row::{self, EventRow};
-use engine::tick::{EVERY, Tick};
-
-/// Events of one block: larger batches are cut, so that reading one buffer stays cheap.
-const MAX_BLOCK_EVENTS: usize = 50_000;
 
 /// The number of a new batch and the priority its events have among duplicates: later batches replace earlier ones, and
 /// in mode `skip` lose against whatever was there.
@@ -22,38 +16,26 @@ pub fn next_batch(sql: &Sql, project: &Project, dedupe: Dedupe) -> Result<(i64, 
     Ok((batch, if dedupe == Dedupe::Skip { -batch } else { batch }))
 }
 
-/// Stores events whose names are already numbers.
-pub fn append(sql: &Sql, project: &Project, events: &[EventRow], dedupe: Dedupe) -> Result<()> {
-    if events.len() < settings::block_events() {
-        return append_rows(sql, project, events, dedupe);
+/// Stores a batch whose names are numbered: as a block, or as rows when it is small.
+pub fn append(sql: &Sql, project: &Project, intake: &mut Intake, dedupe: Dedupe) -> Result<()> {
+    if intake.is_empty() {
+        return Ok(());
     }
-    for part in events.chunks(MAX_BLOCK_EVENTS) {
-        let (batch, priority) = next_batch(sql, project, dedupe)?;
-        let mut builder = ChunkBuilder::new();
-        for (i, event) in part.iter().enumerate() {
-            if i % EVERY == 0 {
-                Interrupts.tick()?;
-            }
-            builder.push(event, priority)?;
-        }
-        insert_block(sql, project, batch, &builder.finish()?)?;
+    let (batch, priority) = next_batch(sql, project, dedupe)?;
+    let data = intake.encode(priority)?;
+    if intake.len() < settings::block_events() {
+        let chunk = block::decode(&data, &Wanted::all())?;
+        let rows: Vec<EventRow> = (0..chunk.len()).map(|row| EventRow::from_chunk(&chunk, row)).collect();
+        return insert_rows(sql, project, priority, &rows);
     }
-    Ok(())
-}
-
-/// Stores a chunk as a block of its own.
-pub fn insert_block(sql: &Sql, project: &Project, batch: i64, chunk: &Chunk) -> Result<()> {
-    let mut events: Vec<i32> = (0..chunk.len()).map(|i| chunk.event(i) as i32).collect();
-    events.sort_unstable();
-    events.dedup();
-    let (min, max) = bounds(&chunk.time)?;
-    let data = block::encode(chunk)?;
+    let (events, min, max) = intake.summary()?;
+    let events: Vec<i32> = events.into_iter().map(|e| e as i32).collect();
     sql.write(
         &project
             .sql("INSERT INTO @.event_block (batch, n, events, at_min, at_max, data) VALUES ($1, $2, $3, $4, $5, $6)"),
         &[
             Arg::Int(batch),
-            Arg::Int4(chunk.len() as i32),
+            Arg::Int4(intake.len() as i32),
             Arg::Int4s(&events),
             Arg::Int(min),
             Arg::Int(max),
@@ -61,6 +43,12 @@ pub fn insert_block(sql: &Sql, project: &Project, batch: i64, chunk: &Chunk) -> 
         ],
     )?;
     Ok(())
+}
+
+/// Stores one event.
+pub fn append_one(sql: &Sql, project: &Project, event: &EventRow, dedupe: Dedupe) -> Result<()> {
+    let (_, priority) = next_batch(sql, project, dedupe)?;
+    insert_rows(sql, project, priority, std::slice::from_ref(event))
 }
 
 /// First and last instant of a buffer that has rows.
@@ -71,11 +59,7 @@ pub fn bounds(times: &[i64]) -> Result<(i64, i64)> {
     }
 }
 
-fn append_rows(sql: &Sql, project: &Project, events: &[EventRow], dedupe: Dedupe) -> Result<()> {
-    if events.is_empty() {
-        return Ok(());
-    }
-    let (_, priority) = next_batch(sql, project, dedupe)?;
+fn insert_rows(sql: &Sql, project: &Project, priority: i64, events: &[EventRow]) -> Result<()> {
     let buffers = events
         .iter()
         .map(row::encode)

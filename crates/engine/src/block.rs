@@ -3,7 +3,7 @@
 //! Payload: shard u16, number of sections u32, a directory of (section u8, id u32, offset u32, length u32) in strictly
 //! ascending order of (section, id), and the sections, each a column with an envelope of its own.
 
-use crate::chunk::{Chunk, Events, Kind, PropertyColumn};
+use crate::chunk::{Chunk, Events, GroupColumn, Inserts, Kind, PropertyColumn};
 use crate::codec::frame::{Codec, Reader, open, seal};
 use crate::codec::{
     decode_column, decode_group, decode_ids, decode_inserts, decode_times, encode_column, encode_group, encode_ids,
@@ -51,45 +51,91 @@ impl Wanted {
 /// Encodes a chunk with every column it has.
 pub fn encode(chunk: &Chunk) -> Result<Vec<u8>> {
     chunk.check()?;
-    if chunk.len() > MAX_ROWS {
-        return Err(Error::Limit {
-            message: format!("a batch of {} events, more than {MAX_ROWS}", chunk.len()),
-            hint: Some("Write smaller batches.".into()),
-        });
-    }
-    let mut sections: Vec<(u8, u32, Vec<u8>)> = Vec::new();
+    let mut block = Assembly::empty(chunk.len())?;
     match &chunk.events {
-        Events::One(e) => sections.push((ONE_EVENT, *e, Vec::new())),
-        Events::Each(v) => sections.push((EVENTS, 0, encode_ids(v)?)),
+        Events::One(e) => block.add(ONE_EVENT, *e, Vec::new())?,
+        Events::Each(v) => block.add(EVENTS, 0, encode_ids(v)?)?,
     }
-    sections.push((USERS, 0, encode_ids(&chunk.user)?));
-    sections.push((TIMES, 0, encode_times(&chunk.time)?));
+    block.add(USERS, 0, encode_ids(&chunk.user)?)?;
+    block.add(TIMES, 0, encode_times(&chunk.time)?)?;
     if let Some(i) = &chunk.inserts {
-        sections.push((INSERTS, 0, encode_inserts(i)?));
+        block.add(INSERTS, 0, encode_inserts(i)?)?;
     }
     for g in &chunk.groups {
-        sections.push((GROUP, u32::from(g.kind), encode_group(g)?));
+        block.group(g)?;
     }
     for p in &chunk.properties {
-        sections.push((PROPERTY, p.property, encode_column(&p.column)?));
+        block.property(p.property, encode_column(&p.column)?)?;
     }
-    let total: usize = sections.iter().map(|(_, _, body)| body.len() + ENTRY).sum();
-    let mut out = try_vec(total.saturating_add(6), "block")?;
-    out.extend_from_slice(&SHARD.to_le_bytes());
-    out.extend_from_slice(&(sections.len() as u32).to_le_bytes());
-    let mut offset = 0usize;
-    for (kind, id, body) in &sections {
-        out.push(*kind);
-        out.extend_from_slice(&id.to_le_bytes());
-        // Lengths beyond 32 bits are refused when the whole is sealed.
-        out.extend_from_slice(&(offset as u32).to_le_bytes());
-        out.extend_from_slice(&(body.len() as u32).to_le_bytes());
-        offset = offset.saturating_add(body.len());
+    block.finish()
+}
+
+/// A block that is put together column by column.
+pub(crate) struct Assembly {
+    rows: usize,
+    sections: Vec<(u8, u32, Vec<u8>)>,
+}
+
+impl Assembly {
+    fn empty(rows: usize) -> Result<Self> {
+        if rows > MAX_ROWS {
+            return Err(Error::Limit {
+                message: format!("a batch of {rows} events, more than {MAX_ROWS}"),
+                hint: Some("Write smaller batches.".into()),
+            });
+        }
+        let sections = Vec::new();
+        Ok(Assembly { rows, sections })
     }
-    for (_, _, body) in &sections {
-        out.extend_from_slice(body);
+
+    /// Begins with the columns every batch has, which must be of one length.
+    pub(crate) fn new(rows: usize, events: &[u32], users: &[u32], times: &[i64], inserts: &Inserts) -> Result<Self> {
+        if [events.len(), users.len(), times.len(), inserts.hash.len()] != [rows; 4] {
+            return Err(Error::corrupt("block: columns of different length"));
+        }
+        let mut block = Assembly::empty(rows)?;
+        block.add(EVENTS, 0, encode_ids(events)?)?;
+        block.add(USERS, 0, encode_ids(users)?)?;
+        block.add(TIMES, 0, encode_times(times)?)?;
+        block.add(INSERTS, 0, encode_inserts(inserts)?)?;
+        Ok(block)
     }
-    seal(Codec::Block, 0, chunk.len(), &out)
+
+    fn add(&mut self, kind: u8, id: u32, body: Vec<u8>) -> Result<()> {
+        crate::intern::push(&mut self.sections, (kind, id, body))
+    }
+
+    /// Adds the groups of a kind.
+    pub(crate) fn group(&mut self, g: &GroupColumn) -> Result<()> {
+        self.add(GROUP, u32::from(g.kind), encode_group(g)?)
+    }
+
+    /// Adds the encoded column of a property.
+    pub(crate) fn property(&mut self, property: u32, body: Vec<u8>) -> Result<()> {
+        self.add(PROPERTY, property, body)
+    }
+
+    /// The stored buffer.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
+        self.sections.sort_unstable_by_key(|(kind, id, _)| (*kind, *id));
+        let total: usize = self.sections.iter().map(|(_, _, body)| body.len() + ENTRY).sum();
+        let mut out = try_vec(total.saturating_add(6), "block")?;
+        out.extend_from_slice(&SHARD.to_le_bytes());
+        out.extend_from_slice(&(self.sections.len() as u32).to_le_bytes());
+        let mut offset = 0usize;
+        for (kind, id, body) in &self.sections {
+            out.push(*kind);
+            out.extend_from_slice(&id.to_le_bytes());
+            // Lengths beyond 32 bits are refused when the whole is sealed.
+            out.extend_from_slice(&(offset as u32).to_le_bytes());
+            out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+            offset = offset.saturating_add(body.len());
+        }
+        for (_, _, body) in &self.sections {
+            out.extend_from_slice(body);
+        }
+        seal(Codec::Block, 0, self.rows, &out)
+    }
 }
 
 struct Section<'a> {

@@ -24,6 +24,7 @@ mod intern;
 pub mod lifecycle;
 pub mod limits;
 pub mod mask;
+pub mod names;
 pub mod parallel;
 pub mod partial;
 pub mod postings;

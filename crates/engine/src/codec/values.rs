@@ -78,6 +78,23 @@ fn uuid_text(bytes: &[u8]) -> String {
     s
 }
 
+/// Whether stored bytes, one value as [`put_text`] and [`put_value`] write it, are this text.
+pub(crate) fn is_text(stored: &[u8], s: &str) -> bool {
+    match stored {
+        [STR, rest @ ..] => {
+            // The length is in the header, whose own length it determines: equal lengths of the whole are enough.
+            let header = if s.len() < 0x80 {
+                1
+            } else {
+                s.len().ilog2() as usize / 7 + 1
+            };
+            rest.len() == header + s.len() && rest.ends_with(s.as_bytes())
+        }
+        [UUID, bytes @ ..] => uuid_bytes(s).is_some_and(|b| b == bytes),
+        _ => false,
+    }
+}
+
 /// Appends a value that is a text.
 pub(crate) fn put_text(out: &mut Vec<u8>, s: &str) -> Result<()> {
     if let Some(bytes) = uuid_bytes(s) {

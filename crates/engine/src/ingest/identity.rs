@@ -6,7 +6,7 @@ use crate::value::Value;
 use std::borrow::Cow;
 
 /// Marks the ids of devices among distinct ids.
-const DEVICE: &str = "$device:";
+pub(super) const DEVICE: &str = "$device:";
 
 /// Values that broken clients send for "nobody"; compared without case.
 const BANNED: [&str; 17] = [

@@ -4,6 +4,9 @@
 //! book), [`attribute`] (which groups a value names), [`identify`] (whose event it is) and [`answer`] (the reply in
 //! the shape of `/import`). Nothing here reads or writes storage; subjects and names are still text.
 //!
+//! Many records at once go into an [`Intake`] ([`fill_ndjson`]): columns from the start, and a faster reader for records of
+//! the usual shape. It gives what the other doors give, event by event, or it hands the record to them.
+//!
 //! What becomes of the properties of an event:
 //!
 //! | property | becomes |
@@ -21,9 +24,13 @@
 mod answer;
 mod attribute;
 mod clean;
+mod column;
 mod identity;
+mod intake;
 mod json;
+mod plain;
 mod record;
+mod scan;
 mod source;
 mod when;
 
@@ -33,8 +40,9 @@ mod tests;
 pub use answer::answer;
 pub use attribute::{Attribution, attribute};
 pub use identity::{Identity, canonical_number, identify};
+pub use intake::{Intake, SLICE, Space};
 pub use record::{from_parts, parse_value};
-pub use source::{Sink, each_json, each_ndjson, parse_batch_json, parse_ndjson};
+pub use source::{Sink, each_json, each_ndjson, fill_ndjson, parse_batch_json, parse_ndjson};
 
 pub(crate) use clean::{Bounds, cut, json_bytes, tidy};
 pub(crate) use identity::{id_text, sent_id};

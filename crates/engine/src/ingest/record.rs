@@ -15,7 +15,7 @@ type Pairs = Vec<(Box<str>, Value)>;
 type Check<T> = Result<T, RecordProblem>;
 
 /// Events that link identities in the original system; here that is done by function calls.
-const IDENTITY_EVENTS: [&str; 3] = ["$identify", "$create_alias", "$merge"];
+pub(super) const IDENTITY_EVENTS: [&str; 3] = ["$identify", "$create_alias", "$merge"];
 
 /// Reads one record that is already parsed.
 pub fn parse_value(v: Value, index: usize, settings: &Settings) -> Outcome {

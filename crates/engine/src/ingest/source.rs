@@ -2,7 +2,7 @@
 
 use super::json::{Draft, Record};
 use super::record::accept;
-use super::{Batch, Outcome, RecordProblem, Settings};
+use super::{Batch, Intake, Outcome, RecordProblem, Settings};
 use crate::error::{Error, Result};
 use crate::tick::{EVERY, Tick};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer};
@@ -59,6 +59,39 @@ impl Counter<'_> {
 
 /// As [`parse_ndjson`], handing on each record as it is read.
 pub fn each_ndjson(bytes: &[u8], settings: &Settings, tick: &mut dyn Tick, sink: Sink) -> Result<()> {
+    each_line(bytes, settings, tick, |line, index| {
+        sink(one_line(line, index, settings))
+    })
+}
+
+/// As [`parse_ndjson`], into columns. `turn` is called whenever the batch is full, and after every record that was not
+/// taken as the usual ones are: it may store and clear the batch, or end the call.
+pub fn fill_ndjson(
+    bytes: &[u8],
+    settings: &Settings,
+    tick: &mut dyn Tick,
+    intake: &mut Intake,
+    turn: &mut dyn FnMut(&mut Intake) -> Result<()>,
+) -> Result<()> {
+    each_line(bytes, settings, tick, |line, index| {
+        if line.len() <= settings.limits.record_bytes
+            && let Ok(text) = std::str::from_utf8(line)
+            && intake.take_plain(text, settings)?
+        {
+            return if intake.is_full() { turn(intake) } else { Ok(()) };
+        }
+        intake.take(one_line(line, index, settings), line.len())?;
+        turn(intake)
+    })
+}
+
+/// Calls `f` with every line that is not blank, and its number.
+fn each_line(
+    bytes: &[u8],
+    settings: &Settings,
+    tick: &mut dyn Tick,
+    mut f: impl FnMut(&[u8], usize) -> Result<()>,
+) -> Result<()> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut count = Counter {
         index: 0,
@@ -75,7 +108,7 @@ pub fn each_ndjson(bytes: &[u8], settings: &Settings, tick: &mut dyn Tick, sink:
         start = end + 1;
         if !line.is_empty() {
             let index = count.next()?;
-            sink(one_line(line, index, settings))?;
+            f(line, index)?;
         }
     }
     Ok(())

@@ -48,7 +48,7 @@ fn naive_attribution(v: Option<&Json>, limits: &Limits, strict: bool) -> (Vec<St
     (distinct, dropped, refused)
 }
 
-fn any_json() -> impl Strategy<Value = Json> {
+pub(super) fn any_json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(json!(null)),
         any::<bool>().prop_map(|b| json!(b)),
@@ -113,7 +113,7 @@ fn any_record() -> impl Strategy<Value = Json> {
     })
 }
 
-fn small_limits() -> Limits {
+pub(super) fn small_limits() -> Limits {
     Limits {
         properties: 6,
         object_keys: 3,
@@ -125,7 +125,7 @@ fn small_limits() -> Limits {
     }
 }
 
-fn line() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn line() -> impl Strategy<Value = Vec<u8>> {
     let no_newline = |mut v: Vec<u8>| {
         v.retain(|b| *b != b'\n');
         v
