@@ -24,18 +24,22 @@ mod partial;
 mod prepared;
 mod rows;
 mod search;
+mod significance;
 mod sliding;
 mod source;
 mod table;
 #[cfg(test)]
 mod tests;
+mod times;
 mod walk;
 
 pub use attribute::GlobalFilter;
 pub use counts::Counts;
 pub use partial::Partial;
 pub use prepared::Prepared;
-pub use rows::{StepRow, finish, finish_on};
+pub use rows::{StepRow, count_on, finish, finish_on, rows};
+pub use significance::{Significance, Verdict, significance};
+pub use times::{TimeRow, times};
 pub use walk::Walker;
 
 use crate::breakdown::{Dimension, MAX_DIMENSIONS};

@@ -3,7 +3,7 @@
 use super::{Count, Plan, Reentry};
 use crate::breakdown::{OTHER, Segments};
 use crate::error::{Error, Result, try_vec};
-use crate::gather::{Budget, grow_within, push_within};
+use crate::gather::{Budget, grow_within, push_within, zeroed};
 use crate::tick::{EVERY, Tick};
 use std::cmp::Reverse;
 
@@ -76,7 +76,6 @@ struct Cell {
 
 /// Durations by line of the answer.
 pub(super) struct Lines {
-    /// Names of the segments shown, best first; the last may be the rest.
     pub names: Vec<Vec<String>>,
     /// By line, bucket, step.
     pub times: Vec<Vec<Vec<Times>>>,
@@ -168,71 +167,87 @@ impl Counts {
         Ok(())
     }
 
-    /// Durations by segment and bucket, the best segments first and the rest as one.
+    /// Which segments to show.
     ///
     /// Segments rank by attempts that entered, over all buckets, ties by text. A value that is itself called `$other` in
     /// every position belongs to the rest, since nobody could tell the two apart.
-    pub(super) fn lines(mut self, plan: &Plan, tick: &mut dyn Tick) -> Result<Lines> {
+    pub(super) fn rank(&mut self, plan: &Plan, tick: &mut dyn Tick) -> Result<Shown> {
         if !self.broken_down {
-            let times = self.cells.into_iter().map(|c| c.times).collect();
-            return Ok(Lines {
+            return Ok(Shown {
                 names: vec![Vec::new()],
-                times: vec![times],
+                line: vec![0],
             });
         }
         let all = self.segments.len();
-        let mut score: Vec<u64> = crate::gather::zeroed(all, &mut self.budget)?;
-        let mut line: Vec<u32> = crate::gather::zeroed(all, &mut self.budget)?;
+        let mut line: Vec<u32> = zeroed(all, &mut self.budget)?;
         // At first each segment is a line of its own.
         line.iter_mut().zip(0..).for_each(|(l, n)| *l = n);
-        let chosen = |plan: &Plan| Chooser {
-            unique: plan.count == Count::Unique,
-            choose_first: plan.count == Count::Unique && plan.reentry == Reentry::Optimized,
-            lines: Vec::new(),
-            attempts: Vec::new(),
-        };
-        for cell in &self.cells {
-            chosen(plan).each(&cell.records, &line, tick, |segment, _| {
-                if let Some(s) = score.get_mut(segment as usize) {
-                    *s += 1;
-                }
-                Ok(())
-            })?;
-        }
-        let (segments, score) = (&self.segments, &score);
-        let points = |s: usize| Reverse(score.get(s).copied().unwrap_or(0));
+        let score = self.tally(plan, &line, all, tick)?;
+        let segments = &self.segments;
+        let points = |s: usize| Reverse(score.get(s).map_or(0, |t| t.0));
         let other = |s: usize| segments.texts(s).all(|t| **t == *OTHER);
         let alive = |s: &usize| points(*s).0 > 0;
+        let texts = |s: usize| segments.texts(s);
         let mut order: Vec<usize> = try_vec(all, "segments")?;
         order.extend((0..all).filter(|s| alive(s) && !other(*s)));
-        order.sort_unstable_by(|a, b| {
-            points(*a)
-                .cmp(&points(*b))
-                .then_with(|| segments.texts(*a).cmp(segments.texts(*b)))
-        });
+        order.sort_unstable_by(|a, b| points(*a).cmp(&points(*b)).then_with(|| texts(*a).cmp(texts(*b))));
         order.truncate(plan.top);
         let rest = order.len();
         line.fill(rest as u32);
+        let mut names: Vec<Vec<String>> = try_vec(rest + 1, "segments")?;
         for (n, s) in order.iter().enumerate() {
             if let Some(l) = line.get_mut(*s) {
                 *l = n as u32;
             }
-        }
-        let mut names: Vec<Vec<String>> = try_vec(rest + 1, "segments")?;
-        for s in &order {
-            names.push(segments.texts(*s).map(|t| t.to_string()).collect());
+            names.push(texts(*s).map(|t| t.to_string()).collect());
         }
         if (0..all).filter(alive).count() > rest {
             names.push(plan.breakdown.iter().map(|_| OTHER.to_string()).collect());
+        }
+        Ok(Shown { names, line })
+    }
+
+    /// How many entered and how many converted, by line, over all buckets; `line` has the line of each segment.
+    pub(super) fn tally(
+        &self,
+        plan: &Plan,
+        line: &[u32],
+        lines: usize,
+        tick: &mut dyn Tick,
+    ) -> Result<Vec<(u64, u64)>> {
+        let mut tally = try_vec(lines, "segments")?;
+        tally.resize(lines, (0, 0));
+        for cell in &self.cells {
+            Chooser::new(plan).each(&cell.records, line, tick, |line, reached| {
+                if let Some((entered, converted)) = tally.get_mut(line as usize) {
+                    *entered += 1;
+                    *converted += u64::from(reached.len() == self.steps);
+                }
+                Ok(())
+            })?;
+        }
+        Ok(tally)
+    }
+
+    /// Durations by line, bucket and step, the best segments first and the rest as one.
+    pub(super) fn lines(mut self, plan: &Plan, tick: &mut dyn Tick) -> Result<Lines> {
+        let Shown { names, line } = self.rank(plan, tick)?;
+        if !self.broken_down {
+            let times = self.cells.into_iter().map(|c| c.times).collect();
+            return Ok(Lines {
+                names,
+                times: vec![times],
+            });
         }
         let cells = names.len().saturating_mul(self.cells.len()).saturating_mul(self.steps);
         self.budget.take(cells.saturating_mul(size_of::<Times>()))?;
         let mut times: Vec<Vec<Vec<Times>>> = try_vec(names.len(), "segments")?;
         for _ in 0..names.len() {
-            times.push(self.cells.iter().map(|_| vec![Times::default(); self.steps]).collect());
+            let buckets = self.cells.iter();
+            times.push(buckets.map(|_| vec![Times::default(); self.steps]).collect());
         }
         for (bucket, cell) in self.cells.iter().enumerate() {
-            chosen(plan).each(&cell.records, &line, tick, |line, reached| {
+            Chooser::new(plan).each(&cell.records, &line, tick, |line, reached| {
                 match times.get_mut(line as usize).and_then(|l| l.get_mut(bucket)) {
                     Some(t) => add(t, reached.iter().copied(), &mut self.budget),
                     None => Ok(()),
@@ -241,6 +256,16 @@ impl Counts {
         }
         Ok(Lines { names, times })
     }
+}
+
+/// The line of what is left out.
+pub(super) const NO_LINE: u32 = u32::MAX;
+
+/// Segments as the lines of an answer, best first; the last may be the rest.
+pub(super) struct Shown {
+    pub names: Vec<Vec<String>>,
+    /// The line of each segment.
+    pub line: Vec<u32>,
 }
 
 /// The record of one subject.
@@ -283,6 +308,16 @@ struct Chooser {
 }
 
 impl Chooser {
+    fn new(plan: &Plan) -> Self {
+        let unique = plan.count == Count::Unique;
+        Chooser {
+            unique,
+            choose_first: unique && plan.reentry == Reentry::Optimized,
+            lines: Vec::new(),
+            attempts: Vec::new(),
+        }
+    }
+
     /// Calls `f` with the line and the times of every attempt that counts.
     fn each(
         &mut self,
@@ -312,7 +347,9 @@ impl Chooser {
                 if passes || self.choose_first {
                     for s in records.get(at..at + segments).unwrap_or(&[]) {
                         let line = line.get(*s as usize).copied().unwrap_or(0);
-                        self.lines.push((line, Reverse(steps), n));
+                        if line != NO_LINE {
+                            self.lines.push((line, Reverse(steps), n));
+                        }
                     }
                 }
                 at += segments + steps;

@@ -31,7 +31,7 @@ pub struct StepRow {
 }
 
 /// Walks every subject, on threads.
-pub(super) fn count(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Counts> {
+pub fn count_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Counts> {
     plan.check()?;
     if !partial.fits(plan) {
         return Err(Error::corrupt("partial: of another funnel"));
@@ -66,7 +66,7 @@ pub fn finish(plan: &Plan, partial: Partial, tick: &mut dyn Tick) -> Result<Vec<
 
 /// The same, with subjects spread over threads.
 pub fn finish_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Vec<StepRow>> {
-    rows(plan, count(plan, partial, workers, tick)?, tick)
+    rows(plan, count_on(plan, partial, workers, tick)?, tick)
 }
 
 /// One row per segment, bucket and step; segments by rank, the rest last.

@@ -330,7 +330,7 @@ fn cases(default: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(cases(1500))]
+    #![proptest_config(cases(400))]
     #[test]
     fn agrees_with_the_definition(
         (steps, mut events) in (2usize..6).prop_flat_map(|n| (Just(n), events(n, false))),
