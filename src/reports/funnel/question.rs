@@ -17,7 +17,7 @@ use engine::expr::{Expr, References, Selector, SelectorSpec};
 use engine::funnel::{
     Attribution, Count, Counts, Exclusion, GlobalFilter, Kernel, MAX_HELD, Ordering, Plan, Reentry, count_on,
 };
-use engine::time::{Buckets, Unit};
+use engine::time::Unit;
 use pgrx::datum::{Date, Interval};
 use serde_json::Value as Json;
 
@@ -214,7 +214,9 @@ impl<'a> Question<'a> {
         arguments::notice_unknown(&context, &specs)?;
         let remap = context.remap()?;
         let (from_day, to_day) = self.days;
-        let buckets = unit.map(|u| project.calendar.buckets(u, from_day, to_day)).transpose()?;
+        let buckets = unit
+            .map(|u| project.calendar.buckets(u, from_day, to_day))
+            .transpose()?;
         let plan = Plan {
             remap: remap.as_deref(),
             buckets: buckets.as_ref(),

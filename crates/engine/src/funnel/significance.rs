@@ -69,7 +69,11 @@ pub fn significance(
             None => all.first().copied(),
             Some(c) => {
                 for (t, l) in together.iter_mut().zip(&line) {
-                    *t = if *l as usize == c || *l as usize == n { 0 } else { NO_LINE };
+                    *t = if *l as usize == c || *l as usize == n {
+                        0
+                    } else {
+                        NO_LINE
+                    };
                 }
                 counts.tally(plan, &together, 1, tick)?.first().copied()
             }
