@@ -74,7 +74,7 @@ def value_of(source, world, event, by, subject):
     if len(values) < 2:
         return values[0] if values else None
     flat = [v for value in values for v in (value if isinstance(value, list) else [value])]
-    once = {repr(key(v)): v for v in flat}.values()
+    once = [v for i, v in enumerate(flat) if key(v) not in map(key, flat[:i])]
     return sorted(once, key=key) if any(v is not None for v in values) else None
 
 
@@ -226,7 +226,10 @@ class Subject:
         if ask.reentry == "optimized":
             way = self.each_on_its_own if ask.count == "unique" else self.most_recent
         found = []
-        for held in {repr(self.all[e].held): self.all[e].held for e in entries}.values():
+        helds = []
+        for e in entries:
+            helds += [self.all[e].held] if self.all[e].held not in helds else []
+        for held in helds:
             found += way([e for e in entries if self.all[e].held == held])
         found.sort(key=lambda done: done[0][1])
         if single and found:

@@ -93,7 +93,7 @@ pub enum Count {
 /// Which event of an attempt says what its property is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Attribution {
-    /// The first step at which the property is set.
+    /// The first step at which the property is set. A property of the counted subject's profile is the same at every step.
     #[default]
     First,
     /// The last one.

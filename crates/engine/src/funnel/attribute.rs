@@ -190,12 +190,23 @@ impl Names for Attributed<'_> {
     }
 }
 
+/// Is it a property of the very subject that is counted, and not of what it did?
+fn is_of_subject(d: &Dimension, by: Kind) -> bool {
+    match d {
+        Dimension::UserProfile(_) | Dimension::GroupProperty { via_profile: true, .. } => true,
+        Dimension::GroupProperty { kind, .. } | Dimension::GroupId { kind, .. } => *kind == by,
+        Dimension::EventProperty(_) | Dimension::UsersWhoDid(_) => false,
+    }
+}
+
 /// Attributes values to attempts; remembers what it worked out.
 #[derive(Debug)]
 pub(super) struct Attributor<'a> {
     p: &'a Prepared<'a>,
     /// The attributed code of each dimension, and of each value the filter reads.
     codes: Vec<u32>,
+    /// Which of them are properties of the subject, the same whatever it did.
+    of_subject: Vec<bool>,
     dimensions: usize,
     passes: HashMap<Box<[u32]>, bool>,
     /// Segments of the codes of the dimensions, as a range of `lists`.
@@ -207,9 +218,11 @@ pub(super) struct Attributor<'a> {
 impl<'a> Attributor<'a> {
     pub fn new(p: &'a Prepared<'a>) -> Self {
         let plan: &Plan = p.plan;
-        let reads = plan.filter.as_ref().map_or(0, |f| f.reads.len());
+        let sources = plan.sources().into_iter().skip(plan.held.len());
+        let of_subject: Vec<bool> = sources.map(|d| is_of_subject(d, plan.by)).collect();
         Attributor {
-            codes: vec![0; plan.breakdown.len() + reads],
+            codes: vec![0; of_subject.len()],
+            of_subject,
             dimensions: plan.breakdown.len(),
             passes: HashMap::new(),
             known: FxHashMap::default(),
@@ -223,11 +236,12 @@ impl<'a> Attributor<'a> {
     pub fn attribute(&mut self, events: &[u64], fills: &[Fill]) {
         let plan = self.p.plan;
         let event = |f: &Fill| events.get(f.at as usize).copied().unwrap_or(0);
-        for (n, code) in self.codes.iter_mut().enumerate() {
+        for ((n, code), of_subject) in self.codes.iter_mut().enumerate().zip(&self.of_subject) {
             let source = plan.held.len() + n;
             let of = |f: &Fill| self.p.codes(event(f)).get(source).copied().unwrap_or(0);
             let set = |c: &u32| *c != 0;
             let found = match plan.attribution {
+                _ if *of_subject => fills.first().map(of),
                 Attribution::First => fills.iter().map(of).find(set),
                 Attribution::Last => fills.iter().rev().map(of).find(set),
                 Attribution::Step(k) => fills.iter().find(|f| f.step as usize == k).map(of),

@@ -238,7 +238,14 @@ impl Subject<'_> {
     /// The value of a source (counted after the held ones) for an attempt.
     fn attributed(&self, attempt: &Attempt, source: usize) -> Option<Value> {
         let of = |s: &(usize, usize, i64)| self.events[s.1].values[self.plan.held.len() + source].clone();
+        let d = self.plan.sources()[self.plan.held.len() + source];
+        let of_subject = match d {
+            Dimension::EventProperty(_) => false,
+            Dimension::GroupProperty { kind, .. } => *kind == self.plan.by,
+            _ => true,
+        };
         match self.plan.attribution {
+            _ if of_subject => of(&attempt.steps[0]),
             Attribution::First => attempt.steps.iter().find_map(of),
             Attribution::Last => attempt.steps.iter().rev().find_map(of),
             Attribution::Step(k) => attempt.steps.iter().find(|s| s.0 == k).and_then(of),
