@@ -15,7 +15,7 @@ use crate::pg::spi::{self, Sql};
 use crate::registry::{self, Project};
 use crate::settings;
 use crate::store::scan::{self, Need};
-use dimensions::{DimensionSpec, dimensions};
+pub use dimensions::{DimensionSpec, dimensions};
 use engine::breakdown::Dimension;
 use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, Selector, SelectorSpec};

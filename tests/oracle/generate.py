@@ -371,9 +371,10 @@ class Generator:
         return question
 
     def funnel(self):
+        """A plain funnel, or one with some of the options; or its trend, its times or its significance."""
         r = self.random
         by = self.by()
-        return {
+        question = {
             "report": "funnel",
             "steps": [self.selector(by) for _ in range(r.randint(2, 4))],
             **self.dates(),
@@ -381,6 +382,46 @@ class Generator:
             "within": r.choice([2000, MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, DAY, DAY - 1, 7 * DAY, 30 * DAY]),
             "grace": r.choice([0, 2000]),
         }
+        if self.chance(0.2):
+            return question
+        question["count"] = r.choice(["unique", "total"])
+        question["reentry"] = r.choice(["default", "optimized"])
+        question["ordering"] = r.choice(["loose", "loose", "loose", "any", "strict"])
+        if question["ordering"] != "strict":
+            if self.chance(0.3):
+                question["steps"] = [self.floating(s) for s in question["steps"]]
+            if self.chance(0.4):
+                question["exclude"] = [self.exclusion(by, len(question["steps"])) for _ in range(r.choice([1, 1, 2]))]
+        if self.chance(0.35):
+            question["hold"] = r.sample(["plan", "n", "ok", "mixed", "tags"], r.choice([1, 1, 1, 2, 3]))
+        if self.chance(0.6):
+            items = [b for b in self.breakdown({by}) if not isinstance(b, dict)]
+            question["breakdown"] = items
+            question["attribution"] = r.choice(["first", "first", "last", "step1", "step2"])
+            if self.chance(0.3):
+                question["top"] = r.choice([1, 2, 3])
+        if self.chance(0.3):
+            question["filter"] = self.filter(by)
+        kind = r.random()
+        if kind < 0.15:
+            question |= {"report": "funnel_trend", "unit": r.choice(["day", "week", "month"])}
+        elif kind < 0.3:
+            question |= {"report": "funnel_times", "buckets": r.choice([1, 3, 10, 20])}
+        elif kind < 0.4 and question.get("breakdown"):
+            question["report"] = "funnel_significance"
+        return question
+
+    def floating(self, step):
+        order = self.random.choice([{}, {"order": "any"}, {"order": "any"}, {"order": "loose"}])
+        return ({"event": step} if isinstance(step, str) else step) | order
+
+    def exclusion(self, by, steps):
+        selector = self.selector(by)
+        if self.chance(0.4):
+            return selector
+        first = self.random.randint(1, steps - 1)
+        between = {"between": [first, self.random.randint(first + 1, steps)]}
+        return ({"event": selector} if isinstance(selector, str) else selector) | between
 
     def retention(self):
         r = self.random
@@ -400,4 +441,5 @@ class Generator:
 
     def question(self):
         often = [self.insights] * 4
-        return self.random.choice([*often, self.funnel, self.retention, self.lifecycle, self.frequency])()
+        funnels = [self.funnel] * 3
+        return self.random.choice([*often, *funnels, self.retention, self.lifecycle, self.frequency])()

@@ -9,7 +9,6 @@ import math
 from collections import defaultdict
 from datetime import timedelta
 from itertools import product
-from statistics import mean, median
 from typing import NamedTuple
 
 import expression
@@ -539,60 +538,6 @@ def frequency(world, event, from_date, to_date, by="user", unit="week", cumulati
             active.append(len({part(t) for t in times if interval.start <= t < interval.end}))
         for n in range(1, size + 1):
             rows[interval.label, n] = sum(a >= n if cumulative else a == n for a in active)
-    return rows
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# Funnel
-
-
-def attempt(events, steps, start, end, within, grace):
-    """Step times of a subject's one attempt; `events` are (time, mask of the steps it matches, step 1 the lowest bit).
-
-    Each step takes the earliest event that qualifies, of simultaneous ones the one with the smallest mask.
-    """
-    entries = [e for e in events if start <= e[0] < end and e[1] & 1]
-    if not entries:
-        return []
-    chosen = min(entries)
-    unused = list(events)
-    unused.remove(chosen)
-    times = [chosen[0]]
-    for step in range(1, steps):
-        earliest, latest = max(chosen[0] - grace, start), times[0] + within
-        candidates = [e for e in unused if earliest <= e[0] <= latest and e[1] >> step & 1]
-        if not candidates:
-            break
-        chosen = min(candidates)
-        unused.remove(chosen)
-        times.append(max(chosen[0], times[-1]))
-    return times
-
-
-def funnel(world, steps, from_date, to_date, by="user", within=7 * DAY, grace=2000):
-    """For every step its count, conversions and times; None where nobody is there to speak of."""
-    start, end = world.calendar.span(from_date, to_date)
-    streams = defaultdict(list)
-    for event, subject in sightings(world, by):
-        mask = sum(1 << k for k, step in enumerate(steps) if matches(step, world, event, by, subject))
-        if mask and subject is not None:
-            streams[subject].append((event.time, mask))
-    attempts = [attempt(events, len(steps), start, end, within, grace) for events in streams.values()]
-    counts = [sum(len(times) > k for times in attempts) for k in range(len(steps))]
-    rows = {}
-    for k, count in enumerate(counts):
-        before = counts[k - 1] if k else counts[0]
-        steps_taken = [times[k] - times[k - 1] for times in attempts if len(times) > k] if k else []
-        from_start = [times[k] - times[0] for times in attempts if len(times) > k] if k else []
-        rows[k + 1] = {
-            "count": count,
-            "step_conversion": count / before if before else None,
-            "overall_conversion": count / counts[0] if counts[0] else None,
-            "avg_time": mean(steps_taken) if steps_taken else None,
-            "median_time": median(steps_taken) if steps_taken else None,
-            "avg_time_from_start": mean(from_start) if from_start else None,
-            "median_time_from_start": median(from_start) if from_start else None,
-        }
     return rows
 
 

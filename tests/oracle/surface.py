@@ -1,6 +1,6 @@
 """Questions in both languages: the oracle's, and the SQL surface's.
 
-A question is a dict `{"report": "insights" | "funnel" | "retention" | "lifecycle" | "frequency", …}` with the arguments
+A question is a dict `{"report": "insights" | "funnel" | "retention" | "lifecycle" | "frequency" | …, …}` with the arguments
 of the oracle's function of that name (filters and formulas as trees). Answers of both sides are brought to one shape and compared number for number.
 """
 
@@ -8,6 +8,7 @@ import time
 from datetime import timedelta
 
 import expression
+import funnels
 import oracle
 from session import jsonb, quote
 from zone import DAY
@@ -19,9 +20,9 @@ def selector_json(selector):
     """A selector with its filters as text."""
     if isinstance(selector, str):
         return selector
-    if "any" in selector:
-        return {"any": [selector_json(s) for s in selector["any"]]}
     written = dict(selector)
+    if "any" in selector:
+        written["any"] = [selector_json(s) for s in selector["any"]]
     if written.get("filter") is None:
         written.pop("filter", None)
     else:
@@ -51,15 +52,20 @@ def call(question, project):
     arguments = []
     if q["report"] == "insights":
         arguments.append(f"metrics => {jsonb([selector_json(m) for m in q['metrics']])}")
-    elif q["report"] == "funnel":
+    elif "steps" in q:
         arguments.append(f"steps => {jsonb([selector_json(s) for s in q['steps']])}")
+        if q.get("exclude"):
+            arguments.append(f"exclude => {jsonb([selector_json(s) for s in q['exclude']])}")
+        for name in ("hold", "control"):
+            if q.get(name):
+                arguments.append(f"{name} => ARRAY[{', '.join(map(quote, q[name]))}]")
     elif "event" in q:
         arguments.append(f"event => {jsonb(selector_json(q['event']))}")
     else:
         arguments += [f"{name} => {jsonb(selector_json(q[name]))}" for name in ("born", "returned")]
     arguments += [f"{name} => date {quote(q[name].isoformat())}" for name in ("from_date", "to_date")]
     arguments += [f"{name} => {interval(q[name])}" for name in ("within", "grace") if name in q]
-    for name in ("by", "unit", "criterion", "alignment", "births"):
+    for name in ("by", "unit", "criterion", "alignment", "births", "count", "ordering", "reentry", "attribution"):
         if name in q:
             arguments.append(f"{name} => {quote(q[name])}")
     arguments += [f"{name} => {q[name]}" for name in ("buckets", "top", "rolling", "cumulative") if name in q]
@@ -76,10 +82,15 @@ def call(question, project):
 
 def query(question, project):
     """The same with instants and intervals as milliseconds, for comparison."""
+    steps = "step, event, count, step_conversion, overall_conversion, " + ", ".join(
+        f"{epoch_ms(t)} AS {t}" for t in TIMES
+    )
     columns = {
         "insights": f"metric, segment, {epoch_ms('bucket')} AS bucket, value",
-        "funnel": "segment, step, event, count, step_conversion, overall_conversion, "
-        + ", ".join(f"{epoch_ms(t)} AS {t}" for t in TIMES),
+        "funnel": f"segment, {steps}",
+        "funnel_trend": f"segment, {epoch_ms('bucket')} AS bucket, {steps}",
+        "funnel_times": f"segment, {epoch_ms('at_least')} AS low, {epoch_ms('below')} AS high, count",
+        "funnel_significance": "segment, entered, converted, conversion, p_value, significant, verdict",
         "lifecycle": f"segment, {epoch_ms('bucket')} AS bucket, state, count",
         "frequency": f"segment, {epoch_ms('bucket')} AS bucket, active, count",
         "retention": f"segment, {epoch_ms('cohort')} AS cohort, size, bucket, retained, value, complete",
@@ -100,10 +111,11 @@ def keyed(rows, key):
 def expected(question, world):
     """The oracle's answer as {key: {column: value}}."""
     arguments = {k: v for k, v in question.items() if k != "report"}
-    answer = getattr(oracle, question["report"])(world, **arguments)
+    module = funnels if "steps" in question else oracle
+    answer = getattr(module, question["report"])(world, **arguments)
     if question["report"] == "insights":
         return without_empty_segments({key: {"value": value} for key, value in answer.items()})
-    if question["report"] == "funnel":
+    if "steps" in question:
         return answer
     if question["report"] in ("lifecycle", "frequency"):
         return {key: {"count": n} for key, n in answer.items()}
@@ -135,10 +147,14 @@ def actual(question, rows):
     """The server's rows in the same shape."""
     if question["report"] == "insights":
         return without_empty_segments(keyed(rows, lambda r: (r["metric"], tuple(r["segment"]), r["bucket"])))
+    if "steps" in question:
+        place = {"funnel": ["step"], "funnel_trend": ["bucket", "step"], "funnel_times": ["low", "high"]}
+        names = place.get(question["report"])
+        if names is None:
+            return keyed(rows, lambda r: tuple(r["segment"]))
+        return keyed(rows, lambda r: (tuple(r["segment"]), *[r[n] for n in names]))
     if any(row["segment"] for row in rows):
         raise AssertionError("segments without a breakdown")
-    if question["report"] == "funnel":
-        return keyed(rows, lambda r: r["step"])
     if question["report"] in ("lifecycle", "frequency"):
         return keyed(rows, lambda r: (r["bucket"], r["state"] if "state" in r else r["active"]))
     return keyed([r for r in rows if r["size"]], lambda r: (r["cohort"], r["bucket"]))

@@ -5,7 +5,8 @@ from collections import defaultdict
 from datetime import date
 
 import expression
-from oracle import World, frequency, funnel, group_ids, history, insights, lifecycle, retained, retention, time_ms
+from funnels import funnel, p_value
+from oracle import World, frequency, group_ids, history, insights, lifecycle, retained, retention, time_ms
 from zone import DAY, HOUR, Calendar, instant
 
 DAY1 = date(2024, 1, 1)
@@ -38,6 +39,12 @@ def value(w, event, measure, by="user", day=None, **more):
 def counts(w, steps, by="user", **more):
     rows = funnel(w, steps, DAY1, date(2024, 1, 31), by=by, **more)
     return [rows[k]["count"] for k in sorted(rows)]
+
+
+def segment_counts(w, steps, segment, by="user", **more):
+    """The counts of one segment."""
+    rows = funnel(w, steps, DAY1, date(2024, 1, 31), by=by, **more)
+    return [row["count"] for (s, _), row in sorted(rows.items()) if s == (segment,)]
 
 
 def retained_counts(w, born, returned, by="user", buckets=3, last=1, **more):
@@ -352,7 +359,7 @@ class Funnels(unittest.TestCase):
             w = world([ev(t, "u1", "B"), ev(t + gap, "u1", "A")])
             self.assertEqual(counts(w, list("AB"), grace=grace), [1, reached], gap)
         rows = funnel(world([ev(t, "u1", "B"), ev(t + 1500, "u1", "A")]), list("AB"), DAY1, DAY1)
-        self.assertEqual(rows[2]["avg_time"], 0)
+        self.assertEqual(rows[(), 2]["avg_time"], 0)
         midnight = instant("2024-01-01")
         w = world([ev(midnight - 1, "u1", "B"), ev(midnight, "u1", "A")])
         self.assertEqual(counts(w, list("AB")), [1, 0])  # never before from_date
@@ -380,7 +387,83 @@ class Funnels(unittest.TestCase):
         self.assertEqual(counts(w, ["Signup", "Pay"]), [2, 1])
         self.assertEqual(counts(w, ["Signup", "Pay"], "company_id"), [2, 2])
         rows = funnel(w, ["Signup", "Pay"], DAY1, DAY1, by="company_id")
-        self.assertEqual((rows[2]["avg_time"], rows[2]["median_time"]), (1_050_000, 1_050_000))
+        self.assertEqual((rows[(), 2]["avg_time"], rows[(), 2]["median_time"]), (1_050_000, 1_050_000))
+
+    def story(self, text):
+        """`minutes event[/item]` of one user on January 1st."""
+        raw = []
+        for part in text.split(", "):
+            minutes, what = part.split(" ")
+            name, _, item = what.partition("/")
+            more = {"item": item} if item else {}
+            raw.append(ev(instant("2024-01-01") + int(float(minutes) * 60_000), "u1", name, **more))
+        return world(raw)
+
+    def test_totals(self):  # §5.4
+        w = self.story("60 A, 80 A, 90 B, 100 A, 180 A, 190 B")
+        self.assertEqual(counts(w, list("AB"), within=HOUR, count="total"), [3, 2])
+        self.assertEqual(counts(w, list("AB"), within=HOUR), [1, 1])
+        self.assertEqual(counts(self.story("0 A, 1 A, 2 B"), list("AB"), count="total"), [1, 1])
+
+    def test_optimized(self):  # §5.5
+        best = {"reentry": "optimized", "within": HOUR}
+        w = self.story("0 A, 10 A, 20 A, 25 B")
+        self.assertEqual(funnel(w, list("AB"), DAY1, DAY1, **best)[(), 2]["avg_time"], 300_000)
+        w = self.story("0 A, 120 A, 130 B")
+        self.assertEqual((counts(w, list("AB"), within=HOUR), counts(w, list("AB"), **best)), ([1, 0], [1, 1]))
+        self.assertEqual(counts(self.story("0 A, 50 A, 70 B"), list("AB"), count="total", **best), [2, 1])
+        self.assertEqual(counts(self.story("0 A, 50 A"), list("AB"), count="total", **best), [2, 0])
+        self.assertEqual(counts(self.story("0 A, 5 B, 10 A, 15 C"), list("ABC"), count="total", **best), [1, 1, 1])
+        self.assertEqual(counts(self.story("1 B, 1.01 A, 1.02 A"), list("AB"), count="total", **best), [2, 1])
+
+    def test_any_order(self):  # §5.3
+        steps = ["Signup", {"event": "A", "order": "any"}, {"event": "B", "order": "any"}, "Pay"]
+        for text, reached in (
+            ("0 Signup, 1 B, 2 A, 3 Pay", [1, 1, 1, 1]),
+            ("0 Signup, 1 A, 2 Pay, 3 B", [1, 1, 1, 0]),
+            ("0 A, 1 Signup, 2 B, 3 Pay", [1, 1, 0, 0]),
+        ):
+            self.assertEqual(counts(self.story(text), steps), reached, text)
+
+    def test_strict(self):
+        for text, reached in (("0 A, 1 B, 2 C", 3), ("0 A, 1 B, 2 F, 3 C", 2), ("0 A, 0 F, 1 B", 1), ("0 A, 1 F, 1 B", 2)):
+            self.assertEqual(sum(counts(self.story(text), list("ABC"), ordering="strict")), reached, text)
+
+    def test_exclusion(self):  # §5.6
+        self.assertEqual(counts(self.story("0 A, 1 A, 2 A, 3 B"), list("AB"), count="total", exclude=["A"]), [2, 1])
+        between = [{"event": "X", "between": [1, 2]}]
+        self.assertEqual(counts(self.story("0 A, 1 X, 2 B, 3 C"), list("ABC"), exclude=between), [1, 0, 0])
+        self.assertEqual(counts(self.story("0 A, 1 B, 2 X, 3 C"), list("ABC"), exclude=between), [1, 1, 1])
+        self.assertEqual(counts(self.story("0 A, 0 X, 1 X, 1 B"), list("AB"), exclude=["X"]), [1, 1])
+
+    def test_held(self):  # §5.7
+        w = self.story("0 Browse/shirt, 1 Browse/hat, 2 Cart/hat")
+        steps, held = ["Browse", "Cart"], {"hold": ["item"]}
+        self.assertEqual(counts(w, steps, **held), [1, 0])
+        self.assertEqual(counts(w, steps, count="total", **held), [2, 1])
+        self.assertEqual(segment_counts(w, steps, "hat", breakdown=["item"], **held), [1, 1])
+        self.assertEqual(counts(self.story("0 Browse, 1 Cart"), steps, **held), [0, 0])
+
+    def test_breakdown(self):  # §5.8
+        w = self.story("0 Browse/shirt, 1 Browse/jeans, 2 Cart, 3 Browse/shoes")
+        by_item = {"breakdown": ["item"], "attribution": "step1"}
+        found = [segment_counts(w, ["Browse", "Cart"], s, **by_item) for s in ("shirt", "shoes", "jeans")]
+        self.assertEqual(found, [[1, 1], [1, 0], []])
+        w = self.story("0 View/chrome, 90 View/safari, 100 Cart, 110 Buy")
+        safari = ("==", ("prop", "item"), ("lit", "safari"))
+        steps = ["View", "Cart", "Buy"]
+        self.assertEqual(counts(w, [{"event": "View", "filter": safari}, *steps[1:]], within=HOUR), [1, 1, 1])
+        self.assertEqual(counts(w, steps, within=HOUR, filter=safari), [0, 0, 0])
+        # What a breakdown shows, a filter without one can lose.
+        self.assertEqual(segment_counts(w, steps, "safari", within=HOUR, breakdown=["item"], filter=safari), [1, 1, 1])
+
+    def test_p_values(self):  # §5.10
+        for numbers, p in (
+            ((100, 50, 40, 28), 0.001008),
+            ((100, 50, 40, 20), 0.419208),
+            ((1000, 300, 200, 75), 0.006742),
+        ):
+            self.assertAlmostEqual(p_value(*numbers), p, 6)
 
 
 class Retention(unittest.TestCase):
@@ -469,7 +552,7 @@ class AppendixB(unittest.TestCase):
         self.assertEqual(counts(w, steps, within=DAY), [3, 1, 0])
         self.assertEqual(counts(w, steps, "company_id", within=DAY), [2, 2, 1])
         rows = funnel(w, steps, DAY1, DAY1, by="company_id", within=DAY)
-        self.assertEqual(rows[3]["avg_time_from_start"], 82_800_000)
+        self.assertEqual(rows[(), 3]["avg_time_from_start"], 82_800_000)
         for by, size in (("user", 3), ("company_id", 2)):
             self.assertEqual(retained_counts(w, "Signup", "Login", by, 2, criterion="on"), (size, [0, 0, 1]))
         answer = insights(

@@ -1,26 +1,113 @@
-//! Funnels: how many users or groups went through steps in order within a window, and how long it took.
+//! Funnels: how many users or groups went through steps within a window, and how long it took.
 //!
-//! Gathers the events of all steps per subject, then walks each subject's events in time. This is the default funnel:
-//! each subject once, from its first entry in the range. Evaluates no filter.
-
+//! Gathers the events of all steps per subject ([`Kernel`], [`Partial`]), then walks each subject's events in time
+//! ([`Walker`]) and counts its attempts ([`Counts`]). Evaluates no filter of steps.
+//!
+//! # What is counted
+//!
+//! * An **attempt** begins with an event in the range that matches step 1 and takes, for each further step, the earliest
+//!   event that qualifies: not used in the attempt, not earlier than the event of the step before (less the grace), not
+//!   later than the window, which runs from the entry and is inclusive. Simultaneous events are in order of the set of
+//!   steps they match as a number, step 1 the lowest bit; then of the values they carry, what is not set first.
+//! * Steps of `floating` may come in any order among their neighbours in it, but all before the next anchored step. An
+//!   event that could fill several open ones fills the lowest. Grace does not apply to a funnel with floating steps.
+//! * In [`Ordering::Strict`] the very next event of the subject must be the next step.
+//! * An **exclusion** ends the attempt when it happens strictly between two neighbouring steps.
+//! * **Held** properties must have one value in all events of an attempt; attempts of different values run side by side.
+//! * [`Count::Unique`] counts each subject once, [`Count::Total`] each attempt; a further attempt begins after the end of
+//!   the one before it. With a breakdown, uniques form attempts as totals do and count the best one of each segment.
+//! * [`Reentry::Optimized`] tries every step-1 event: see [`search`].
+mod attribute;
+mod counts;
+mod latest;
+mod partial;
+mod prepared;
+mod rows;
+mod search;
+mod significance;
+mod sliding;
+mod source;
+mod table;
 #[cfg(test)]
 mod tests;
+mod times;
 mod walk;
 
+pub use attribute::GlobalFilter;
+pub use counts::Counts;
+pub use partial::Partial;
+pub use prepared::Prepared;
+pub use rows::{StepRow, count_on, finish, finish_on, rows};
+pub use significance::{Significance, Verdict, significance};
+pub use times::{TimeRow, times};
+pub use walk::Walker;
+
+use crate::breakdown::{Dimension, MAX_DIMENSIONS};
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
-use crate::error::{Error, Result, try_vec};
-use crate::gather::{self, Budget, TAG_BITS, for_each_event, grow_within, pack, push_within};
-use crate::parallel::Workers;
-use crate::partial::{Reader, Tag, Writer};
+use crate::error::{Error, Result};
+use crate::gather::{self, canonical, for_each_event, pack};
 use crate::postings::Postings;
 use crate::tick::Tick;
-use crate::time::Span64;
-use rustc_hash::FxHashMap;
+use crate::time::{Buckets, Span64};
+use source::{Row, Sources};
 
 /// Most steps of a funnel.
 pub const MAX_STEPS: usize = 100;
+/// Most properties held constant.
+pub const MAX_HELD: usize = 3;
+/// Most selectors of steps and exclusions together.
+pub const MAX_SELECTORS: usize = 127;
 /// Longest window: 367 days, so that a year fits wherever it begins.
 pub const MAX_WINDOW_MS: i64 = 367 * crate::time::DAY_MS;
+
+/// What may lie between two steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ordering {
+    /// Anything.
+    #[default]
+    Loose,
+    /// Nothing.
+    Strict,
+}
+
+/// Which step-1 events begin an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reentry {
+    /// The first one after the attempt before it.
+    #[default]
+    Default,
+    /// Every one; of several before the same step 2 the most recent.
+    Optimized,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Count {
+    /// Subjects.
+    #[default]
+    Unique,
+    /// Attempts.
+    Total,
+}
+
+/// Which event of an attempt says what its property is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Attribution {
+    /// The first step at which the property is set. A property of the counted subject's profile is the same at every step.
+    #[default]
+    First,
+    /// The last one.
+    Last,
+    /// This step (from 0), set or not.
+    Step(usize),
+}
+
+/// Between which steps a selector ends an attempt: after `from`, before `to`, both counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exclusion {
+    pub from: usize,
+    pub to: usize,
+}
 
 /// What a funnel asks.
 #[derive(Debug, Clone)]
@@ -34,31 +121,70 @@ pub struct Plan<'a> {
     pub window_ms: i64,
     /// How much earlier than the step before it a step may be, in milliseconds.
     pub grace_ms: i64,
+    pub ordering: Ordering,
+    /// Steps in any order among neighbours: bit k for step k, from 0.
+    pub floating: u128,
+    pub reentry: Reentry,
+    pub count: Count,
+    /// One per selector of exclusions.
+    pub exclusions: Vec<Exclusion>,
+    /// Properties held constant.
+    pub held: Vec<Dimension>,
+    pub breakdown: Vec<Dimension>,
+    pub attribution: Attribution,
+    /// On the attributed values of attempts.
+    pub filter: Option<GlobalFilter>,
+    /// Segments to show; the rest becomes one.
+    pub top: usize,
+    /// A funnel of its own for each interval of `entry`.
+    pub buckets: Option<&'a Buckets>,
     /// Canonical user of each user, where identities were merged.
     pub remap: Option<&'a [SubjectNo]>,
     /// Bytes a partial, or the answer, may take.
     pub memory_limit: usize,
 }
 
-/// One step of the answer. Times are in milliseconds, over the subjects that reached the step; none for the first.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StepRow {
-    /// From 1.
-    pub step: usize,
-    /// Subjects that reached it.
-    pub count: u64,
-    /// Share of those who reached the step before it.
-    pub step_conversion: Option<f64>,
-    /// Share of those who entered.
-    pub overall_conversion: Option<f64>,
-    pub avg_time: Option<f64>,
-    pub median_time: Option<f64>,
-    pub avg_time_from_start: Option<f64>,
-    pub median_time_from_start: Option<f64>,
-}
-
 impl Plan<'_> {
-    fn check(&self) -> Result<()> {
+    /// Each subject once, from its first entry, in loose order, within 7 days and with a grace of 2 seconds.
+    pub fn new(steps: usize, by: Kind, entry: Span64, memory_limit: usize) -> Self {
+        Plan {
+            steps,
+            by,
+            entry,
+            window_ms: 7 * crate::time::DAY_MS,
+            grace_ms: 2000,
+            ordering: Ordering::Loose,
+            floating: 0,
+            reentry: Reentry::Default,
+            count: Count::Unique,
+            exclusions: Vec::new(),
+            held: Vec::new(),
+            breakdown: Vec::new(),
+            attribution: Attribution::First,
+            filter: None,
+            top: 200,
+            buckets: None,
+            remap: None,
+            memory_limit,
+        }
+    }
+
+    /// Selections that [`Kernel::push`] takes: of the steps, of the exclusions, and in strict order of any event.
+    pub fn selectors(&self) -> usize {
+        self.steps + self.exclusions.len() + usize::from(self.ordering == Ordering::Strict)
+    }
+
+    /// What to read of the store: entries lie in the range, completion up to the window later.
+    pub fn reads(&self) -> Span64 {
+        Span64 {
+            from: self.entry.from,
+            to: self.entry.to.saturating_add(self.window_ms),
+        }
+    }
+
+    /// Checks that the question makes sense.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |message: &str, hint: &str| Err(Error::param_hint(message, hint));
         if !(2..=MAX_STEPS).contains(&self.steps) {
             return Err(Error::param_hint(
                 format!("a funnel of {} steps", self.steps),
@@ -66,23 +192,86 @@ impl Plan<'_> {
             ));
         }
         if !(1..=MAX_WINDOW_MS).contains(&self.window_ms) {
-            return Err(Error::param_hint(
+            return wrong(
                 "the window of a funnel is too short or too long",
                 "\"within\" must be positive and at most 367 days.",
-            ));
+            );
         }
         if !(0..=MAX_WINDOW_MS).contains(&self.grace_ms) {
-            return Err(Error::param_hint(
+            return wrong(
                 "the grace of a funnel is negative or too long",
                 "\"grace\" is usually a few seconds; '0' turns it off.",
+            );
+        }
+        if self.steps + self.exclusions.len() > MAX_SELECTORS {
+            return wrong(
+                "too many steps and exclusions",
+                "Combine exclusions of the same steps with {\"any\":[…]}.",
+            );
+        }
+        if self.exclusions.iter().any(|x| x.from >= x.to || x.to >= self.steps) {
+            return wrong(
+                "an exclusion must lie between two steps of the funnel",
+                "\"between\":[1,2] is after the first step and before the second.",
+            );
+        }
+        if self.ordering == Ordering::Strict {
+            if self.floating != 0 {
+                return wrong(
+                    "strict order and steps in any order exclude each other",
+                    "Leave \"order\":\"any\" out, or use ordering => 'loose'.",
+                );
+            }
+            if !self.exclusions.is_empty() {
+                return wrong(
+                    "exclusions make no sense in strict order",
+                    "In strict order every event between two steps ends the attempt already.",
+                );
+            }
+        }
+        if self.held.len() > MAX_HELD {
+            return Err(Error::param_hint(
+                format!("{} properties held constant", self.held.len()),
+                format!("At most {MAX_HELD} are possible."),
             ));
         }
+        if self.breakdown.len() > MAX_DIMENSIONS {
+            return Err(Error::param_hint(
+                format!("a breakdown of {} dimensions", self.breakdown.len()),
+                format!("At most {MAX_DIMENSIONS} are possible."),
+            ));
+        }
+        if matches!(self.attribution, Attribution::Step(k) if k >= self.steps) {
+            return wrong(
+                "attribution to a step that the funnel does not have",
+                "Use 'first', 'last', or a step such as 'step1'.",
+            );
+        }
+        for d in self.sources() {
+            d.scope(self.by)?;
+            if matches!(d, Dimension::UsersWhoDid(_)) {
+                return wrong(
+                    "\"users_who_did\" can not break down a funnel",
+                    "Break down by a property of events, users or groups.",
+                );
+            }
+        }
         Ok(())
+    }
+
+    /// Every property an event carries: the held ones, the dimensions, then what the filter reads.
+    pub fn sources(&self) -> Vec<&Dimension> {
+        let filter = self.filter.iter().flat_map(|f| &f.reads);
+        self.held.iter().chain(&self.breakdown).chain(filter).collect()
     }
 
     /// The last instant an event can matter.
     fn last(&self) -> i64 {
         self.entry.to.saturating_sub(1).saturating_add(self.window_ms)
+    }
+
+    fn step_bits(&self) -> u128 {
+        (1u128 << self.steps) - 1
     }
 }
 
@@ -90,73 +279,19 @@ impl Plan<'_> {
 #[derive(Debug)]
 pub struct Kernel<'p> {
     plan: &'p Plan<'p>,
+    sources: Sources<'p>,
     partial: Partial,
-}
-
-/// The events of the steps, gathered so far.
-#[derive(Debug, Clone)]
-pub struct Partial {
-    steps: usize,
-    /// Tagged with an index into `masks`.
-    postings: Postings,
-    masks: Masks,
-    budget: Budget,
-}
-
-/// Numbers for the sets of steps that events match.
-#[derive(Debug, Clone, Default)]
-struct Masks {
-    all: Vec<u128>,
-    numbers: FxHashMap<u128, u32>,
-    last: (u128, u32),
-}
-
-impl Masks {
-    /// Every single step, numbered as the steps are.
-    fn of_steps(steps: usize, budget: &mut Budget) -> Result<Self> {
-        let mut masks = Masks::default();
-        for k in 0..steps.min(MAX_STEPS) {
-            masks.number(1 << k, budget)?;
-        }
-        Ok(masks)
-    }
-
-    #[inline]
-    fn number(&mut self, mask: u128, budget: &mut Budget) -> Result<u32> {
-        if self.last.0 != mask {
-            self.last = (mask, self.look_up(mask, budget)?);
-        }
-        Ok(self.last.1)
-    }
-
-    fn look_up(&mut self, mask: u128, budget: &mut Budget) -> Result<u32> {
-        if let Some(n) = self.numbers.get(&mask) {
-            return Ok(*n);
-        }
-        let n = u32::try_from(self.all.len())
-            .ok()
-            .filter(|n| *n < 1 << TAG_BITS)
-            .ok_or_else(|| Error::Limit {
-                message: "events of the funnel match too many different sets of steps".into(),
-                hint: Some("Use fewer steps, or steps that fewer events have in common.".into()),
-            })?;
-        budget.take(48)?;
-        self.numbers
-            .try_reserve(1)
-            .map_err(|_| Error::OutOfMemory("steps of a funnel"))?;
-        self.numbers.insert(mask, n);
-        push_within(&mut self.all, mask, budget)?;
-        Ok(n)
-    }
 }
 
 impl<'p> Kernel<'p> {
     /// Checks the plan.
     pub fn new(plan: &'p Plan<'p>) -> Result<Self> {
         plan.check()?;
+        let mut partial = Partial::new(plan)?;
         Ok(Kernel {
             plan,
-            partial: Partial::new(plan)?,
+            sources: Sources::new(plan.by, plan.sources(), &mut partial.budget)?,
+            partial,
         })
     }
 
@@ -167,243 +302,62 @@ impl<'p> Kernel<'p> {
         Ok(self)
     }
 
-    /// Gathers the events of a chunk; `hits` has what the selector of each step picked.
+    /// Gathers the events of a chunk; `hits` has what each selector picked: [`Plan::selectors`] of them.
     pub fn push(&mut self, chunk: &Chunk, hits: &[Hits], tick: &mut dyn Tick) -> Result<()> {
-        if hits.len() != self.plan.steps {
-            return Err(Error::param("funnel: one selection per step is needed"));
+        let plan = self.plan;
+        if hits.len() != plan.selectors() {
+            return Err(Error::param("funnel: one selection per selector is needed"));
         }
-        let (from, last) = (self.plan.entry.from, self.plan.last());
+        let (from, last) = (plan.entry.from, plan.last());
+        let sources = &mut self.sources;
         let Partial {
             postings,
-            masks,
+            table,
             budget,
             ..
         } = &mut self.partial;
-        let inside = chunk.time.iter().all(|t| *t >= from && *t <= last);
-        // A step alone has its number as a tag: those sets come first.
-        if inside && gather::push_disjoint(postings, chunk, self.plan.by, hits, self.plan.remap, budget, tick)? {
-            return Ok(());
-        }
-        for_each_event(
-            chunk,
-            self.plan.by,
-            hits,
-            self.plan.remap,
-            tick,
-            |row, no, mask| match chunk.time.get(row) {
-                Some(&t) if t >= from && t <= last => {
-                    let n = masks.number(mask, budget)?;
-                    postings.push(no, pack(t, n)?, budget)
+        if sources.is_empty() {
+            let inside = chunk.time.iter().all(|t| *t >= from && *t <= last);
+            // What a selector picks alone has its number as a tag.
+            if inside && gather::push_disjoint(postings, chunk, plan.by, hits, plan.remap, budget, tick)? {
+                return Ok(());
+            }
+            return for_each_event(chunk, plan.by, hits, plan.remap, tick, |row, no, mask| {
+                match chunk.time.get(row) {
+                    Some(&t) if t >= from && t <= last => {
+                        let tag = table.tag(mask, 0, budget)?;
+                        postings.push(no, pack(t, tag)?, budget)
+                    }
+                    _ => Ok(()),
                 }
-                _ => Ok(()),
-            },
-        )
+            });
+        }
+        sources.next_chunk(chunk, budget)?;
+        // What fills no step carries no values, but an exclusion must be of the held ones.
+        let excluding = if plan.held.is_empty() { 0 } else { !0 << plan.steps };
+        let carrying = plan.step_bits() | excluding;
+        for_each_event(chunk, plan.by, hits, plan.remap, tick, |row, no, mask| {
+            let Some(&t) = chunk.time.get(row).filter(|t| **t >= from && **t <= last) else {
+                return Ok(());
+            };
+            let mut tuple = 0;
+            if mask & carrying != 0 {
+                let user = chunk.user.get(row).copied().unwrap_or(0);
+                let at = Row {
+                    chunk,
+                    row,
+                    user: canonical(plan.remap, USER, user),
+                    subject: no,
+                };
+                tuple = sources.tuple(at, table, budget)?;
+            }
+            let tag = table.tag(mask, tuple, budget)?;
+            postings.push(no, pack(t, tag)?, budget)
+        })
     }
 
     /// What was gathered.
     pub fn finish(self) -> Partial {
         self.partial
-    }
-}
-
-impl Partial {
-    fn new(plan: &Plan) -> Result<Self> {
-        let mut budget = Budget::new(plan.memory_limit);
-        Ok(Partial {
-            steps: plan.steps,
-            postings: Postings::default(),
-            masks: Masks::of_steps(plan.steps, &mut budget)?,
-            budget,
-        })
-    }
-
-    /// Memory in use.
-    pub fn bytes(&self) -> usize {
-        self.budget.used()
-    }
-
-    /// Both together; the order makes no difference to what comes out in the end.
-    pub fn merge(self, other: Partial, plan: &Plan) -> Result<Partial> {
-        if self.steps != plan.steps || other.steps != plan.steps {
-            return Err(Error::corrupt("partial: of another funnel"));
-        }
-        let (mut into, mut from) = if self.bytes() >= other.bytes() {
-            (self, other)
-        } else {
-            (other, self)
-        };
-        into.budget.set_limit(plan.memory_limit);
-        let mut numbers = try_vec(from.masks.all.len(), "steps of a funnel")?;
-        for mask in &from.masks.all {
-            numbers.push(into.masks.number(*mask, &mut into.budget)?);
-        }
-        from.postings.retag(&numbers);
-        into.postings.append(from.postings, &mut into.budget)?;
-        Ok(into)
-    }
-
-    /// Bytes for another process.
-    pub fn encode(&self) -> Result<Vec<u8>> {
-        let mut w = Writer::new(Tag::Funnel, self.postings.len() * 12 + self.masks.all.len() * 16)?;
-        w.len(self.steps)?;
-        w.len(self.masks.all.len())?;
-        for m in &self.masks.all {
-            w.u64(*m as u64)?;
-            w.u64((*m >> 64) as u64)?;
-        }
-        self.postings.encode(&mut w)?;
-        w.finish()
-    }
-
-    /// Reads what `encode` wrote for the same plan.
-    pub fn decode(bytes: &[u8], plan: &Plan) -> Result<Partial> {
-        let bad = || Error::corrupt("partial: not of this funnel");
-        plan.check()?;
-        let mut r = Reader::new(Tag::Funnel, bytes)?;
-        let mut p = Partial::new(plan)?;
-        if r.u64()? != plan.steps as u64 {
-            return Err(bad());
-        }
-        for i in 0..r.len(16)? {
-            let mask = u128::from(r.u64()?) | u128::from(r.u64()?) << 64;
-            if mask == 0 || mask >> plan.steps != 0 || p.masks.number(mask, &mut p.budget)? as usize != i {
-                return Err(bad());
-            }
-        }
-        let known = p.masks.all.len();
-        p.postings = Postings::decode(&mut r, &mut p.budget, |tag| (tag as usize) < known)?;
-        r.finish()?;
-        Ok(p)
-    }
-}
-
-/// One row per step.
-pub fn finish(plan: &Plan, partial: Partial, tick: &mut dyn Tick) -> Result<Vec<StepRow>> {
-    finish_on(plan, partial, &Workers::serial(), tick)
-}
-
-/// The same, with subjects spread over threads.
-pub fn finish_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Vec<StepRow>> {
-    plan.check()?;
-    let Partial {
-        steps,
-        mut postings,
-        masks,
-        mut budget,
-    } = partial;
-    if steps != plan.steps {
-        return Err(Error::corrupt("partial: of another funnel"));
-    }
-    budget.set_limit(plan.memory_limit);
-    // Numbers in the order of the masks: simultaneous events then sort by their set of steps, and what comes out does
-    // not depend on the order in which events were stored or sets of steps were met.
-    let mut by_mask = try_vec(masks.all.len(), "steps of a funnel")?;
-    by_mask.extend(masks.all.iter().copied());
-    by_mask.sort_unstable();
-    let mut numbers: Vec<u32> = try_vec(masks.all.len(), "steps of a funnel")?;
-    numbers.extend(masks.all.iter().map(|m| by_mask.partition_point(|o| o < m) as u32));
-    postings.retag(&numbers);
-    let is_entry = walk::entry_test(plan, &by_mask);
-    let more = budget.limit().saturating_sub(budget.used());
-    let make = || {
-        let times: Vec<Times> = (0..steps).map(|_| Times::default()).collect();
-        Ok((walk::Walker::new(plan, &by_mask), times, Budget::new(budget.limit())))
-    };
-    let states = postings.walk(
-        workers,
-        is_entry,
-        more,
-        tick,
-        make,
-        |(walker, times, for_times), _, events| {
-            let reached = walker.attempt(events);
-            let Some(start) = reached.first() else { return Ok(()) };
-            let mut before = *start;
-            for (times, at) in times.iter_mut().zip(reached) {
-                times.push(at - before, at - start, for_times)?;
-                before = *at;
-            }
-            Ok(())
-        },
-    )?;
-    let mut times: Vec<Times> = (0..steps).map(|_| Times::default()).collect();
-    for (_, of_thread, _) in states {
-        for (all, some) in times.iter_mut().zip(of_thread) {
-            all.append(some, &mut budget)?;
-        }
-    }
-    let count = |k: Option<usize>| k.and_then(|k| times.get(k)).map_or(0, |t| t.from_start.len());
-    let ratio = |a: usize, b: usize| (b > 0).then(|| a as f64 / b as f64);
-    let counts: Vec<usize> = (0..steps).map(|k| count(Some(k))).collect();
-    let entered = counts.first().copied().unwrap_or(0);
-    let mut before = entered;
-    let mut rows = Vec::new();
-    for (k, (t, n)) in times.iter_mut().zip(counts).enumerate() {
-        let timed = k > 0;
-        tick.tick()?;
-        rows.push(StepRow {
-            step: k + 1,
-            count: n as u64,
-            step_conversion: ratio(n, before),
-            overall_conversion: ratio(n, entered),
-            avg_time: average(&t.from_previous).filter(|_| timed),
-            median_time: median(&mut t.from_previous).filter(|_| timed),
-            avg_time_from_start: average(&t.from_start).filter(|_| timed),
-            median_time_from_start: median(&mut t.from_start).filter(|_| timed),
-        });
-        before = n;
-    }
-    Ok(rows)
-}
-
-/// Durations of one step, one per subject that reached it.
-#[derive(Debug, Default)]
-struct Times {
-    from_previous: Vec<i64>,
-    from_start: Vec<i64>,
-}
-
-impl Times {
-    fn append(&mut self, mut other: Times, budget: &mut Budget) -> Result<()> {
-        if self.from_start.is_empty() {
-            *self = other;
-            return Ok(());
-        }
-        grow_within(&mut self.from_start, other.from_start.len(), budget)?;
-        grow_within(&mut self.from_previous, other.from_previous.len(), budget)?;
-        self.from_start.append(&mut other.from_start);
-        self.from_previous.append(&mut other.from_previous);
-        Ok(())
-    }
-
-    fn push(&mut self, from_previous: i64, from_start: i64, budget: &mut Budget) -> Result<()> {
-        if self.from_start.len() == self.from_start.capacity() {
-            let more = self.from_start.capacity().max(16);
-            grow_within(&mut self.from_start, more, budget)?;
-            grow_within(&mut self.from_previous, more, budget)?;
-        }
-        self.from_previous.push(from_previous);
-        self.from_start.push(from_start);
-        Ok(())
-    }
-}
-
-fn average(v: &[i64]) -> Option<f64> {
-    let sum: i128 = v.iter().map(|t| i128::from(*t)).sum();
-    (!v.is_empty()).then(|| sum as f64 / v.len() as f64)
-}
-
-/// The middle value, or halfway between the two middle ones.
-fn median(v: &mut [i64]) -> Option<f64> {
-    let middle = v.len() / 2;
-    if v.is_empty() {
-        return None;
-    }
-    let even = v.len().is_multiple_of(2);
-    let (below, at, _) = v.select_nth_unstable(middle);
-    let upper = *at as f64;
-    match below.iter().max() {
-        Some(lower) if even => Some((*lower as f64 + upper) / 2.0),
-        _ => Some(upper),
     }
 }

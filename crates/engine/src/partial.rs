@@ -76,6 +76,12 @@ impl Writer {
         self.put(s.as_bytes())
     }
 
+    /// Length and bytes.
+    pub fn bytes(&mut self, b: &[u8]) -> Result<()> {
+        self.len(b.len())?;
+        self.put(b)
+    }
+
     /// The finished bytes.
     pub fn finish(mut self) -> Result<Vec<u8>> {
         let sum = crc32c::crc32c(&self.bytes);
@@ -159,6 +165,12 @@ impl<'a> Reader<'a> {
     pub fn text(&mut self) -> Result<&'a str> {
         let n = self.len(1)?;
         std::str::from_utf8(self.take(n)?).map_err(|_| bad("text is not UTF-8"))
+    }
+
+    /// Length and bytes.
+    pub fn bytes(&mut self) -> Result<&'a [u8]> {
+        let n = self.len(1)?;
+        self.take(n)
     }
 
     /// Checks that nothing is left.

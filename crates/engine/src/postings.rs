@@ -361,6 +361,21 @@ impl Postings {
         make: impl Fn() -> Result<S> + Sync,
         f: impl Fn(&mut S, SubjectNo, &[u64]) -> Result<()> + Sync,
     ) -> Result<Vec<S>> {
+        self.walk_long(workers, candidate, memory_limit, tick, make, |s, no, events, _| {
+            f(s, no, events)
+        })
+    }
+
+    /// The same for work that may take long for one subject: `f` has to ask whether to go on.
+    pub fn walk_long<S: Send>(
+        self,
+        workers: &Workers,
+        candidate: impl Fn(u64) -> bool + Sync,
+        memory_limit: usize,
+        tick: &mut dyn Tick,
+        make: impl Fn() -> Result<S> + Sync,
+        f: impl Fn(&mut S, SubjectNo, &[u64], &mut dyn Tick) -> Result<()> + Sync,
+    ) -> Result<Vec<S>> {
         let states: PerThread<(S, Scratch)> = PerThread::new(workers);
         // The largest first, so that nobody is left with much at the end.
         let sizes = (0..self.spread.partitions()).map(|p| (self.pages(p).map(|g| g.entries.len()).sum(), Some(p)));
@@ -376,13 +391,13 @@ impl Postings {
             states.with(thread, make_both, |(state, scratch)| match partition {
                 Some(p) => {
                     scratch.sort(self.pages(p), rows, tick)?;
-                    scratch.visit(&candidate, tick, |local, run| {
-                        f(state, self.spread.subject(p, local as u16), run)
+                    scratch.visit(&candidate, tick, |local, run, tick| {
+                        f(state, self.spread.subject(p, local as u16), run, tick)
                     })
                 }
                 None => {
                     scratch.sort_pairs(&self.beyond, tick)?;
-                    scratch.visit(&candidate, tick, |no, run| f(state, no, run))
+                    scratch.visit(&candidate, tick, |no, run, tick| f(state, no, run, tick))
                 }
             })
         })?;
@@ -492,7 +507,7 @@ impl Scratch {
         &mut self,
         candidate: &impl Fn(u64) -> bool,
         tick: &mut dyn Tick,
-        mut f: impl FnMut(u32, &[u64]) -> Result<()>,
+        mut f: impl FnMut(u32, &[u64], &mut dyn Tick) -> Result<()>,
     ) -> Result<()> {
         let mut rest = self.sorted.as_mut_slice();
         let (mut from, mut since_tick) = (0, 0);
@@ -509,7 +524,7 @@ impl Scratch {
             }
             if run.iter().any(|e| candidate(*e)) {
                 put_in_order(run);
-                f(local, run)?;
+                f(local, run, tick)?;
             }
         }
         Ok(())

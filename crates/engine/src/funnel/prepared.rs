@@ -1,0 +1,133 @@
+//! The table of a whole funnel in its final order: what a walker looks tags up in. Shared by threads.
+
+use super::table::Table;
+use super::{Ordering, Plan};
+use crate::error::{Error, Result, try_vec};
+use crate::gather::{Budget, tag_of, time_of};
+use crate::postings::Postings;
+use crate::time::Span64;
+use crate::value::Value;
+use rustc_hash::FxHashMap;
+
+/// Masks and values by tag.
+#[derive(Debug)]
+pub struct Prepared<'p> {
+    pub(super) plan: &'p Plan<'p>,
+    /// Bits of the selectors that picked the event.
+    masks: Vec<u128>,
+    /// The one step of each tag, when no tag has two.
+    single: Option<Vec<u8>>,
+    /// Code of the held values; 0 = one of them is not set.
+    held: Vec<u32>,
+    tuples: Vec<u32>,
+    /// Steps that an entry may fill.
+    entries: u128,
+    table: Table,
+}
+
+impl<'p> Prepared<'p> {
+    /// Brings tags into their final order, those of the events included: simultaneous events then come in an order that
+    /// does not depend on how they were stored.
+    pub(super) fn new(plan: &'p Plan<'p>, table: Table, postings: &mut Postings, budget: &mut Budget) -> Result<Self> {
+        let order = table.canonical()?;
+        let mut tags: Vec<u32> = try_vec(order.len(), "steps of a funnel")?;
+        tags.resize(order.len(), 0);
+        for (new, old) in order.iter().enumerate() {
+            if let Some(t) = tags.get_mut(*old as usize) {
+                *t = new as u32;
+            }
+        }
+        postings.retag(&tags);
+        budget.take(order.len() * 32)?;
+        let mut p = Prepared {
+            plan,
+            masks: try_vec(order.len(), "steps of a funnel")?,
+            single: None,
+            held: try_vec(order.len(), "values of a funnel")?,
+            tuples: try_vec(order.len(), "values of a funnel")?,
+            entries: first_block(plan),
+            table,
+        };
+        let mut codes: FxHashMap<&[u32], u32> = FxHashMap::default();
+        let holds = plan.held.len();
+        for old in &order {
+            let (mask, tuple) = p.table.combo(*old as usize);
+            p.masks.push(mask);
+            p.tuples.push(tuple);
+            let held = p.table.tuple(tuple).get(..holds).unwrap_or(&[]);
+            p.held.push(if held.contains(&0) {
+                0
+            } else {
+                codes
+                    .try_reserve(1)
+                    .map_err(|_| Error::OutOfMemory("values of a funnel"))?;
+                let next = codes.len() as u32 + 1;
+                *codes.entry(held).or_insert(next)
+            });
+        }
+        if p.masks.iter().all(|m| m.count_ones() == 1) {
+            let mut single = try_vec(order.len(), "steps of a funnel")?;
+            single.extend(p.masks.iter().map(|m| m.trailing_zeros() as u8));
+            p.single = Some(single);
+        }
+        Ok(p)
+    }
+
+    /// The selectors that picked an event.
+    #[inline]
+    pub(super) fn mask(&self, event: u64) -> u128 {
+        self.masks.get(tag_of(event) as usize).copied().unwrap_or(0)
+    }
+
+    /// The step of every tag, when each has exactly one.
+    pub(super) fn single(&self) -> Option<&[u8]> {
+        self.single.as_deref()
+    }
+
+    #[inline]
+    pub(super) fn held(&self, event: u64) -> u32 {
+        self.held.get(tag_of(event) as usize).copied().unwrap_or(0)
+    }
+
+    /// The codes of the values an event carries.
+    pub(super) fn codes(&self, event: u64) -> &[u32] {
+        let tuple = self.tuples.get(tag_of(event) as usize).copied().unwrap_or(0);
+        self.table.tuple(tuple)
+    }
+
+    pub(super) fn value(&self, code: u32) -> Option<&Value> {
+        self.table.value(code)
+    }
+
+    /// Can this event begin an attempt somewhere in `span`?
+    #[inline]
+    pub(super) fn is_entry(&self, event: u64, span: Span64) -> bool {
+        let t = time_of(event);
+        t >= span.from && t < span.to && self.mask(event) & self.entries != 0 && self.held(event) != 0
+    }
+
+    /// Steps that an entry may fill.
+    pub(super) fn entries(&self) -> u128 {
+        self.entries
+    }
+}
+
+/// Steps that are open once `filled` steps are done: the next one, and when it floats its floating neighbours.
+pub(super) fn block(plan: &Plan, filled: usize) -> u128 {
+    let floats = |k: usize| plan.floating >> k & 1 == 1;
+    if plan.ordering == Ordering::Strict || !floats(filled) {
+        return 1 << filled;
+    }
+    let (mut first, mut last) = (filled, filled);
+    while first > 0 && floats(first - 1) {
+        first -= 1;
+    }
+    while last + 1 < plan.steps && floats(last + 1) {
+        last += 1;
+    }
+    (first..=last).fold(0, |m, k| m | 1 << k)
+}
+
+fn first_block(plan: &Plan) -> u128 {
+    block(plan, 0)
+}

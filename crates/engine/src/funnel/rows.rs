@@ -1,0 +1,142 @@
+//! From gathered events to the rows of the report.
+
+use super::counts::{Counts, Times};
+use super::prepared::Prepared;
+use super::walk::Walker;
+use super::{Partial, Plan};
+use crate::error::{Error, Result, try_vec};
+use crate::parallel::{Workers, merge};
+use crate::tick::Tick;
+use std::sync::Arc;
+
+/// One step of the answer. Times are in milliseconds, over the counted attempts that reached the step; none for the first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepRow {
+    /// One text per dimension.
+    pub segment: Arc<[String]>,
+    /// Calendar start of the interval in milliseconds; the start of the range without intervals.
+    pub bucket: i64,
+    /// From 1.
+    pub step: usize,
+    /// Subjects, or attempts, that reached it.
+    pub count: u64,
+    /// Share of those who reached the step before it.
+    pub step_conversion: Option<f64>,
+    /// Share of those who entered.
+    pub overall_conversion: Option<f64>,
+    pub avg_time: Option<f64>,
+    pub median_time: Option<f64>,
+    pub avg_time_from_start: Option<f64>,
+    pub median_time_from_start: Option<f64>,
+}
+
+/// Walks every subject, on threads.
+pub fn count_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Counts> {
+    plan.check()?;
+    if !partial.fits(plan) {
+        return Err(Error::corrupt("partial: of another funnel"));
+    }
+    let Partial {
+        mut postings,
+        table,
+        mut budget,
+        ..
+    } = partial;
+    budget.set_limit(plan.memory_limit);
+    let prepared = Prepared::new(plan, table, &mut postings, &mut budget)?;
+    let more = budget.limit().saturating_sub(budget.used());
+    let states = postings.walk_long(
+        workers,
+        |e| prepared.is_entry(e, plan.entry),
+        more,
+        tick,
+        || Ok((Walker::new(&prepared), Counts::new(plan)?)),
+        |(walker, counts), _, events, tick| walker.subject(events, counts, tick),
+    )?;
+    merge(states.into_iter().map(|(_, counts)| counts), |mut a, b| {
+        a.merge(b)?;
+        Ok(a)
+    })
+}
+
+/// One row per segment, bucket and step.
+pub fn finish(plan: &Plan, partial: Partial, tick: &mut dyn Tick) -> Result<Vec<StepRow>> {
+    finish_on(plan, partial, &Workers::serial(), tick)
+}
+
+/// The same, with subjects spread over threads.
+pub fn finish_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Vec<StepRow>> {
+    rows(plan, count_on(plan, partial, workers, tick)?, tick)
+}
+
+/// One row per segment, bucket and step; segments by rank, the rest last.
+pub fn rows(plan: &Plan, counts: Counts, tick: &mut dyn Tick) -> Result<Vec<StepRow>> {
+    let lines = counts.lines(plan, tick)?;
+    let buckets = plan.buckets.map_or(1, |b| b.len());
+    let count = lines.names.len().saturating_mul(buckets).saturating_mul(plan.steps);
+    if count.saturating_mul(size_of::<StepRow>()) > plan.memory_limit {
+        return Err(Error::Limit {
+            message: "the report has too many rows".into(),
+            hint: Some("Use a larger unit, a shorter range, or a smaller \"top\".".into()),
+        });
+    }
+    let mut rows = try_vec(count, "rows of a funnel")?;
+    for (name, times) in lines.names.into_iter().zip(lines.times) {
+        let segment: Arc<[String]> = name.into();
+        for (b, times) in times.into_iter().enumerate() {
+            let label = plan.buckets.and_then(|b2| b2.labels.get(b)).copied();
+            steps(&segment, label.unwrap_or(plan.entry.from), times, &mut rows, tick)?;
+        }
+    }
+    Ok(rows)
+}
+
+fn steps(
+    segment: &Arc<[String]>,
+    bucket: i64,
+    mut times: Vec<Times>,
+    rows: &mut Vec<StepRow>,
+    tick: &mut dyn Tick,
+) -> Result<()> {
+    let ratio = |a: usize, b: usize| (b > 0).then(|| a as f64 / b as f64);
+    let entered = times.first().map_or(0, |t| t.from_start.len());
+    let mut before = entered;
+    for (k, t) in times.iter_mut().enumerate() {
+        let (timed, n) = (k > 0, t.from_start.len());
+        tick.tick()?;
+        rows.push(StepRow {
+            segment: segment.clone(),
+            bucket,
+            step: k + 1,
+            count: n as u64,
+            step_conversion: ratio(n, before),
+            overall_conversion: ratio(n, entered),
+            avg_time: average(&t.from_previous).filter(|_| timed),
+            median_time: median(&mut t.from_previous).filter(|_| timed),
+            avg_time_from_start: average(&t.from_start).filter(|_| timed),
+            median_time_from_start: median(&mut t.from_start).filter(|_| timed),
+        });
+        before = n;
+    }
+    Ok(())
+}
+
+fn average(v: &[i64]) -> Option<f64> {
+    let sum: i128 = v.iter().map(|t| i128::from(*t)).sum();
+    (!v.is_empty()).then(|| sum as f64 / v.len() as f64)
+}
+
+/// The middle value, or halfway between the two middle ones.
+fn median(v: &mut [i64]) -> Option<f64> {
+    let middle = v.len() / 2;
+    if v.is_empty() {
+        return None;
+    }
+    let even = v.len().is_multiple_of(2);
+    let (below, at, _) = v.select_nth_unstable(middle);
+    let upper = *at as f64;
+    match below.iter().max() {
+        Some(lower) if even => Some((*lower as f64 + upper) / 2.0),
+        _ => Some(upper),
+    }
+}

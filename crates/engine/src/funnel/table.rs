@@ -1,0 +1,261 @@
+//! What the tags of gathered events stand for: the steps an event matches and the property values it carries.
+//!
+//! Values, tuples of values and (steps, tuple) pairs are numbered as they are met. The numbering belongs to one partial and
+//! is translated when partials merge.
+
+use crate::codec;
+use crate::error::{Error, Result, try_vec};
+use crate::gather::{Budget, TAG_BITS, push_within};
+use crate::partial::{Reader, Writer};
+use crate::value::Value;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use rustc_hash::FxHashMap;
+use std::hash::BuildHasher;
+
+/// What an entry of a table costs beyond its content, counted generously.
+const ENTRY: usize = 16;
+
+/// Numbers for combinations of steps and values.
+#[derive(Debug, Clone)]
+pub(super) struct Table {
+    /// Values an event carries: held properties, dimensions, what the filter reads.
+    sources: usize,
+    /// Code c = `values[c - 1]`; 0 = not set.
+    values: Vec<Value>,
+    by_value: HashTable<u32>,
+    /// Codes of the values, `sources` for each tuple. Tuple 0 has nothing set.
+    tuples: Vec<u32>,
+    by_tuple: HashTable<u32>,
+    /// (bits of the selectors that picked the event, number of its tuple), by tag.
+    combos: Vec<(u128, u32)>,
+    by_combo: FxHashMap<(u128, u32), u32>,
+    last: ((u128, u32), u32),
+    hasher: DefaultHashBuilder,
+}
+
+impl Table {
+    /// Every selector alone, numbered as the selectors are, without values.
+    pub fn new(sources: usize, selectors: usize, budget: &mut Budget) -> Result<Self> {
+        let mut t = Table {
+            sources,
+            values: Vec::new(),
+            by_value: HashTable::new(),
+            tuples: vec![0; sources],
+            by_tuple: HashTable::new(),
+            combos: Vec::new(),
+            by_combo: FxHashMap::default(),
+            last: ((0, 0), 0),
+            hasher: DefaultHashBuilder::default(),
+        };
+        for k in 0..selectors.min(128) {
+            t.tag(1 << k, 0, budget)?;
+        }
+        Ok(t)
+    }
+
+    pub fn sources(&self) -> usize {
+        self.sources
+    }
+
+    /// Number of tags.
+    pub fn len(&self) -> usize {
+        self.combos.len()
+    }
+
+    pub fn combo(&self, tag: usize) -> (u128, u32) {
+        self.combos.get(tag).copied().unwrap_or((0, 0))
+    }
+
+    /// The codes of a tuple.
+    pub fn tuple(&self, n: u32) -> &[u32] {
+        let from = (n as usize).saturating_mul(self.sources);
+        self.tuples.get(from..from + self.sources).unwrap_or(&[])
+    }
+
+    /// The value of a code; `None` = not set.
+    pub fn value(&self, code: u32) -> Option<&Value> {
+        (code as usize).checked_sub(1).and_then(|i| self.values.get(i))
+    }
+
+    /// The code of a value.
+    pub fn code(&mut self, value: Option<&Value>, budget: &mut Budget) -> Result<u32> {
+        let Some(value) = value.filter(|v| **v != Value::Null) else {
+            return Ok(0);
+        };
+        let hash = self.hasher.hash_one(value);
+        let values = &self.values;
+        let is = |c: &u32| values.get(*c as usize - 1) == Some(value);
+        if let Some(c) = self.by_value.find(hash, is) {
+            return Ok(*c);
+        }
+        budget.take(weight(value) + ENTRY)?;
+        push_within(&mut self.values, value.clone(), budget)?;
+        let code = u32::try_from(self.values.len()).map_err(|_| too_many("values"))?;
+        let (values, hasher) = (&self.values, &self.hasher);
+        let rehash = |c: &u32| values.get(*c as usize - 1).map_or(0, |v| hasher.hash_one(v));
+        self.by_value.try_reserve(1, rehash).map_err(|_| oom())?;
+        self.by_value.insert_unique(hash, code, rehash);
+        Ok(code)
+    }
+
+    /// The number of a tuple of codes, one per source.
+    pub fn tuple_number(&mut self, codes: &[u32], budget: &mut Budget) -> Result<u32> {
+        if codes.iter().all(|c| *c == 0) {
+            return Ok(0);
+        }
+        let hash = self.hasher.hash_one(codes);
+        let (tuples, sources) = (&self.tuples, self.sources);
+        let at = |n: &u32| {
+            let from = *n as usize * sources;
+            tuples.get(from..from + sources).unwrap_or(&[])
+        };
+        if let Some(n) = self.by_tuple.find(hash, |n| at(n) == codes) {
+            return Ok(*n);
+        }
+        let n = self.tuples.len().checked_div(sources).unwrap_or(0);
+        let n = u32::try_from(n).map_err(|_| too_many("combinations of values"))?;
+        budget.take(ENTRY)?;
+        for c in codes {
+            push_within(&mut self.tuples, *c, budget)?;
+        }
+        let (tuples, hasher) = (&self.tuples, &self.hasher);
+        let rehash = |n: &u32| {
+            let from = *n as usize * sources;
+            hasher.hash_one(tuples.get(from..from + sources).unwrap_or(&[]))
+        };
+        self.by_tuple.try_reserve(1, rehash).map_err(|_| oom())?;
+        self.by_tuple.insert_unique(hash, n, rehash);
+        Ok(n)
+    }
+
+    /// The tag of an event that the selectors in `mask` picked and that carries the values of `tuple`.
+    #[inline]
+    pub fn tag(&mut self, mask: u128, tuple: u32, budget: &mut Budget) -> Result<u32> {
+        if self.last.0 != (mask, tuple) {
+            self.last = ((mask, tuple), self.look_up((mask, tuple), budget)?);
+        }
+        Ok(self.last.1)
+    }
+
+    fn look_up(&mut self, combo: (u128, u32), budget: &mut Budget) -> Result<u32> {
+        if let Some(n) = self.by_combo.get(&combo) {
+            return Ok(*n);
+        }
+        let n = u32::try_from(self.combos.len())
+            .ok()
+            .filter(|n| *n < 1 << TAG_BITS)
+            .ok_or_else(|| too_many("combinations of steps and values"))?;
+        budget.take(size_of_val(&combo) + ENTRY)?;
+        self.by_combo.try_reserve(1).map_err(|_| oom())?;
+        self.by_combo.insert(combo, n);
+        push_within(&mut self.combos, combo, budget)?;
+        Ok(n)
+    }
+
+    /// Takes over what another numbered; the answer has our tag for each of its tags.
+    pub fn absorb(&mut self, other: &Table, budget: &mut Budget) -> Result<Vec<u32>> {
+        let mut codes = try_vec(other.values.len() + 1, "values of a funnel")?;
+        codes.push(0);
+        for v in &other.values {
+            codes.push(self.code(Some(v), budget)?);
+        }
+        let count = other.tuples.len().checked_div(self.sources).unwrap_or(1);
+        let mut tuples = try_vec(count, "values of a funnel")?;
+        let mut ours = try_vec(self.sources, "values of a funnel")?;
+        for n in 0..count {
+            ours.clear();
+            let theirs = other.tuple(n as u32).iter();
+            ours.extend(theirs.map(|c| codes.get(*c as usize).copied().unwrap_or(0)));
+            tuples.push(self.tuple_number(&ours, budget)?);
+        }
+        let mut tags = try_vec(other.combos.len(), "steps of a funnel")?;
+        for (mask, tuple) in &other.combos {
+            let tuple = tuples.get(*tuple as usize).copied().unwrap_or(0);
+            tags.push(self.tag(*mask, tuple, budget)?);
+        }
+        Ok(tags)
+    }
+
+    /// The tags in an order that does not depend on how they were met: by the selectors as a number, step 1 the lowest
+    /// bit, then by the values, what is not set first.
+    pub fn canonical(&self) -> Result<Vec<u32>> {
+        let mut order: Vec<u32> = try_vec(self.combos.len(), "steps of a funnel")?;
+        order.extend(0..self.combos.len() as u32);
+        order.sort_unstable_by(|a, b| {
+            let ((m, t), (n, u)) = (self.combo(*a as usize), self.combo(*b as usize));
+            let values = |tuple: u32| self.tuple(tuple).iter().map(|c| self.value(*c));
+            m.cmp(&n).then_with(|| values(t).cmp(values(u)))
+        });
+        Ok(order)
+    }
+
+    /// Writes the table.
+    pub fn encode(&self, w: &mut Writer) -> Result<()> {
+        w.len(self.sources)?;
+        w.bytes(&codec::encode_values(&self.values)?)?;
+        w.u32s(&self.tuples)?;
+        w.len(self.combos.len())?;
+        for (mask, tuple) in &self.combos {
+            w.u64(*mask as u64)?;
+            w.u64((*mask >> 64) as u64)?;
+            w.u32(*tuple)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a table of events with `sources` values, picked by `selectors` selectors.
+    pub fn decode(r: &mut Reader, sources: usize, selectors: usize, budget: &mut Budget) -> Result<Self> {
+        let bad = || Error::corrupt("partial: not of this funnel");
+        if r.u64()? != sources as u64 {
+            return Err(bad());
+        }
+        let mut t = Table::new(sources, selectors, budget)?;
+        for (i, v) in codec::decode_values(r.bytes()?)?.iter().enumerate() {
+            if t.code(Some(v), budget)? as usize != i + 1 {
+                return Err(bad());
+            }
+        }
+        let tuples = r.u32s()?;
+        if tuples.len() < sources || tuples.len().checked_rem(sources).unwrap_or(tuples.len()) != 0 {
+            return Err(bad());
+        }
+        for (n, codes) in tuples.chunks(sources.max(1)).enumerate() {
+            let known = codes.iter().all(|c| *c as usize <= t.values.len());
+            if !known || t.tuple_number(codes, budget)? as usize != n {
+                return Err(bad());
+            }
+        }
+        let count = tuples.len().checked_div(sources).unwrap_or(1);
+        for i in 0..r.len(20)? {
+            let mask = u128::from(r.u64()?) | u128::from(r.u64()?) << 64;
+            let tuple = r.u32()?;
+            let inside = mask != 0 && mask.checked_shr(selectors as u32).unwrap_or(0) == 0;
+            if !inside || tuple as usize >= count || t.tag(mask, tuple, budget)? as usize != i {
+                return Err(bad());
+            }
+        }
+        Ok(t)
+    }
+}
+
+/// About how much memory a value takes.
+fn weight(v: &Value) -> usize {
+    size_of::<Value>()
+        + match v {
+            Value::Str(s) => s.len() + ENTRY,
+            Value::List(l) => l.iter().map(weight).sum(),
+            Value::Object(m) => m.iter().map(|(k, v)| k.len() + ENTRY + weight(v)).sum(),
+            _ => 0,
+        }
+}
+
+fn too_many(what: &str) -> Error {
+    Error::Limit {
+        message: format!("events of the funnel have too many different {what}"),
+        hint: Some("Hold, filter or break down by properties with fewer values, or use fewer steps.".into()),
+    }
+}
+
+fn oom() -> Error {
+    Error::OutOfMemory("steps of a funnel")
+}
