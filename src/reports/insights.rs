@@ -16,7 +16,7 @@ use crate::registry::{self, Project};
 use crate::settings;
 use crate::store::scan::{self, Need};
 pub use dimensions::{DimensionSpec, dimensions};
-use engine::breakdown::Dimension;
+use engine::breakdown::{Dimension, Shape};
 use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, Selector, SelectorSpec};
 use engine::insights::{Formula, Kernel, Metric, Plan, Smoothing, Timeline, UsersWhoDid, finish};
@@ -42,7 +42,16 @@ struct Report<'a> {
 impl Report<'_> {
     /// Dimensions for the kernel; "users who did" runs its own pass over the store.
     fn dimension(&mut self, spec: &DimensionSpec, by: Kind) -> Result<Dimension> {
+        let calendar = || self.project.calendar.clone();
         Ok(match spec {
+            DimensionSpec::Time(unit) => Dimension::Time(Shape::Dates(calendar(), *unit)),
+            DimensionSpec::Ranges(inner, ranges) => {
+                Dimension::Shaped(Box::new(self.dimension(inner, by)?), Shape::Numbers(*ranges))
+            }
+            DimensionSpec::Dates(inner, unit) => {
+                let shape = Shape::Dates(calendar(), *unit);
+                Dimension::Shaped(Box::new(self.dimension(inner, by)?), shape)
+            }
             DimensionSpec::Event(p) => Dimension::EventProperty(self.context.load_property(p)?),
             DimensionSpec::User(p) => Dimension::UserProfile(self.context.load_user(p)?),
             DimensionSpec::Group {
@@ -103,7 +112,7 @@ pub fn need<'s>(
         properties.extend(s.properties());
     }
     for d in breakdown {
-        match d {
+        match d.plain().0 {
             Dimension::EventProperty(p) if *p != 0 => drop(properties.insert(*p)),
             Dimension::GroupProperty { kind, .. } | Dimension::GroupId { kind, .. } => drop(kinds.insert(*kind)),
             _ => {}

@@ -20,6 +20,7 @@ USERS = ["u1", "u2", "u3", "u4", "U1", "ü5"]
 DEVICES = ["D1", "D2", "D3"]
 COMPANIES = ["acme", "Acme", "globex", "42", "ünï", "1.5"]
 TEAMS = ["eng", "ops"]
+BUCKETS = [{"size": 2, "min": 0, "max": 5}, {"size": 0.5, "min": -1, "max": 2.5}, {"size": 100, "min": 1, "max": 2}]
 KEYS = {"company_id": COMPANIES, "team_id": TEAMS}
 
 
@@ -279,6 +280,8 @@ class Generator:
             "ok",
             "tags",
             "mixed",
+            {"property": "$time", "unit": r.choice(["hour", "day", "week", "month", "quarter", "hour_of_day", "day_of_week"])},
+            {"property": r.choice(["n", "mixed", "tags"]), "bucket": r.choice(BUCKETS)},
         ]
         (only,) = bys if len(bys) == 1 else (None,)
         if only == "user":

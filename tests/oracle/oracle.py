@@ -12,7 +12,7 @@ from itertools import product
 from typing import NamedTuple
 
 import expression
-from zone import DAY, HOUR, MINUTE, Calendar
+from zone import DAY, HOUR, MINUTE, WEEKDAYS, Calendar
 
 NOT_SET = "(not set)"
 UNIT_MS = {"day": DAY, "week": 7 * DAY, "month": 30 * DAY}
@@ -180,22 +180,36 @@ def numeric_bucket(value, bucket):
     if value is None:
         return [NOT_SET]
     if isinstance(value, list):
-        return sorted({name for item in value for name in numeric_bucket(item, bucket)})
+        return sorted({name for item in value for name in numeric_bucket(item, bucket)}) or [NOT_SET]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return ["(non-numeric values)"]
     size, low, high = bucket["size"], bucket["min"], bucket["max"]
     if value < low:
-        return [f"<{low}"]
+        return [f"<{text_of(low)}"]
     if value >= high:
-        return [f">={high}"]
+        return [f">={text_of(high)}"]
     start = low + (value - low) // size * size
-    return [f"[{int(start)},{int(start + size)})"]
+    return [f"[{text_of(start)},{text_of(min(start + size, high))})"]
+
+
+def date_part(calendar, unit, ms):
+    """What the clocks of the zone show of an instant."""
+    day, clock = calendar.local_date(ms), calendar.local_time(ms)
+    if unit == "hour_of_day":
+        return f"{clock.hour:02}"
+    if unit == "hour":
+        return f"{day} {clock.hour:02}:00"
+    if unit == "day_of_week":
+        return WEEKDAYS[day.weekday()]
+    return str(calendar.unit_start(unit, day))
 
 
 def segments_of(item, world, event, by, subject, active):
     """The segments of one breakdown for one event; `active` answers "number of users who did"."""
     if isinstance(item, dict) and "users_who_did" in item:
         return [str(active)]
+    if isinstance(item, dict) and item["property"] == "$time":
+        return [date_part(world.calendar, item["unit"], event.time)]
     if isinstance(item, dict):
         return numeric_bucket(event.properties.get(item["property"]), item["bucket"])
     parts = item.split(".")

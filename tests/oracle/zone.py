@@ -35,6 +35,10 @@ class Calendar:
         """The date the clocks of the zone show at an instant."""
         return datetime.fromtimestamp(ms // 1000, self.zone).date()
 
+    def local_time(self, ms):
+        """What the clocks of the zone show at an instant."""
+        return datetime.fromtimestamp(ms // 1000, self.zone).time()
+
     def day_start(self, day):
         """First instant of a day: local midnight, or the end of the gap when the clocks skip midnight."""
         return instant(day.isoformat(), self.name)

@@ -3,9 +3,14 @@
 //! A segment is a tuple of texts, one per dimension. Texts and tuples are numbered as they are met ([`Segments`]), so
 //! that counting works on small integers; the numbering belongs to one partial and is translated when partials merge.
 
+mod coded;
+mod codes;
 mod dimension;
+mod shape;
 
-pub use dimension::{Breakdown, Coded, Dimension, Event, Scope};
+pub use coded::Coded;
+pub use dimension::{Breakdown, Dimension, Event, Scope};
+pub use shape::{Ranges, Shape};
 
 use crate::error::{Error, Result};
 use crate::gather::{Budget, push_within};

@@ -15,6 +15,7 @@ mod measure;
 mod partial;
 pub(crate) mod per_subject;
 mod plain;
+mod rank;
 pub(crate) mod runs;
 mod series;
 pub(crate) mod source;

@@ -3,6 +3,10 @@
 //! Instants are milliseconds since 1970-01-01 UTC, days are counted from 1970-01-01 in the zone. Days are cut where the
 //! zone's clock passes midnight (or where the day begins when a transition skips midnight).
 
+mod date_part;
+
+pub use date_part::DateUnit;
+
 use crate::error::{Error, Result};
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;

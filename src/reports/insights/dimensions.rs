@@ -4,11 +4,15 @@ use crate::error::{Failure, Result};
 use crate::registry::Project;
 use crate::reports::arguments;
 use crate::reports::context::GROUP_ID;
+use engine::breakdown::Ranges;
 use engine::chunk::Kind;
 use engine::expr::SelectorSpec;
+use engine::time::DateUnit;
 use serde_json::Value as Json;
 
 const MAX_DIMENSIONS: usize = 4;
+/// How a breakdown calls the time of an event.
+const TIME: &str = "$time";
 
 /// One dimension as it was written.
 pub enum DimensionSpec {
@@ -23,10 +27,15 @@ pub enum DimensionSpec {
         selector: SelectorSpec,
         at_least: u32,
     },
+    /// The time of the event.
+    Time(DateUnit),
+    /// The values of another one, in ranges of numbers or parts of dates.
+    Ranges(Box<DimensionSpec>, Ranges),
+    Dates(Box<DimensionSpec>, DateUnit),
 }
 
 fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {
-    const HINT: &str = "Use \"country\" (event property), \"user.plan\", \"group.company_id\", \"group.company_id.plan\", or {\"users_who_did\":\"Login\",\"at_least\":1}.";
+    const HINT: &str = "Use \"country\" (event property), \"user.plan\", \"group.company_id\", \"group.company_id.plan\", {\"property\":\"amount\",\"bucket\":{\"size\":10,\"min\":0,\"max\":100}}, {\"property\":\"$time\",\"unit\":\"day_of_week\"}, or {\"users_who_did\":\"Login\",\"at_least\":1}.";
     match json {
         Json::String(s) => {
             if let Some(p) = s.strip_prefix("user.") {
@@ -80,16 +89,61 @@ fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {
                 let selector = arguments::selector(selector, "breakdown: users_who_did", &[])?;
                 return Ok(DimensionSpec::UsersWhoDid { selector, at_least });
             }
-            if o.contains_key("bucket") || o.contains_key("unit") {
-                return Err(Failure::not_available("a breakdown into buckets"));
+            if let Some(key) = o.keys().find(|k| !matches!(k.as_str(), "property" | "bucket" | "unit")) {
+                return Err(Failure::param(format!("breakdown: unknown key \"{key}\""), HINT));
             }
-            match (o.get("property"), o.len()) {
-                (Some(p @ Json::String(_)), 1) => dimension(p, project),
-                _ => Err(Failure::param("breakdown: not a dimension", HINT)),
+            let Some(property @ Json::String(name)) = o.get("property") else {
+                return Err(Failure::param("breakdown: not a dimension", HINT));
+            };
+            match (o.get("bucket"), o.get("unit")) {
+                (Some(_), Some(_)) => Err(Failure::param("breakdown: bucket and unit exclude each other", HINT)),
+                (Some(_), None) if name == TIME => Err(Failure::param("breakdown: a time has no bucket", HINT)),
+                (Some(bucket), None) => Ok(DimensionSpec::Ranges(
+                    Box::new(dimension(property, project)?),
+                    ranges(bucket)?,
+                )),
+                (None, Some(unit)) => {
+                    let unit = unit
+                        .as_str()
+                        .ok_or_else(|| Failure::param("breakdown: \"unit\" must be a string", HINT))?;
+                    let unit = DateUnit::parse(unit).map_err(|e| Failure::from(e).within("breakdown"))?;
+                    if name == TIME {
+                        return Ok(DimensionSpec::Time(unit));
+                    }
+                    Ok(DimensionSpec::Dates(Box::new(dimension(property, project)?), unit))
+                }
+                (None, None) if name == TIME => Err(Failure::param(
+                    "breakdown: \"$time\" needs a \"unit\"",
+                    "For example {\"property\":\"$time\",\"unit\":\"day_of_week\"}.",
+                )),
+                (None, None) => dimension(property, project),
             }
         }
         _ => Err(Failure::param("breakdown: not a dimension", HINT)),
     }
+}
+
+/// Even ranges of numbers.
+fn ranges(json: &Json) -> Result<Ranges> {
+    const HINT: &str = "For example {\"property\":\"amount\",\"bucket\":{\"size\":10,\"min\":0,\"max\":100}}; min and max may be left out.";
+    let Json::Object(o) = json else {
+        return Err(Failure::param("breakdown: \"bucket\" must be an object", HINT));
+    };
+    if let Some(key) = o.keys().find(|k| !matches!(k.as_str(), "size" | "min" | "max")) {
+        return Err(Failure::param(
+            format!("breakdown: unknown key \"{key}\" of a bucket"),
+            HINT,
+        ));
+    }
+    let number = |key: &str| match o.get(key) {
+        None | Some(Json::Null) => Ok(None),
+        Some(n) => match n.as_f64() {
+            Some(x) => Ok(Some(x)),
+            None => Err(Failure::param(format!("breakdown: \"{key}\" must be a number"), HINT)),
+        },
+    };
+    let size = number("size")?.ok_or_else(|| Failure::param("breakdown: a bucket needs a \"size\"", HINT))?;
+    Ok(Ranges::new(size, number("min")?, number("max")?).map_err(|e| Failure::from(e).within("breakdown"))?)
 }
 
 /// The dimensions of a breakdown, at most four.

@@ -90,11 +90,15 @@ SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', for
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', formulas => '{"A / (1 + "}');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', formulas => '{"A = 1 / A"}');
 SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "distribution"}]', '2024-01-01', '2024-01-01', formulas => '{"A / 2"}');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "amount", "bucket": {"size": 0}}]');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "amount", "bucket": {"size": 1, "min": 5, "max": 5}}]');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "amount", "bucket": {"steps": 10}}]');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "$time"}]');
+SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "$time", "unit": "fortnight"}]');
 
 -- What the language has and this version does not yet answers so, instead of with a wrong number.
 SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "sessions"}]', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', compare => '7 days');
-SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '[{"property": "amount", "bucket": {"size": 10}}]');
 SELECT * FROM analytics_groups.insights('["A"]', '2024-01-01', '2024-01-01', breakdown => '["cohort.power users"]');
 SELECT * FROM analytics_groups.insights('[{"event": "A", "first_time": true}]', '2024-01-01', '2024-01-01');
 

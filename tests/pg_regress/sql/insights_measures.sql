@@ -106,5 +106,18 @@ FROM analytics_groups.insights('[{"event": "watch", "measure": "sum", "property"
                                  {"event": "watch", "measure": "distribution", "by": "company_id", "label": "companies with so many events"}]',
                                '2024-01-01', '2024-01-01', breakdown => '["minutes"]', top => 2);
 
+-- ---- Breakdowns into ranges and parts of dates -------------------------------------------------------------------------
+-- 4.5: size 10, from 50 to 100, on 12, 50, 59.9, 60, 100, "a", unset. The lower end belongs to a range, the upper does not.
+SELECT count(analytics_groups.track('bought', 'u1', p, at => '2024-06-01 09:00Z')) AS tracked
+FROM unnest('{"{\"amount\": 12}","{\"amount\": 50}","{\"amount\": 59.9}","{\"amount\": 60}","{\"amount\": 100}","{\"amount\": \"a\"}","{}"}'::jsonb[]) AS p;
+SELECT segment, value FROM analytics_groups.insights('["bought"]', '2024-06-01', '2024-06-01', breakdown => '[{"property": "amount", "bucket": {"size": 10, "min": 50, "max": 100}}]');
+-- Without min and max the ranges are multiples of the size.
+SELECT segment, value FROM analytics_groups.insights('["bought"]', '2024-06-01', '2024-06-01', breakdown => '[{"property": "amount", "bucket": {"size": 0.1}}]');
+-- When it happened, on the project's clock; and a property that is a date.
+SELECT segment, value FROM analytics_groups.insights('["point"]', '2024-05-01', '2024-05-09', unit => 'range', breakdown => '[{"property": "$time", "unit": "day_of_week"}]');
+SELECT count(analytics_groups.track('renewed', 'u1', jsonb_build_object('due', d), at => '2024-06-01 09:00Z')) AS tracked
+FROM unnest('{2024-07-31,2024-07-01T10:00:00,2024-08-01T00:30:00Z,soon}'::text[]) AS d;
+SELECT segment, value FROM analytics_groups.insights('["renewed"]', '2024-06-01', '2024-06-01', breakdown => '[{"property": "due", "unit": "month"}]');
+
 SELECT * FROM analytics_groups.verify();
 SELECT analytics_groups.drop_project('t_measures');

@@ -1,13 +1,20 @@
 //! Evaluating the dimensions of a breakdown for events and subjects.
 
-use super::{MAX_DIMENSIONS, NOT_SET, Segments, texts_of};
-use crate::chunk::{Chunk, Column, Kind, Membership, ProfileColumn, SharedProfile, SubjectNo, USER};
+use super::codes::Codes;
+use super::shape::{Shape, shaped};
+use super::{MAX_DIMENSIONS, NOT_SET, Segments};
+use crate::chunk::{Chunk, Column, Kind, Membership, SharedProfile, SubjectNo, USER};
 use crate::error::{Error, Result};
-use crate::gather::{Budget, grow_within, push_within};
+use crate::gather::{Budget, push_within};
 use crate::insights::UsersWhoDidTable;
 use crate::value::Value;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+
+/// A quarter of an hour.
+const QUARTER_MS: i64 = 900_000;
+/// 1973-03-03.
+const SINCE_1973: i64 = 100_000_000_000;
 
 /// One dimension of a breakdown.
 #[derive(Debug, Clone)]
@@ -32,8 +39,22 @@ pub enum Dimension {
         ids: SharedProfile,
         membership: Option<Arc<Membership>>,
     },
+    /// The time of the event, in a shape of dates.
+    Time(Shape),
+    /// The values of another dimension in a shape: of a property of the event, of the user's profile or of groups.
+    Shaped(Box<Dimension>, Shape),
     /// "Number of users who did …": of the very group that is counted. Only for what is counted by that group key.
     UsersWhoDid(Arc<UsersWhoDidTable>),
+}
+
+impl Dimension {
+    /// The dimension whose values are shaped, or itself; and the shape.
+    pub fn plain(&self) -> (&Dimension, Option<&Shape>) {
+        match self {
+            Dimension::Shaped(inner, shape) => (inner, Some(shape)),
+            d => (d, None),
+        }
+    }
 }
 
 /// What values depend on.
@@ -55,6 +76,7 @@ impl Dimension {
             ))
         };
         match self {
+            Dimension::Shaped(inner, _) => inner.scope(by),
             Dimension::UserProfile(_) if by != USER => only_users("a property of the user's profile"),
             Dimension::GroupProperty { via_profile: true, .. } if by != USER => {
                 only_users("a group property through the user's profile")
@@ -72,78 +94,10 @@ impl Dimension {
     }
 }
 
-/// Texts of the codes of a column, worked out once per code.
-#[derive(Debug, Default)]
-struct Codes {
-    /// (start in `texts`, number of texts) per code; no texts = not worked out yet.
-    spans: Vec<(u32, u32)>,
-    texts: Vec<u32>,
-}
-
-impl Codes {
-    fn reset(&mut self, values: usize, budget: &mut Budget) -> Result<()> {
-        self.texts.clear();
-        self.spans.clear();
-        if self.spans.capacity() <= values {
-            grow_within(&mut self.spans, values + 1, budget)?;
-        }
-        self.spans.resize(values + 1, (0, 0));
-        Ok(())
-    }
-
-    #[inline]
-    fn of(&mut self, code: u32, values: &[Value], segments: &mut Segments, budget: &mut Budget) -> Result<&[u32]> {
-        let known = self.spans.get(code as usize).copied().unwrap_or((0, 0));
-        let (from, n) = if known.1 > 0 {
-            known
-        } else {
-            self.learn(code, values, segments, budget)?
-        };
-        Ok(self.texts.get(from as usize..(from + n) as usize).unwrap_or(&[]))
-    }
-
-    #[cold]
-    fn learn(
-        &mut self,
-        code: u32,
-        values: &[Value],
-        segments: &mut Segments,
-        budget: &mut Budget,
-    ) -> Result<(u32, u32)> {
-        let value = (code as usize).checked_sub(1).and_then(|i| values.get(i));
-        let from = self.texts.len();
-        texts_of(value, &mut |text| {
-            let n = segments.text(text, budget)?;
-            push_within(&mut self.texts, n, budget)
-        })?;
-        // The texts of this code are the tail: each once.
-        if let Some(tail) = self.texts.get_mut(from..) {
-            tail.sort_unstable();
-        }
-        let mut kept = from;
-        for i in from..self.texts.len() {
-            if i == from || self.texts.get(i) != self.texts.get(kept - 1) {
-                self.texts.swap(i, kept);
-                kept += 1;
-            }
-        }
-        self.texts.truncate(kept);
-        let too_many = |_| Error::corrupt("breakdown: too many values");
-        let span = (
-            u32::try_from(from).map_err(too_many)?,
-            u32::try_from(self.texts.len() - from).map_err(too_many)?,
-        );
-        if let Some(s) = self.spans.get_mut(code as usize) {
-            *s = span;
-        }
-        Ok(span)
-    }
-}
-
 /// A breakdown at work: what was worked out per dimension so far.
 #[derive(Debug)]
 pub struct Breakdown<'p> {
-    dimensions: &'p [Dimension],
+    pub(super) dimensions: &'p [Dimension],
     codes: Vec<Codes>,
     numbers: Vec<FxHashMap<u64, u32>>,
     lists: [Vec<u32>; MAX_DIMENSIONS],
@@ -162,11 +116,11 @@ impl<'p> Breakdown<'p> {
         let mut codes = Vec::new();
         for d in dimensions {
             let mut c = Codes::default();
-            match d {
+            match d.plain().0 {
                 Dimension::UserProfile(p)
                 | Dimension::GroupProperty { column: p, .. }
                 | Dimension::GroupId { ids: p, .. } => c.reset(p.values.len(), budget)?,
-                Dimension::EventProperty(_) | Dimension::UsersWhoDid(_) => {}
+                _ => {}
             }
             codes.push(c);
         }
@@ -182,7 +136,7 @@ impl<'p> Breakdown<'p> {
     /// Must be called before the rows of another chunk are asked for: codes mean something else there.
     pub fn next_chunk(&mut self, chunk: &Chunk, budget: &mut Budget) -> Result<()> {
         for (d, codes) in self.dimensions.iter().zip(&mut self.codes) {
-            if let Dimension::EventProperty(p) = d {
+            if let (Dimension::EventProperty(p), _) = d.plain() {
                 let n = match chunk.property(*p) {
                     Some(Column::Dict { values, .. }) => values.len(),
                     _ => 0,
@@ -191,49 +145,6 @@ impl<'p> Breakdown<'p> {
             }
         }
         Ok(())
-    }
-
-    /// Where one code of each row decides its segments, when what is counted has one subject per row at most: the code,
-    /// the number of different codes, and whether they mean the same in every chunk.
-    pub fn coded<'c>(&self, chunk: &'c Chunk, by: Kind) -> Option<(Coded<'c>, usize, bool)>
-    where
-        'p: 'c,
-    {
-        let [dimension] = self.dimensions else { return None };
-        match dimension {
-            Dimension::EventProperty(p) => match chunk.property(*p) {
-                Some(Column::Dict { values, codes }) => Some((Coded::Column(codes), values.len() + 1, false)),
-                Some(Column::Number(_)) => None,
-                None => Some((Coded::Unset, 1, false)),
-            },
-            Dimension::UserProfile(column) if by == USER => {
-                Some((Coded::Subject(column), column.values.len() + 1, true))
-            }
-            Dimension::GroupProperty {
-                kind,
-                column,
-                membership,
-                via_profile: false,
-            }
-            | Dimension::GroupId {
-                kind,
-                ids: column,
-                membership,
-            } => {
-                let codes = column.values.len() + 1;
-                if *kind == by {
-                    return Some((Coded::Subject(column), codes, true));
-                }
-                let groups = chunk.group(*kind).filter(|g| g.more.is_empty())?;
-                let coded = Coded::Group {
-                    first: &groups.first,
-                    column,
-                    alone: membership.is_none() || by != USER,
-                };
-                Some((coded, codes, true))
-            }
-            _ => None,
-        }
     }
 
     /// Memory of what was worked out.
@@ -315,6 +226,7 @@ impl<'p> Breakdown<'p> {
             return Ok(());
         };
         out.clear();
+        let (d, shape) = d.plain();
         match d {
             Dimension::EventProperty(p) => match event.chunk.property(*p) {
                 Some(Column::Dict {
@@ -322,7 +234,7 @@ impl<'p> Breakdown<'p> {
                     codes: row_codes,
                 }) => {
                     let code = row_codes.get(event.row).copied().unwrap_or(0);
-                    add(out, codes.of(code, values, segments, budget)?, budget)
+                    add(out, codes.of(code, values, shape, segments, budget)?, budget)
                 }
                 Some(Column::Number(numbers_of_rows)) => {
                     let n = numbers_of_rows.get(event.row).copied().unwrap_or(f64::NAN);
@@ -330,7 +242,7 @@ impl<'p> Breakdown<'p> {
                         Some(text) => *text,
                         None => {
                             let mut number = 0;
-                            texts_of(Some(&Value::number(n)), &mut |text| {
+                            shaped(shape, Some(&Value::number(n)), &mut |text| {
                                 number = segments.text(text, budget)?;
                                 Ok(())
                             })?;
@@ -342,11 +254,11 @@ impl<'p> Breakdown<'p> {
                     };
                     add(out, &[text], budget)
                 }
-                None => add(out, codes.of(0, &[], segments, budget)?, budget),
+                None => add(out, codes.of(0, &[], shape, segments, budget)?, budget),
             },
             Dimension::UserProfile(column) => {
                 let code = if event.user == 0 { 0 } else { column.code(event.user) };
-                add(out, codes.of(code, &column.values, segments, budget)?, budget)
+                add(out, codes.of(code, &column.values, shape, segments, budget)?, budget)
             }
             Dimension::GroupProperty {
                 kind,
@@ -357,7 +269,7 @@ impl<'p> Breakdown<'p> {
                 for_groups(event, *kind, subject, membership.as_deref(), *via_profile, |no| {
                     add(
                         out,
-                        codes.of(column.code(no), &column.values, segments, budget)?,
+                        codes.of(column.code(no), &column.values, shape, segments, budget)?,
                         budget,
                     )
                 })?;
@@ -365,49 +277,41 @@ impl<'p> Breakdown<'p> {
             }
             Dimension::GroupId { kind, ids, membership } => {
                 for_groups(event, *kind, subject, membership.as_deref(), false, |no| {
-                    add(out, codes.of(ids.code(no), &ids.values, segments, budget)?, budget)
+                    add(
+                        out,
+                        codes.of(ids.code(no), &ids.values, shape, segments, budget)?,
+                        budget,
+                    )
                 })?;
                 as_list(out, segments, budget)
             }
+            Dimension::Time(shape) => {
+                let t = event.chunk.time.get(event.row).copied().unwrap_or(0);
+                // Clocks differ from UTC by whole quarters of an hour, and change at such. The last that did not was set in
+                // 1972: before, every instant is looked up.
+                let key = if t < SINCE_1973 {
+                    t
+                } else {
+                    t.div_euclid(QUARTER_MS) + SINCE_1973
+                } as u64;
+                let text = match numbers.get(&key) {
+                    Some(text) => *text,
+                    None => {
+                        let text = segments.text(&shape.of_instant(t)?, budget)?;
+                        budget.take(32)?;
+                        numbers.try_reserve(1).map_err(|_| Error::OutOfMemory("segments"))?;
+                        numbers.insert(key, text);
+                        text
+                    }
+                };
+                add(out, &[text], budget)
+            }
+            // Shapes do not nest.
+            Dimension::Shaped(..) => add(out, codes.of(0, &[], shape, segments, budget)?, budget),
             Dimension::UsersWhoDid(table) => {
                 let text = segments.text(&table.users(event.bucket, subject).to_string(), budget)?;
                 add(out, &[text], budget)
             }
-        }
-    }
-}
-
-/// A code of each row that decides its segments.
-#[derive(Debug, Clone, Copy)]
-pub enum Coded<'c> {
-    /// By row.
-    Column(&'c [u32]),
-    /// The same for all rows: nothing is set.
-    Unset,
-    /// By the subject that is counted; nobody has nothing set.
-    Subject(&'c ProfileColumn),
-    /// By the group of the event; `alone`: an event without one has nothing set.
-    Group {
-        first: &'c [SubjectNo],
-        column: &'c ProfileColumn,
-        alone: bool,
-    },
-}
-
-impl Coded<'_> {
-    /// The code of a row; `None` where it does not decide.
-    #[inline]
-    pub fn code(&self, row: usize, subject: SubjectNo) -> Option<u32> {
-        match self {
-            Coded::Column(codes) => codes.get(row).copied(),
-            Coded::Unset => Some(0),
-            // Subject 0 is nobody, and no profile is stored for it.
-            Coded::Subject(column) => Some(if subject == 0 { 0 } else { column.code(subject) }),
-            Coded::Group { first, column, alone } => match first.get(row).copied().unwrap_or(0) {
-                0 if *alone => Some(0),
-                0 => None,
-                group => Some(column.code(group)),
-            },
         }
     }
 }

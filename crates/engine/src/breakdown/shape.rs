@@ -39,11 +39,7 @@ impl Ranges {
 
     /// The text of the range a number lies in.
     fn text(&self, x: f64) -> String {
-        // Multiples of 0.1 read as such.
-        let text = |x: f64| match format!("{x:.9}").parse::<f64>() {
-            Ok(short) => Value::number(short + 0.0).to_text(),
-            Err(_) => Value::number(x).to_text(),
-        };
+        let text = |x: f64| Value::number(x).to_text();
         if let Some(min) = self.min
             && x < min
         {
@@ -55,7 +51,11 @@ impl Ranges {
             return format!(">={}", text(max));
         }
         let origin = self.min.unwrap_or(0.0);
-        let at = |n: f64| origin + n * self.size;
+        // Multiples of 0.1 are meant as such: what is written decides.
+        let at = |n: f64| {
+            let bound = origin + n * self.size;
+            format!("{bound:.9}").parse::<f64>().unwrap_or(bound) + 0.0
+        };
         // The quotient may be off by a rounding; the bounds decide.
         let mut n = ((x - origin) / self.size).floor();
         if at(n) > x {
@@ -165,13 +165,26 @@ mod tests {
     #[test]
     fn ranges_without_ends_and_with_uneven_ones() {
         let open = Shape::Numbers(Ranges::new(0.1, None, None).unwrap());
-        for (value, expected) in [("0.3", "[0.3,0.4)"), ("-0.05", "[-0.1,0)"), ("0.7", "[0.7,0.8)"), ("1e6", "[1000000,1000000.1)")] {
+        for (value, expected) in [
+            ("0.3", "[0.3,0.4)"),
+            ("-0.05", "[-0.1,0)"),
+            ("0.7", "[0.7,0.8)"),
+            ("1e6", "[1000000,1000000.1)"),
+        ] {
             assert_eq!(texts(&open, value), expected, "{value}");
         }
         let uneven = Shape::Numbers(Ranges::new(10.0, Some(0.0), Some(25.0)).unwrap());
         assert_eq!(texts(&uneven, "[24, 25]"), "[20,25) >=25");
-        for (size, min, max) in [(0.0, None, None), (-1.0, None, None), (f64::NAN, None, None), (1.0, Some(2.0), Some(2.0))] {
-            assert!(matches!(Ranges::new(size, min, max), Err(Error::Param { hint: Some(_), .. })));
+        for (size, min, max) in [
+            (0.0, None, None),
+            (-1.0, None, None),
+            (f64::NAN, None, None),
+            (1.0, Some(2.0), Some(2.0)),
+        ] {
+            assert!(matches!(
+                Ranges::new(size, min, max),
+                Err(Error::Param { hint: Some(_), .. })
+            ));
         }
     }
 
@@ -194,6 +207,9 @@ mod tests {
             assert_eq!(texts(&shape, "\"2024-03-10T04:30:00Z\""), expected);
         }
         let days = Shape::Dates(new_york, DateUnit::Day);
-        assert_eq!(texts(&days, "[\"2024-01-31\", \"soon\", 5, null]"), "2024-01-31 (no date) (no date) (not set)");
+        assert_eq!(
+            texts(&days, "[\"2024-01-31\", \"soon\", 5, null]"),
+            "2024-01-31 (no date) (no date) (not set)"
+        );
     }
 }

@@ -5,6 +5,7 @@ use super::combinations::Combinations;
 use super::evaluate::{Cells, of_nothing};
 use super::measure::{Measure, Metric};
 use super::partial::{Counts, any_table};
+use super::rank::rank;
 use super::trailing::LastSeen;
 use super::{Partial, Plan};
 use crate::breakdown::OTHER;
@@ -12,7 +13,6 @@ use crate::error::{Error, Result, try_vec};
 use crate::gather::{Budget, push_within, zeroed};
 use crate::tick::{EVERY, Tick};
 use crate::value::Value;
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// One value of the report.
@@ -35,7 +35,7 @@ struct Curve {
 }
 
 /// One cell: the line of the output it belongs to, its interval or day, its position in the table.
-type Part = (u32, u32, u32);
+pub(super) type Part = (u32, u32, u32);
 
 /// Every metric, then every formula × shown segment × interval, in this order; segments by rank, `$other` last. In a
 /// distribution the values follow each other from small to large.
@@ -166,7 +166,7 @@ fn bounded(plan: &Plan, curves: usize) -> Result<()> {
 
 /// Every cell with the line of the output it belongs to, sorted. A cell of a combination belongs to each of its
 /// segments, but once to the rest, however many of its segments are in it.
-fn parts(
+pub(super) fn parts(
     counts: &Counts,
     combinations: &Combinations,
     line: &[u32],
@@ -337,69 +337,4 @@ fn fill(positions: &mut Vec<u32>, parts: &[Part]) -> Result<()> {
         .map_err(|_| Error::OutOfMemory("segments"))?;
     positions.extend(parts.iter().map(|p| p.2));
     Ok(())
-}
-
-/// The segments to show, best first.
-fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<Vec<usize>> {
-    let all = partial.segments.len();
-    let mut order: Vec<usize> = try_vec(all, "segments")?;
-    if plan.breakdown.is_empty() {
-        order.push(0);
-        return Ok(order);
-    }
-    let mut score: Vec<Option<f64>> = zeroed(all, &mut partial.budget)?;
-    if let (Some(m), Some(counts)) = (plan.metrics.first(), partial.counts.first_mut()) {
-        // Where the metric has nothing.
-        let mut nothing = Cells {
-            counts,
-            measure: m.measure,
-            positions: &[],
-            memory_limit: plan.memory_limit,
-        };
-        score.fill(nothing.score(tick)?);
-        let mut own: Vec<u32> = try_vec(all, "segments")?;
-        own.extend(0..all as u32);
-        let parts = parts(counts, &partial.combinations, &own, u32::MAX, &mut partial.budget, tick)?;
-        // Only what happened in the range, and in the days before it that its windows look at.
-        let looked_at = m
-            .measure
-            .trailing_days()
-            .map(|n| plan.time.looked_at(n, plan.time.lead));
-        let counts_in = |column: u32| match &looked_at {
-            Some(days) => days.get(column as usize) == Some(&true),
-            None => column as usize >= plan.time.lead,
-        };
-        let mut positions: Vec<u32> = Vec::new();
-        for same in parts.chunk_by(|a, b| a.0 == b.0) {
-            tick.tick()?;
-            positions.clear();
-            positions
-                .try_reserve(same.len())
-                .map_err(|_| Error::OutOfMemory("segments"))?;
-            positions.extend(same.iter().filter(|p| counts_in(p.1)).map(|p| p.2));
-            let mut cells = Cells {
-                counts,
-                measure: m.measure,
-                positions: &positions,
-                memory_limit: plan.memory_limit,
-            };
-            if let Some(s) = same.first().and_then(|p| score.get_mut(p.0 as usize)) {
-                *s = cells.score(tick)?;
-            }
-        }
-        partial.budget.give(parts.capacity() * size_of::<Part>());
-    }
-    let texts = |s: usize| partial.segments.texts(s);
-    order.extend((0..all).filter(|s| texts(*s).any(|t| **t != *OTHER)));
-    let points = |s: usize| score.get(s).copied().flatten().unwrap_or(f64::NEG_INFINITY);
-    let better =
-        |a: &usize, b: &usize| -> Ordering { points(*b).total_cmp(&points(*a)).then_with(|| texts(*a).cmp(texts(*b))) };
-    if plan.top < order.len() {
-        if plan.top > 0 {
-            order.select_nth_unstable_by(plan.top - 1, better);
-        }
-        order.truncate(plan.top);
-    }
-    order.sort_unstable_by(better);
-    Ok(order)
 }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 mod oracle;
+mod questions;
 
 fn metric(measure: Measure, by: Kind) -> Metric {
     Metric {
@@ -444,4 +445,84 @@ fn memory_is_bounded() {
         half(0).merge(half(1), &narrow),
         Err(Error::Limit { hint: Some(_), .. })
     ));
+}
+
+/// What the store knows of settled days stands for their rows: sets of subjects, and plain numbers.
+#[test]
+fn whole_days_can_stand_for_their_rows() {
+    let calendar = Calendar::new("Europe/Berlin", "monday").unwrap();
+    let (from, to) = (day("2024-03-20"), day("2024-04-10"));
+    let mut events = Vec::new();
+    for d in from - 40..=to + 3 {
+        let start = calendar.day_start(d).unwrap();
+        for user in (1..30u32).filter(|u| (d.unsigned_abs() * 7 + u * u) % 11 < 3) {
+            events.push(Ev::new(start + i64::from(user) * 1000, 1, user, &[user % 4 + 1]));
+        }
+    }
+    let sets = [Measure::Unique, Measure::CumulativeUnique].into_iter();
+    let sets: Vec<Measure> = sets.chain([1, 7, 30].map(|days| Measure::Active { days })).collect();
+    for (unit, before) in [
+        (Unit::Day, 0),
+        (Unit::Day, 6),
+        (Unit::Week, 2),
+        (Unit::Month, 0),
+        (Unit::Range, 0),
+    ] {
+        let time = Timeline::new(&calendar, unit, from, to, before, 30).unwrap();
+        for by in [USER, COMPANY] {
+            let mut metrics: Vec<Metric> = sets.iter().map(|m| metric(*m, by)).collect();
+            metrics.push(metric(Measure::Total, by));
+            let p = Plan {
+                time: time.clone(),
+                smoothing: if before > 0 {
+                    Smoothing::Rolling(before + 1)
+                } else {
+                    Smoothing::None
+                },
+                ..plan(metrics, time.buckets.clone(), vec![])
+            };
+            let (chunk, hits) = chunk_of(&events, 1, by, &None);
+            let mut rows = Kernel::new(&p).unwrap();
+            rows.push(&chunk, &vec![hits[0].clone(); sets.len() + 1], &mut NoTick)
+                .unwrap();
+            let expected = finish(&p, rows.finish(), &mut NoTick).unwrap();
+            let mut whole = Kernel::new(&p).unwrap();
+            for d in from - 40..=to + 3 {
+                let start = calendar.day_start(d).unwrap();
+                let today = events.iter().filter(|e| calendar.day_of(e.t).unwrap() == d);
+                let today: Vec<&Ev> = today.collect();
+                let subjects: BTreeSet<u32> = today.iter().flat_map(|e| e.subjects(by, &None, None)).collect();
+                for (m, measure) in sets.iter().enumerate() {
+                    let alone = match measure {
+                        Measure::Unique => unit == Unit::Day,
+                        m => *m == Measure::Active { days: 1 },
+                    };
+                    if alone && d % 2 == 0 {
+                        whole.partial().add_known(&p, m, start, subjects.len() as u64).unwrap();
+                    } else {
+                        whole
+                            .partial()
+                            .add_set(&p, m, start, subjects.iter().copied().chain([0]))
+                            .unwrap();
+                    }
+                }
+                whole
+                    .partial()
+                    .add_total(&p, sets.len(), start, today.len() as u64)
+                    .unwrap();
+            }
+            let far = Partial::decode(&whole.finish().encode().unwrap(), &p).unwrap();
+            let both = far.merge(Kernel::new(&p).unwrap().finish(), &p).unwrap();
+            assert_eq!(finish(&p, both, &mut NoTick).unwrap(), expected, "{unit:?} {by}");
+            let mut kernel = Kernel::new(&p).unwrap();
+            assert!(kernel.partial().add_known(&p, 1, time.buckets.range.from, 1).is_err());
+            assert!(
+                kernel
+                    .partial()
+                    .add_set(&p, sets.len(), time.buckets.range.from, [1].into_iter())
+                    .is_err()
+            );
+            assert!(kernel.partial().add_total(&p, 0, time.buckets.range.from, 1).is_err());
+        }
+    }
 }

@@ -1,8 +1,31 @@
 //! The law of insights as plain as it can be written, against the kernel.
 
+use super::questions::*;
 use super::*;
+use crate::breakdown::Shape;
+use crate::time::DateUnit;
 
-fn texts(v: Option<&Value>) -> BTreeSet<String> {
+/// As `Ranges` of 2 from -1 to 4 and parts of dates show a single value.
+fn shaped(shape: Option<&Shape>, v: Option<&Value>) -> String {
+    let plain = single(v);
+    match (shape, v) {
+        (None, _) => plain,
+        (_, None | Some(Value::Null)) => plain,
+        (Some(Shape::Numbers(_)), Some(v)) => match v.as_f64() {
+            None => "(non-numeric values)".into(),
+            Some(x) if x < -1.0 => "<-1".into(),
+            Some(x) if x < 1.0 => "[-1,1)".into(),
+            Some(x) if x < 3.0 => "[1,3)".into(),
+            Some(x) if x < 4.0 => "[3,4)".into(),
+            Some(_) => ">=4".into(),
+        },
+        // No value of these tests is a date.
+        (Some(Shape::Dates(..)), Some(_)) => "(no date)".into(),
+    }
+}
+
+fn texts(shape: Option<&Shape>, v: Option<&Value>) -> BTreeSet<String> {
+    let single = |v| shaped(shape, v);
     match v {
         Some(Value::List(l)) if !l.is_empty() => l.iter().map(|e| single(Some(e))).collect(),
         Some(Value::List(_)) => BTreeSet::from(["(not set)".to_string()]),
@@ -26,6 +49,7 @@ struct World<'a> {
     /// The selection that "users who did" looks at.
     did: usize,
     at_least: usize,
+    zone: jiff::tz::TimeZone,
 }
 
 impl World<'_> {
@@ -67,6 +91,8 @@ impl World<'_> {
                 _ => vec![],
             }
         };
+        let (d, shape) = d.plain();
+        let texts = |v: Option<&Value>| texts(shape, v);
         let of_all = |groups: Vec<u32>, column: &SharedProfile| -> BTreeSet<String> {
             if groups.is_empty() {
                 return BTreeSet::from(["(not set)".to_string()]);
@@ -74,6 +100,11 @@ impl World<'_> {
             groups.iter().flat_map(|g| texts(column.get(*g))).collect()
         };
         match d {
+            Dimension::Time(_) => {
+                let shown = self.zone.to_datetime(jiff::Timestamp::from_millisecond(e.t).unwrap());
+                BTreeSet::from([format!("{:02}", shown.hour())])
+            }
+            Dimension::Shaped(..) => unreachable!(),
             Dimension::EventProperty(P) => texts(e.p.as_ref()),
             Dimension::EventProperty(_) => texts(e.n.map(Value::number).as_ref()),
             Dimension::UserProfile(column) => texts(column.get(user).filter(|_| user != 0)),
@@ -418,133 +449,6 @@ fn rank_of(measure: Measure, facts: &[&Fact]) -> f64 {
     }
 }
 
-fn value() -> impl Strategy<Value = Option<Value>> {
-    let json = prop::sample::select(vec![
-        "null",
-        "\"\"",
-        "\"a\"",
-        "\"b\"",
-        "1",
-        "\"1\"",
-        "1.5",
-        "-3.7",
-        "1e17",
-        "true",
-        "[]",
-        "[\"a\",\"b\"]",
-        "[\"b\",1,\"\",null,\"b\"]",
-        "[[1],{}]",
-        "{\"k\":1}",
-    ]);
-    prop_oneof![1 => Just(None), 4 => json.prop_map(|j| Some(serde_json::from_str(j).unwrap()))]
-}
-
-fn profiles() -> impl Strategy<Value = SharedProfile> {
-    prop::collection::vec(value(), 0..9).prop_map(|v| {
-        let mut values: Vec<Value> = v.iter().flatten().cloned().collect();
-        values.sort();
-        values.dedup();
-        let code = |v: &Option<Value>| v.as_ref().map_or(0, |v| values.binary_search(v).unwrap() as u32 + 1);
-        let codes = v.iter().map(code).collect();
-        Arc::new(ProfileColumn { values, codes })
-    })
-}
-
-fn memberships() -> impl Strategy<Value = Option<Arc<Membership>>> {
-    let lists = prop::collection::vec(groups(), 0..8).prop_map(|lists| {
-        let of = |(user, list): (usize, Vec<u32>)| list.into_iter().map(move |g| (user as u32, g));
-        let mut pairs: Vec<(u32, u32)> = lists.into_iter().enumerate().flat_map(of).collect();
-        pairs.sort_unstable();
-        Some(Arc::new(Membership::from_pairs(&pairs).unwrap()))
-    });
-    prop_oneof![Just(None), lists]
-}
-
-/// `users_who_did` stands for a table that is made from the events; it only goes with companies.
-fn dimension(by: Kind) -> BoxedStrategy<Dimension> {
-    let group = (COMPANY..=TEAM, profiles(), memberships(), any::<bool>()).prop_map(
-        move |(kind, column, membership, via_profile)| Dimension::GroupProperty {
-            kind,
-            column,
-            membership,
-            via_profile: via_profile && by == USER,
-        },
-    );
-    let id = (COMPANY..=TEAM, profiles(), memberships()).prop_map(|(kind, ids, membership)| Dimension::GroupId {
-        kind,
-        ids,
-        membership,
-    });
-    let event = prop::sample::select(vec![P, N]).prop_map(Dimension::EventProperty);
-    match by {
-        USER => prop_oneof![3 => event, 2 => profiles().prop_map(Dimension::UserProfile), 2 => group, 1 => id].boxed(),
-        COMPANY => {
-            let users = Just(Dimension::UsersWhoDid(Arc::default()));
-            prop_oneof![3 => event, 2 => group, 1 => id, 1 => users].boxed()
-        }
-        _ => prop_oneof![2 => event, 2 => group, 1 => id].boxed(),
-    }
-}
-
-fn aggregates() -> impl Strategy<Value = Aggregate> {
-    let simple = vec![
-        Aggregate::Sum,
-        Aggregate::Average,
-        Aggregate::Min,
-        Aggregate::Max,
-        Aggregate::Distinct,
-    ];
-    let percent = prop::sample::select(vec![0.0, 0.25, 0.5, 0.9, 1.0]).prop_map(Aggregate::Percentile);
-    prop_oneof![4 => prop::sample::select(simple), 2 => percent]
-}
-
-fn measures() -> impl Strategy<Value = Measure> {
-    let property = || prop::sample::select(vec![P, N]);
-    let plain = prop::sample::select(vec![Measure::Total, Measure::Unique, Measure::CumulativeUnique]);
-    let active = prop::sample::select(vec![1, 2, 7]).prop_map(|days| Measure::Active { days });
-    let of = (property(), aggregates()).prop_map(|(property, aggregate)| Measure::Property { property, aggregate });
-    let inner = (property(), aggregates()).prop_map(|(property, aggregate)| match aggregate {
-        Aggregate::Percentile(_) => Inner::Total,
-        aggregate => Inner::Property { property, aggregate },
-    });
-    let per = (inner, aggregates()).prop_map(|(inner, outer)| Measure::PerSubject {
-        inner,
-        outer: if outer == Aggregate::Distinct {
-            Aggregate::Distribution
-        } else {
-            outer
-        },
-    });
-    prop_oneof![3 => plain, 2 => active, 3 => of, 3 => per]
-}
-
-/// Kinds that metrics count by, and dimensions that make sense for all of them.
-fn question() -> impl Strategy<Value = (Vec<Metric>, Vec<Dimension>)> {
-    let alone = (USER..=TEAM).prop_flat_map(move |by| {
-        let metrics = prop::collection::vec(measures().prop_map(move |m| metric(m, by)), 1..3);
-        (metrics, prop::collection::vec(dimension(by), 0..4))
-    });
-    let mixed = prop::collection::vec((measures(), USER..=TEAM).prop_map(|(m, by)| metric(m, by)), 1..4);
-    let mixed = (mixed, prop::collection::vec(dimension(TEAM), 0..3));
-    prop_oneof![alone, mixed]
-}
-
-fn events(origin: i64) -> impl Strategy<Value = Vec<Ev>> {
-    let hours = prop_oneof![4 => -5i64..120, 1 => Just(24i64), 1 => 0i64..3].prop_map(|h| h * crate::time::HOUR_MS);
-    let n = prop_oneof![
-        Just(None),
-        prop::sample::select(vec![0.0, -0.0, 1.0, 1.5, 2.0, 0.1, -3.7, 1e17, 1e-9]).prop_map(Some)
-    ];
-    let ev = (hours, -1i64..2, 0u128..8, 0u32..7, groups(), groups(), value(), n);
-    let ev = ev.prop_map(move |(h, ms, mask, user, companies, teams, p, n)| Ev {
-        teams,
-        p,
-        n,
-        ..Ev::new(origin + h + ms, mask, user, &companies)
-    });
-    prop::collection::vec(ev, 0..40)
-}
-
 /// Equal to the last bit; else the first rows that differ.
 fn same(found: &[Row], expected: &[Row]) -> Result<(), TestCaseError> {
     for (f, e) in found.iter().zip(expected) {
@@ -595,12 +499,14 @@ proptest! {
         let far = worker(&chunks[2..]).encode().unwrap();
         let table = Arc::new(worker(&chunks[..1]).merge(worker(&chunks[1..2])).unwrap().merge_encoded(&far).unwrap().finish().unwrap());
         for d in &mut breakdown {
-            if matches!(d, Dimension::UsersWhoDid(_)) {
-                *d = Dimension::UsersWhoDid(table.clone());
+            match d {
+                Dimension::UsersWhoDid(_) => *d = Dimension::UsersWhoDid(table.clone()),
+                Dimension::Time(shape) => *shape = Shape::Dates(calendar.clone(), DateUnit::HourOfDay),
+                _ => {}
             }
         }
         let p = Plan { top, remap: remap.as_deref(), time, smoothing, ..plan(metrics, buckets.clone(), breakdown) };
-        let world = World { plan: &p, events: &events, only: &only, did: 0, at_least: at_least as usize };
+        let world = World { plan: &p, events: &events, only: &only, did: 0, at_least: at_least as usize, zone: jiff::tz::TimeZone::get(zone).unwrap() };
         let expected = world.rows(&Question { calendar, unit, from, to: from + length });
         same(&finish(&p, gather(&p, &events, &only), &mut NoTick).unwrap(), &expected)?;
         // One kernel over several chunks, whose codes differ.

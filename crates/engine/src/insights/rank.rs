@@ -1,0 +1,75 @@
+//! Which segments of a breakdown are shown.
+
+use super::evaluate::Cells;
+use super::finish::{Part, parts};
+use super::{Partial, Plan};
+use crate::breakdown::OTHER;
+use crate::error::{Error, Result, try_vec};
+use crate::gather::zeroed;
+use crate::tick::Tick;
+use std::cmp::Ordering;
+
+/// The segments to show, best first.
+pub fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<Vec<usize>> {
+    let all = partial.segments.len();
+    let mut order: Vec<usize> = try_vec(all, "segments")?;
+    if plan.breakdown.is_empty() {
+        order.push(0);
+        return Ok(order);
+    }
+    let mut score: Vec<Option<f64>> = zeroed(all, &mut partial.budget)?;
+    if let (Some(m), Some(counts)) = (plan.metrics.first(), partial.counts.first_mut()) {
+        // Where the metric has nothing.
+        let mut nothing = Cells {
+            counts,
+            measure: m.measure,
+            positions: &[],
+            memory_limit: plan.memory_limit,
+        };
+        score.fill(nothing.score(tick)?);
+        let mut own: Vec<u32> = try_vec(all, "segments")?;
+        own.extend(0..all as u32);
+        let parts = parts(counts, &partial.combinations, &own, u32::MAX, &mut partial.budget, tick)?;
+        // Only what happened in the range, and in the days before it that its windows look at.
+        let looked_at = m
+            .measure
+            .trailing_days()
+            .map(|n| plan.time.looked_at(n, plan.time.lead));
+        let counts_in = |column: u32| match &looked_at {
+            Some(days) => days.get(column as usize) == Some(&true),
+            None => column as usize >= plan.time.lead,
+        };
+        let mut positions: Vec<u32> = Vec::new();
+        for same in parts.chunk_by(|a, b| a.0 == b.0) {
+            tick.tick()?;
+            positions.clear();
+            positions
+                .try_reserve(same.len())
+                .map_err(|_| Error::OutOfMemory("segments"))?;
+            positions.extend(same.iter().filter(|p| counts_in(p.1)).map(|p| p.2));
+            let mut cells = Cells {
+                counts,
+                measure: m.measure,
+                positions: &positions,
+                memory_limit: plan.memory_limit,
+            };
+            if let Some(s) = same.first().and_then(|p| score.get_mut(p.0 as usize)) {
+                *s = cells.score(tick)?;
+            }
+        }
+        partial.budget.give(parts.capacity() * size_of::<Part>());
+    }
+    let texts = |s: usize| partial.segments.texts(s);
+    order.extend((0..all).filter(|s| texts(*s).any(|t| **t != *OTHER)));
+    let points = |s: usize| score.get(s).copied().flatten().unwrap_or(f64::NEG_INFINITY);
+    let better =
+        |a: &usize, b: &usize| -> Ordering { points(*b).total_cmp(&points(*a)).then_with(|| texts(*a).cmp(texts(*b))) };
+    if plan.top < order.len() {
+        if plan.top > 0 {
+            order.select_nth_unstable_by(plan.top - 1, better);
+        }
+        order.truncate(plan.top);
+    }
+    order.sort_unstable_by(better);
+    Ok(order)
+}
