@@ -1,5 +1,6 @@
 //! insights: events, unique users and unique groups, and aggregates of properties over time, side by side, broken down.
 
+mod compare;
 mod dimensions;
 mod metrics;
 mod settled;
@@ -16,12 +17,12 @@ use crate::registry::{self, Project};
 use crate::settings;
 use crate::store::scan::{self, Need};
 pub use dimensions::{DimensionSpec, dimensions};
-use engine::breakdown::{Dimension, Shape};
+use engine::breakdown::Dimension;
 use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, Selector, SelectorSpec};
-use engine::insights::{Formula, Kernel, Metric, Plan, Smoothing, Timeline, UsersWhoDid, finish};
+use engine::insights::{Formula, Kernel, Metric, Plan, Shown, Smoothing, Timeline, UsersWhoDid, finish};
 use engine::time::Unit;
-use metrics::metrics;
+use metrics::{MetricSpec, metrics};
 use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use serde_json::Value as Json;
@@ -42,51 +43,32 @@ struct Report<'a> {
 impl Report<'_> {
     /// Dimensions for the kernel; "users who did" runs its own pass over the store.
     fn dimension(&mut self, spec: &DimensionSpec, by: Kind) -> Result<Dimension> {
-        let calendar = || self.project.calendar.clone();
-        Ok(match spec {
-            DimensionSpec::Time(unit) => Dimension::Time(Shape::Dates(calendar(), *unit)),
-            DimensionSpec::Ranges(inner, ranges) => {
-                Dimension::Shaped(Box::new(self.dimension(inner, by)?), Shape::Numbers(*ranges))
-            }
-            DimensionSpec::Dates(inner, unit) => {
-                let shape = Shape::Dates(calendar(), *unit);
-                Dimension::Shaped(Box::new(self.dimension(inner, by)?), shape)
-            }
-            DimensionSpec::Event(p) => Dimension::EventProperty(self.context.load_property(p)?),
-            DimensionSpec::User(p) => Dimension::UserProfile(self.context.load_user(p)?),
-            DimensionSpec::Group {
-                kind,
-                property,
-                via_profile,
-            } => Dimension::GroupProperty {
-                kind: *kind,
-                column: self.context.load_group(*kind, property)?,
-                membership: self.context.load_membership(*kind)?,
-                via_profile: *via_profile,
+        if let Some(loaded) = spec.load(&mut self.context, &self.project.calendar)? {
+            return Ok(loaded);
+        }
+        let DimensionSpec::UsersWhoDid { selector, at_least } = spec else {
+            return Err(Failure::internal("a dimension that nothing can load"));
+        };
+        let bound = selector.bind(&self.context, by, None)?;
+        let mut kernel = UsersWhoDid::new(
+            by,
+            *at_least,
+            &self.time.buckets,
+            self.remap.as_deref(),
+            settings::query_memory(),
+        )?;
+        let need = need([&bound].into_iter(), [by], &[]);
+        scan::scan(
+            self.sql,
+            self.project,
+            &need,
+            self.time.buckets.range,
+            &mut |chunk, keep| {
+                let hits = bound.hits(chunk, keep, by, &mut Interrupts)?;
+                Ok(kernel.push(chunk, &hits, &mut Interrupts)?)
             },
-            DimensionSpec::UsersWhoDid { selector, at_least } => {
-                let bound = selector.bind(&self.context, by, None)?;
-                let mut kernel = UsersWhoDid::new(
-                    by,
-                    *at_least,
-                    &self.time.buckets,
-                    self.remap.as_deref(),
-                    settings::query_memory(),
-                )?;
-                let need = need([&bound].into_iter(), [by], &[]);
-                scan::scan(
-                    self.sql,
-                    self.project,
-                    &need,
-                    self.time.buckets.range,
-                    &mut |chunk, keep| {
-                        let hits = bound.hits(chunk, keep, by, &mut Interrupts)?;
-                        Ok(kernel.push(chunk, &hits, &mut Interrupts)?)
-                    },
-                )?;
-                Dimension::UsersWhoDid(Arc::new(kernel.finish()?))
-            }
-        })
+        )?;
+        Ok(Dimension::UsersWhoDid(Arc::new(kernel.finish()?)))
     }
 }
 
@@ -135,18 +117,30 @@ struct Arguments<'a> {
     breakdown: Option<Json>,
     filter: Option<&'a str>,
     smoothing: Smoothing,
+    compare: Option<Interval>,
     formulas: Vec<String>,
     top: i32,
     project: Option<&'a str>,
 }
 
+/// What is asked of any range of days.
+struct Question {
+    specs: Vec<MetricSpec>,
+    metrics: Vec<Metric>,
+    dimensions: Vec<DimensionSpec>,
+    formulas: Vec<Formula>,
+    unit: Unit,
+    smoothing: Smoothing,
+    top: usize,
+}
+
 fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
     let project = registry::open(sql, a.project)?;
-    let (from_day, to_day) = arguments::range(a.from, a.to)?;
+    let days = arguments::range(a.from, a.to)?;
     let unit = Unit::parse(a.unit)?;
-    let metrics = metrics(metrics_json, &project)?;
-    let formulas = formulas(&a.formulas, &metrics)?;
-    let dimension_specs = dimensions(a.breakdown.as_ref(), &project)?;
+    let specs = metrics(metrics_json, &project)?;
+    let formulas = formulas(&a.formulas, &specs)?;
+    let dimensions = dimensions(a.breakdown.as_ref(), &project)?;
     let filter = arguments::filter(a.filter)?;
     let top = usize::try_from(a.top).ok().filter(|t| *t > 0).ok_or_else(|| {
         Failure::param(
@@ -154,17 +148,21 @@ fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
             "It is the number of segments to show; the rest becomes $other.",
         )
     })?;
+    let earlier = match &a.compare {
+        Some(by) => Some(compare::earlier(&project.calendar, by, days)?),
+        None => None,
+    };
 
-    let mut specs: Vec<&SelectorSpec> = metrics.iter().map(|m| &m.selector).collect();
-    for d in &dimension_specs {
+    let mut selectors: Vec<&SelectorSpec> = specs.iter().map(|m| &m.selector).collect();
+    for d in &dimensions {
         if let DimensionSpec::UsersWhoDid { selector, .. } = d {
-            specs.push(selector);
+            selectors.push(selector);
         }
     }
     let references = filter.as_ref().map_or_else(References::default, Expr::references);
-    let mut context = Context::new(sql, &project, &specs, references)?;
-    arguments::notice_unknown(&context, &specs)?;
-    let bound = metrics
+    let mut context = Context::new(sql, &project, &selectors, references)?;
+    arguments::notice_unknown(&context, &selectors)?;
+    let metrics = specs
         .iter()
         .map(|m| {
             Ok(Metric {
@@ -174,89 +172,115 @@ fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
             })
         })
         .collect::<Result<Vec<_>>>()?;
-    let trailing = bound
-        .iter()
-        .filter_map(|m| m.measure.trailing_days())
-        .max()
-        .unwrap_or(0);
-    let before = a.smoothing.before();
-    let time = Timeline::new(&project.calendar, unit, from_day, to_day, before, trailing)?;
     let remap = context.remap()?;
     let mut report = Report {
         sql,
         project: &project,
         context,
         filter,
-        time,
+        time: project.calendar.buckets(unit, days.0, days.1)?.into(),
         remap,
     };
-
-    let by = metrics.first().map_or(USER, |m| m.by);
-    let breakdown = dimension_specs
-        .iter()
-        .map(|d| report.dimension(d, by))
-        .collect::<Result<Vec<_>>>()?;
-    let selectors = metrics
-        .iter()
-        .map(|m| Ok(m.selector.bind(&report.context, m.by, report.filter.as_ref())?))
-        .collect::<Result<Vec<_>>>()?;
-    let mut need = need(selectors.iter(), metrics.iter().map(|m| m.by), &breakdown);
-    need.properties
-        .extend(bound.iter().filter_map(|m| m.measure.property()));
-    need.properties.sort_unstable();
-    need.properties.dedup();
-    let plan = Plan {
-        metrics: bound,
-        time: report.time.clone(),
-        breakdown,
+    let question = Question {
+        specs,
+        metrics,
+        dimensions,
         formulas,
+        unit,
         smoothing: a.smoothing,
         top,
-        remap: report.remap.as_deref(),
-        memory_limit: settings::query_memory(),
     };
-    let workers = settings::workers();
-    let span = plan.time.reads();
-    let waiting = scan::waiting(sql, &project, &need, span)?;
-    let settled = Settled::read(sql, &project, &plan, unit, &selectors, &waiting)?;
-    let mut kernels = Vec::new();
-    if let Some(s) = &settled {
-        let mut kernel = Kernel::new(&plan)?;
-        s.fill(&project, &plan, unit, kernel.partial())?;
-        kernels.push(kernel);
+    let mut rows = report.ask(&question, days, None)?;
+    if let Some(earlier) = earlier {
+        let labels = project.calendar.buckets(unit, days.0, days.1)?.labels;
+        let shown = compare::shown(&rows, question.dimensions.len());
+        let before = report.ask(&question, earlier, Some(shown))?;
+        compare::append(&mut rows, before, &labels)?;
     }
-    if !settled.as_ref().is_some_and(Settled::answers_all) {
-        kernels.extend(scan::scan_with(
-            sql,
-            &project,
-            &need,
-            span,
-            &waiting,
-            &|head| settled.as_ref().is_none_or(|s| s.wants(&selectors, head)),
-            &workers,
-            || Kernel::new(&plan),
-            |kernel, chunk, keep, tick| {
-                let mut hits = Vec::new();
-                for (i, (selector, m)) in selectors.iter().zip(&metrics).enumerate() {
-                    let rows = match &settled {
-                        Some(s) => s.rows(i, chunk, keep, tick)?,
-                        None => Cow::Borrowed(keep),
-                    };
-                    hits.push(selector.hits(chunk, &rows, m.by, tick)?);
-                }
-                kernel.push(chunk, &hits, tick)
-            },
-        )?);
-    }
-    let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
-    let rows = finish(&plan, partial, &mut Interrupts)?;
     rows.into_iter()
         .map(|r| Ok((r.metric.to_string(), r.segment.to_vec(), timestamp(r.bucket)?, r.value)))
         .collect()
 }
 
+impl Report<'_> {
+    /// The answer over a range of days; in the segments `shown`, else in the best.
+    fn ask(&mut self, q: &Question, days: (i32, i32), shown: Option<Shown>) -> Result<Vec<engine::insights::Row>> {
+        let trailing = q
+            .metrics
+            .iter()
+            .filter_map(|m| m.measure.trailing_days())
+            .max()
+            .unwrap_or(0);
+        let before = q.smoothing.before();
+        self.time = Timeline::new(&self.project.calendar, q.unit, days.0, days.1, before, trailing)?;
+        let by = q.metrics.first().map_or(USER, |m| m.by);
+        let breakdown = q
+            .dimensions
+            .iter()
+            .map(|d| self.dimension(d, by))
+            .collect::<Result<Vec<_>>>()?;
+        let selectors = q
+            .specs
+            .iter()
+            .map(|m| Ok(m.selector.bind(&self.context, m.by, self.filter.as_ref())?))
+            .collect::<Result<Vec<_>>>()?;
+        let mut need = need(selectors.iter(), q.metrics.iter().map(|m| m.by), &breakdown);
+        need.properties
+            .extend(q.metrics.iter().filter_map(|m| m.measure.property()));
+        need.properties.sort_unstable();
+        need.properties.dedup();
+        let plan = Plan {
+            metrics: q.metrics.clone(),
+            time: self.time.clone(),
+            breakdown,
+            formulas: q.formulas.clone(),
+            smoothing: q.smoothing,
+            top: q.top,
+            shown,
+            remap: self.remap.as_deref(),
+            memory_limit: settings::query_memory(),
+        };
+        let workers = settings::workers();
+        let span = plan.time.reads();
+        let (sql, project) = (self.sql, self.project);
+        let waiting = scan::waiting(sql, project, &need, span)?;
+        let settled = Settled::read(sql, project, &plan, q.unit, &selectors, &waiting)?;
+        let mut kernels = Vec::new();
+        if let Some(s) = &settled {
+            let mut kernel = Kernel::new(&plan)?;
+            s.fill(project, &plan, q.unit, kernel.partial())?;
+            kernels.push(kernel);
+        }
+        if !settled.as_ref().is_some_and(Settled::answers_all) {
+            kernels.extend(scan::scan_with(
+                sql,
+                project,
+                &need,
+                span,
+                &waiting,
+                &|head| settled.as_ref().is_none_or(|s| s.wants(&selectors, head)),
+                &workers,
+                || Kernel::new(&plan),
+                |kernel, chunk, keep, tick| {
+                    let mut hits = Vec::new();
+                    for (i, (selector, m)) in selectors.iter().zip(&plan.metrics).enumerate() {
+                        let rows = match &settled {
+                            Some(s) => s.rows(i, chunk, keep, tick)?,
+                            None => Cow::Borrowed(keep),
+                        };
+                        hits.push(selector.hits(chunk, &rows, m.by, tick)?);
+                    }
+                    kernel.push(chunk, &hits, tick)
+                },
+            )?);
+        }
+        let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+        Ok(finish(&plan, partial, &mut Interrupts)?)
+    }
+}
+
 /// Formulas over the metrics' labels. Their names must differ from these, and from each other.
-fn formulas(texts: &[String], metrics: &[metrics::MetricSpec]) -> Result<Vec<Formula>> {
+fn formulas(texts: &[String], metrics: &[MetricSpec]) -> Result<Vec<Formula>> {
     const MAX_CURVES: usize = 40;
     let labels: Vec<&str> = metrics.iter().map(|m| m.label.as_str()).collect();
     if labels.len() + texts.len() > MAX_CURVES {
@@ -336,9 +360,6 @@ fn insights(
 > {
     let metrics = required(metrics, "metrics", "For example '[\"Sign Up\"]'.")?;
     let metrics = metrics.parse("metrics")?;
-    if compare.is_some() {
-        return Err(Failure::not_available("compare").into());
-    }
     let formulas = formulas
         .unwrap_or_default()
         .into_iter()
@@ -350,6 +371,7 @@ fn insights(
         breakdown: breakdown.map(|b| b.parse("breakdown")).transpose()?,
         filter,
         smoothing: smoothing(rolling, cumulative)?,
+        compare,
         formulas: formulas.collect::<Result<_>>()?,
         top: required(
             top,

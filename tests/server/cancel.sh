@@ -20,6 +20,9 @@ sql -c 'DROP SCHEMA source CASCADE' 2>/dev/null
 any='"$any"'
 declare -A long=(
     [insights]="SELECT count(*) FROM analytics_groups.insights('[{\"event\": $any, \"measure\": \"unique\"}, {\"event\": $any, \"measure\": \"unique\", \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', unit => 'hour', breakdown => '[\"browser\", \"country\", \"page\"]')"
+    [measures]="SELECT count(*) FROM analytics_groups.insights('[{\"event\": $any, \"measure\": \"mau\"}, {\"event\": $any, \"measure\": \"distribution\", \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', breakdown => '[\"browser\", \"country\", \"page\"]')"
+    [lifecycle]="SELECT count(*) FROM analytics_groups.lifecycle('$any', '2024-01-01', '2024-03-31', by => 'company_id', unit => 'day')"
+    [frequency]="SELECT count(*) FROM analytics_groups.frequency('$any', '2024-01-01', '2024-03-31', by => 'company_id', unit => 'day')"
     [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id')"
     [retention]="SELECT count(*) FROM analytics_groups.retention('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id')"
 )

@@ -14,6 +14,14 @@ FROM analytics_groups.insights('[{"event": "$any", "measure": "unique", "label":
 SELECT 'breakdown', md5(string_agg(i::text, E'\n' ORDER BY i::text COLLATE "C")), count(*)
 FROM analytics_groups.insights('[{"event": "$any", "measure": "unique", "by": "company_id"}]', '2024-01-01', '2024-04-30', unit => 'week',
                                breakdown => '["group.company_id.plan", "country"]') AS i;
+SELECT 'measures', md5(string_agg(i::text, E'\n' ORDER BY i::text COLLATE "C")), count(*)
+FROM analytics_groups.insights('[{"event": "Payment", "measure": "sum", "property": "amount"}, {"event": "Payment", "measure": "p90", "property": "amount"},
+                                 {"event": "$any", "measure": "wau", "by": "company_id"}, {"event": "$any", "measure": "cumulative_unique"},
+                                 {"event": "$any", "measure": "distribution", "by": "company_id"}]', '2024-01-01', '2024-04-30', unit => 'week', rolling => 2) AS i;
+SELECT 'lifecycle', by, md5(string_agg(l::text, E'\n' ORDER BY l::text COLLATE "C")), count(*)
+FROM unnest('{user,company_id}'::text[]) AS by, analytics_groups.lifecycle('"$any"', '2024-01-01', '2024-03-31', by => by) AS l GROUP BY by ORDER BY by;
+SELECT 'frequency', by, md5(string_agg(f::text, E'\n' ORDER BY f::text COLLATE "C")), count(*)
+FROM unnest('{user,company_id}'::text[]) AS by, analytics_groups.frequency('"$any"', '2024-01-01', '2024-03-31', by => by) AS f GROUP BY by ORDER BY by;
 SELECT 'funnel', by, f.* FROM unnest('{user,company_id,team_id}'::text[]) AS by,
      analytics_groups.funnel('["Sign Up", "Invite Sent", "Payment"]', '2024-01-01', '2024-04-30', by => by, within => '30 days') AS f ORDER BY by, step;
 SELECT 'retention', by, md5(string_agg(r::text, E'\n' ORDER BY r::text COLLATE "C")), count(*)

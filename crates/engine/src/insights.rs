@@ -55,10 +55,21 @@ pub struct Plan<'a> {
     pub smoothing: Smoothing,
     /// Segments to show; the rest becomes one, `$other`.
     pub top: usize,
+    /// Exactly these segments instead of the best.
+    pub shown: Option<Shown>,
     /// Canonical user of each user, where identities were merged.
     pub remap: Option<&'a [SubjectNo]>,
     /// Bytes a partial, or the answer, may take.
     pub memory_limit: usize,
+}
+
+/// The segments another report shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shown {
+    /// In this order.
+    pub segments: Vec<Vec<String>>,
+    /// `$other` as well; else what is in none of the segments is left out.
+    pub rest: bool,
 }
 
 /// What the kernel keeps for one metric beside what it counted.

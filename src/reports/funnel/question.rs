@@ -315,6 +315,9 @@ fn dimension(context: &mut Context, spec: &DimensionSpec) -> Result<Dimension> {
             membership: context.load_membership(*kind)?,
             via_profile: *via_profile,
         },
+        DimensionSpec::Time(_) | DimensionSpec::Ranges(..) | DimensionSpec::Dates(..) => {
+            return Err(Failure::not_available("a breakdown of funnels into ranges or by dates"));
+        }
         DimensionSpec::UsersWhoDid { .. } => {
             return Err(Failure::not_available("a breakdown of funnels by \"users_who_did\""));
         }

@@ -3,11 +3,11 @@
 use crate::error::{Failure, Result};
 use crate::registry::Project;
 use crate::reports::arguments;
-use crate::reports::context::GROUP_ID;
-use engine::breakdown::Ranges;
+use crate::reports::context::{Context, GROUP_ID};
+use engine::breakdown::{Dimension, Ranges, Shape};
 use engine::chunk::Kind;
 use engine::expr::SelectorSpec;
-use engine::time::DateUnit;
+use engine::time::{Calendar, DateUnit};
 use serde_json::Value as Json;
 
 const MAX_DIMENSIONS: usize = 4;
@@ -32,6 +32,35 @@ pub enum DimensionSpec {
     /// The values of another one, in ranges of numbers or parts of dates.
     Ranges(Box<DimensionSpec>, Ranges),
     Dates(Box<DimensionSpec>, DateUnit),
+}
+
+impl DimensionSpec {
+    /// The dimension, with the columns it needs; `None` for "users who did", which takes a pass over the store.
+    pub fn load(&self, context: &mut Context, calendar: &Calendar) -> Result<Option<Dimension>> {
+        let dates = |unit: &DateUnit| Shape::Dates(calendar.clone(), *unit);
+        let mut shaped = |inner: &DimensionSpec, shape: Shape| {
+            let inner = inner.load(context, calendar)?;
+            Ok::<_, Failure>(inner.map(|d| Dimension::Shaped(Box::new(d), shape)))
+        };
+        Ok(match self {
+            DimensionSpec::Ranges(inner, ranges) => shaped(inner, Shape::Numbers(*ranges))?,
+            DimensionSpec::Dates(inner, unit) => shaped(inner, dates(unit))?,
+            DimensionSpec::Time(unit) => Some(Dimension::Time(dates(unit))),
+            DimensionSpec::Event(p) => Some(Dimension::EventProperty(context.load_property(p)?)),
+            DimensionSpec::User(p) => Some(Dimension::UserProfile(context.load_user(p)?)),
+            DimensionSpec::Group {
+                kind,
+                property,
+                via_profile,
+            } => Some(Dimension::GroupProperty {
+                kind: *kind,
+                column: context.load_group(*kind, property)?,
+                membership: context.load_membership(*kind)?,
+                via_profile: *via_profile,
+            }),
+            DimensionSpec::UsersWhoDid { .. } => None,
+        })
+    }
 }
 
 fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {

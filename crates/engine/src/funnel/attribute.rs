@@ -195,7 +195,7 @@ fn is_of_subject(d: &Dimension, by: Kind) -> bool {
     match d {
         Dimension::UserProfile(_) | Dimension::GroupProperty { via_profile: true, .. } => true,
         Dimension::GroupProperty { kind, .. } | Dimension::GroupId { kind, .. } => *kind == by,
-        Dimension::EventProperty(_) | Dimension::UsersWhoDid(_) => false,
+        _ => false,
     }
 }
 

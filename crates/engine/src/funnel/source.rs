@@ -46,7 +46,7 @@ impl<'p> Sources<'p> {
                 Dimension::UserProfile(p)
                 | Dimension::GroupProperty { column: p, .. }
                 | Dimension::GroupId { ids: p, .. } => forget(&mut known, p.values.len(), budget)?,
-                Dimension::EventProperty(_) | Dimension::UsersWhoDid(_) => {}
+                _ => {}
             }
             s.known.push(known);
         }
@@ -155,6 +155,10 @@ fn look_up(d: &Dimension, by: Kind, at: Row, known: &mut [u32], table: &mut Tabl
             table,
             budget,
         ),
+        Dimension::Time(_) | Dimension::Shaped(..) => Err(Error::param_hint(
+            "funnels have no breakdown into ranges or by dates",
+            "Break down by the property itself.",
+        )),
         Dimension::UsersWhoDid(_) => Err(Error::param_hint(
             "\"users_who_did\" can not break down a funnel",
             "Break down by a property of events, users or groups.",

@@ -3,18 +3,32 @@
 use super::evaluate::Cells;
 use super::finish::{Part, parts};
 use super::{Partial, Plan};
-use crate::breakdown::OTHER;
+use crate::breakdown::{MAX_DIMENSIONS, OTHER};
 use crate::error::{Error, Result, try_vec};
 use crate::gather::zeroed;
 use crate::tick::Tick;
 use std::cmp::Ordering;
 
-/// The segments to show, best first.
+/// The segments to show, best first, or those that are asked for.
 pub fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<Vec<usize>> {
     let all = partial.segments.len();
-    let mut order: Vec<usize> = try_vec(all, "segments")?;
+    let mut order: Vec<usize> = try_vec(all.max(1), "segments")?;
     if plan.breakdown.is_empty() {
         order.push(0);
+        return Ok(order);
+    }
+    if let Some(shown) = &plan.shown {
+        order = try_vec(shown.segments.len(), "segments")?;
+        for texts in &shown.segments {
+            if texts.len() != plan.breakdown.len() {
+                return Err(Error::param("a segment of another breakdown"));
+            }
+            let mut tuple = [0; MAX_DIMENSIONS];
+            for (number, text) in tuple.iter_mut().zip(texts) {
+                *number = partial.segments.text(text, &mut partial.budget)?;
+            }
+            order.push(partial.segments.segment(tuple, &mut partial.budget)? as usize);
+        }
         return Ok(order);
     }
     let mut score: Vec<Option<f64>> = zeroed(all, &mut partial.budget)?;

@@ -27,6 +27,7 @@ fn plan(metrics: Vec<Metric>, buckets: Buckets, breakdown: Vec<Dimension>) -> Pl
         breakdown,
         formulas: vec![],
         smoothing: Smoothing::None,
+        shown: None,
         top: 200,
         remap: None,
         memory_limit: 1 << 30,
@@ -349,6 +350,35 @@ fn the_rest_is_one_segment_and_counts_everybody_once() {
     assert_eq!(segments(&run(&p, &events)), named(&expected));
     let p = Plan { top: 0, ..p };
     assert_eq!(segments(&run(&p, &events)), named(&[("$other/$other", 3.0)]));
+}
+
+#[test]
+fn the_segments_of_another_report_are_shown_as_they_are() {
+    let event = |user, p: &str| Ev {
+        p: Some(Value::str(p)),
+        ..Ev::new(T, 1, user, &[])
+    };
+    let events = [event(1, "a"), event(2, "a"), event(3, "b"), event(3, "c")];
+    let with = |rest| Plan {
+        shown: Some(Shown {
+            segments: vec![vec!["x".into()], vec!["b".into()]],
+            rest,
+        }),
+        ..plan(
+            vec![metric(Measure::Unique, USER)],
+            one_day(Unit::Day),
+            vec![Dimension::EventProperty(P)],
+        )
+    };
+    assert_eq!(
+        segments(&run(&with(true), &events)),
+        named(&[("x", 0.0), ("b", 1.0), ("$other", 3.0)])
+    );
+    assert_eq!(segments(&run(&with(false), &events)), named(&[("x", 0.0), ("b", 1.0)]));
+    assert_eq!(
+        segments(&run(&with(true), &[])),
+        named(&[("x", 0.0), ("b", 0.0), ("$other", 0.0)])
+    );
 }
 
 #[test]
