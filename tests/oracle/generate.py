@@ -368,6 +368,8 @@ class Generator:
             question["rolling"] = r.choice([1, 2, 3, 7])
         elif self.chance(0.1):
             question["cumulative"] = True
+        if self.chance(0.15):
+            question["compare"] = r.choice([(1, 0), (7, 0), (0, 1), (3, 12)])
         labels = [m.get("label") or "ABCDEFGHIJ"[i] for i, m in enumerate(metrics) if m["measure"] != "distribution"]
         if labels and self.chance(0.25):
             question["formulas"] = [("made up", self.formula(labels))]

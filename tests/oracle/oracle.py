@@ -7,8 +7,8 @@ registered is an index into that order. Times are milliseconds.
 
 import math
 from collections import defaultdict
-from datetime import timedelta
-from itertools import product
+from datetime import date, timedelta
+from itertools import product, zip_longest
 from typing import NamedTuple
 
 import expression
@@ -391,7 +391,32 @@ def computed(tree, value):
     return {"+": a + b, "-": a - b, "*": a * b, "/": a / b if b else None}[tree[0]]
 
 
-def insights(
+def insights(world, metrics, from_date, to_date, unit="day", breakdown=(), compare=None, **more):
+    """{(label, segment, interval): value} for every interval, every segment that exists, every metric and formula.
+
+    `compare` is (days, months): the same once more, of the days that lie so long before.
+    """
+    answer, lines = insights_of(world, metrics, from_date, to_date, unit, breakdown, **more)
+    if compare is None:
+        return answer
+
+    def earlier(day):
+        days, months = compare
+        year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+        last = (date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1) - timedelta(days=1)).day
+        return date(year, month + 1, min(day.day, last)) - timedelta(days=days)
+
+    first, last = earlier(from_date), earlier(to_date)
+    before, _ = insights_of(world, metrics, first, last, unit, breakdown, shown=lines, **more)
+    then = world.calendar.buckets(unit, first, last)
+    for now, at in zip_longest(world.calendar.buckets(unit, from_date, to_date), then):
+        if now is not None:
+            for label, segment in {key[:2] for key in before}:
+                answer[f"{label} (compared)", segment, now] = before.get((label, segment, at))
+    return answer
+
+
+def insights_of(
     world,
     metrics,
     from_date,
@@ -403,15 +428,16 @@ def insights(
     rolling=None,
     cumulative=False,
     formulas=(),
+    shown=None,
 ):
-    """{(label, segment, interval): value} for every interval, every segment that exists, every metric and formula.
+    """The answer, and the segments it has. `shown` are those it must have.
 
     `formulas` are (name, tree); of a distribution the value is the last element of the segment.
     """
     calendar = world.calendar
     before = (rolling or 1) - 1
     intervals = intervals_of(calendar, unit, from_date, to_date, before)
-    shown = intervals[before:]
+    of_range = intervals[before:]
     labels = [m.get("label") or "ABCDEFGHIJ"[i] for i, m in enumerate(metrics)]
 
     def span(metric, interval):
@@ -421,7 +447,7 @@ def insights(
             last = calendar.local_date(interval.end - 1)
             return calendar.span(last - timedelta(days=DAYS[measure] - 1), last)
         if measure == "cumulative_unique":
-            return shown[0].start, interval.end
+            return of_range[0].start, interval.end
         return interval.start, interval.end
 
     def inside(metric, fact, of):
@@ -454,15 +480,19 @@ def insights(
                 if inside(metric, fact, intervals):
                     facts[label].append(fact)
 
-    first = [f for f in facts[labels[0]] if inside(metrics[0], f, shown)]
+    first = [f for f in facts[labels[0]] if inside(metrics[0], f, of_range)]
     segments = {f.segment for of in facts.values() for f in of}
     ranks = {s: rank_of(metrics[0], [f for f in first if f.segment == s]) for s in segments}
     segments = sorted(segments, key=lambda s: (-ranks[s], s))
     if not breakdown:
         segments = [()]
     lines = {s: {s} for s in segments[:top]}
+    other = ("$other",) * len(breakdown)
     if len(segments) > top:
-        lines[("$other",) * len(breakdown)] = set(segments[top:])
+        lines[other] = set(segments[top:])
+    if shown is not None and breakdown:
+        rest = set(segments) - set(shown)
+        lines = {s: rest if s == other else {s} for s in shown}
 
     raw = {}  # (label, segment) -> a value per interval
     for label, metric in zip(labels, metrics):
@@ -496,8 +526,8 @@ def insights(
     return {
         (label, segment, interval.label): smooth(values, before + i)
         for (label, segment), values in raw.items()
-        for i, interval in enumerate(shown)
-    }
+        for i, interval in enumerate(of_range)
+    }, list(lines)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

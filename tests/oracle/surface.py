@@ -69,6 +69,9 @@ def call(question, project):
         if name in q:
             arguments.append(f"{name} => {quote(q[name])}")
     arguments += [f"{name} => {q[name]}" for name in ("buckets", "top", "rolling", "cumulative") if name in q]
+    if q.get("compare"):
+        days, months = q["compare"]
+        arguments.append(f"compare => interval '{months} months {days} days'")
     if q.get("formulas"):
         written = ", ".join(quote(f"{name} = {formula_text(tree)}") for name, tree in q["formulas"])
         arguments.append(f"formulas => ARRAY[{written}]")

@@ -99,6 +99,17 @@ SELECT bucket::date, value FROM analytics_groups.insights('["point"]', '2024-05-
 SELECT metric, bucket::date, value
 FROM analytics_groups.insights('["point", {"event": "point", "measure": "unique", "label": "who"}]', '2024-05-08', '2024-05-09',
                                formulas => '{"A / who", "per thousand = (A + 1) * 1000"}');
+-- The same once more over the days that lie a week before, interval by interval; the change is a matter of SQL.
+SELECT a.bucket::date, a.value, b.value AS week_before, round((a.value / nullif(b.value, 0) - 1)::numeric, 2) AS change
+FROM analytics_groups.insights('["point"]', '2024-05-08', '2024-05-09', compare => '7 days') AS a
+JOIN analytics_groups.insights('["point"]', '2024-05-08', '2024-05-09', compare => '7 days') AS b USING (bucket)
+WHERE a.metric = 'A' AND b.metric = 'A (compared)' ORDER BY 1;
+-- Segments are those of the report; a month before, of February there was less.
+SELECT metric, bucket::date, value FROM analytics_groups.insights('["visit"]', '2024-03-30', '2024-03-31', compare => '1 month');
+SELECT metric, segment, value
+FROM analytics_groups.insights('["watch"]', '2024-01-02', '2024-01-02', breakdown => '["minutes"]', compare => '1 day');
+SELECT metric, segment, value
+FROM analytics_groups.insights('[{"event": "$any", "measure": "unique", "by": "company_id"}]', '2024-03-10', '2024-03-10', breakdown => '["group.company_id"]', compare => '2 days');
 -- The rest of a breakdown is one segment in everything.
 SELECT metric, segment, value
 FROM analytics_groups.insights('[{"event": "watch", "measure": "sum", "property": "minutes", "by": "company_id", "label": "minutes"},

@@ -28,7 +28,7 @@ impl Ranges {
                 "For example {\"property\":\"amount\",\"bucket\":{\"size\":10,\"min\":0,\"max\":100}}.",
             ))
         };
-        if !(size.is_finite() && size > 0.0) || !finite(min) || !finite(max) {
+        if !(size.is_finite() && size > 0.0 && finite(min) && finite(max)) {
             return wrong("\"size\" must be a number above 0");
         }
         match (min, max) {
