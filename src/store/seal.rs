@@ -57,10 +57,10 @@ impl Sealer<'_> {
     /// Seals the new rows of an event whose segments are `heads`.
     pub fn seal(&mut self, rows: &Arranged, heads: &[Head]) -> Result<()> {
         let target = settings::segment_rows();
-        let mut left: Vec<&Head> = heads.iter().collect();
+        let mut left: Vec<Head> = heads.to_vec();
         for (range, days) in groups(rows, target) {
             Interrupts.tick()?;
-            let extents: Vec<Extent> = left.iter().map(|h| extent(h)).collect();
+            let extents: Vec<Extent> = left.iter().map(extent).collect();
             let mut chosen: BTreeSet<usize> = choose(&days, &extents, target, EAGER).into_iter().collect();
             let mut lost: BTreeSet<usize> = BTreeSet::new();
             self.duplicates(rows, range.clone(), &left, &mut chosen, &mut lost)?;
@@ -83,7 +83,8 @@ impl Sealer<'_> {
             for source in &old {
                 parts.push(Part::whole(source)?);
             }
-            self.merge(rows.event, parts, &merged)?;
+            // What was merged may have rows on the days that come next.
+            left.extend(self.merge(rows.event, parts, &merged)?);
         }
         Ok(())
     }
@@ -135,8 +136,8 @@ impl Sealer<'_> {
         Ok(())
     }
 
-    /// Writes the rows of all parts in place of the segments they came from.
-    fn merge(&mut self, event: u32, parts: Vec<Part>, old: &[Head]) -> Result<()> {
+    /// Writes the rows of all parts in place of the segments they came from, and answers with the new segments.
+    fn merge(&mut self, event: u32, parts: Vec<Part>, old: &[Head]) -> Result<Vec<Head>> {
         let all = Arranged::new(event, parts, &self.project.calendar, &mut Interrupts)?;
         if !old.is_empty() {
             let numbers: Vec<i64> = old.iter().map(|h| h.no).collect();
@@ -145,12 +146,13 @@ impl Sealer<'_> {
         self.write(&all, 0..all.len(), settings::segment_rows())
     }
 
-    fn write(&mut self, rows: &Arranged, range: Range<usize>, target: usize) -> Result<()> {
+    fn write(&mut self, rows: &Arranged, range: Range<usize>, target: usize) -> Result<Vec<Head>> {
+        let mut out = Vec::new();
         for part in rows.cut(range, target, target * 2)? {
             let sealed = rows.encode(part, &mut self.scratch, &mut Interrupts)?;
-            segment::insert(self.sql, self.project, &sealed)?;
+            out.push(segment::insert(self.sql, self.project, &sealed)?);
         }
-        Ok(())
+        Ok(out)
     }
 
     /// Looks for the new rows in the segments that are not merged anyway. A segment that holds a row which is replaced
@@ -161,7 +163,7 @@ impl Sealer<'_> {
         &self,
         rows: &Arranged,
         range: Range<usize>,
-        heads: &[&Head],
+        heads: &[Head],
         chosen: &mut BTreeSet<usize>,
         lost: &mut BTreeSet<usize>,
     ) -> Result<()> {
@@ -190,7 +192,7 @@ impl Sealer<'_> {
         for k in 0..found.len() {
             Interrupts.tick()?;
             let no = found.int(k, 0)?;
-            let Some((i, head)) = asked.get(&no).and_then(|i| Some((*i, *heads.get(*i)?))) else {
+            let Some((i, head)) = asked.get(&no).and_then(|i| Some((*i, heads.get(*i)?))) else {
                 continue;
             };
             let damaged = |e: engine::error::Error| Failure::from(e).within(format!("segment {no}"));

@@ -140,7 +140,7 @@ pub fn core(rows: &Rows, i: usize, head: &Head, with_inserts: bool) -> Result<Ch
 }
 
 /// Writes a sealed segment.
-pub fn insert(sql: &Sql, project: &Project, sealed: &Sealed) -> Result<()> {
+pub fn insert(sql: &Sql, project: &Project, sealed: &Sealed) -> Result<Head> {
     // No row has an insert id: none can ever be a duplicate.
     let inserts = sealed.inserts.as_deref().unwrap_or_default();
     let rows = sql.write(
@@ -186,7 +186,17 @@ pub fn insert(sql: &Sql, project: &Project, sealed: &Sealed) -> Result<()> {
             ],
         )?;
     }
-    Ok(())
+    Ok(Head {
+        no,
+        event: sealed.event,
+        n: sealed.rows,
+        day_min: sealed.day_min,
+        day_max: sealed.day_max,
+        at_min: sealed.ts_min,
+        at_max: sealed.ts_max,
+        user_min: i64::from(sealed.user_min),
+        user_max: i64::from(sealed.user_max),
+    })
 }
 
 /// Deletes segments with their columns.

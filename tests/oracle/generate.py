@@ -207,7 +207,8 @@ class Generator:
         chunks = [events[a:b] for a, b in zip([0, *cuts], [*cuts, len(events)])]
         steps = [("events", self.way(c), r.choices(TRANSACTIONS, [7, 1, 1, 1])[0], c) for c in chunks]
         for _ in range(r.choice([0, 1, 2, 3])):
-            steps.insert(r.randint(0, len(steps)), ("maintain",))
+            # As somebody asks for it, or as ingestion does it by the way.
+            steps.insert(r.randint(0, len(steps)), ("maintain", r.choice(["now", "later"])))
         keys = list(KEYS)
         places = sorted(r.choice([0, 0, 0, 1, len(steps) // 2]) for _ in keys)
         for place, key in reversed(list(zip(places, keys))):
@@ -218,7 +219,7 @@ class Generator:
             steps.append(("profiles", {"u1": {"plan": "gold"}}, {("company_id", "acme"): {"tier": "low"}}))
         if self.chance(0.5):
             steps.insert(r.randint(registered, len(steps)), ("ask", questions[: len(questions) // 2]))
-        return [*steps, ("ask", questions), ("maintain",), ("ask", questions)]
+        return [*steps, ("ask", questions), ("maintain", r.choice(["now", "later"])), ("ask", questions)]
 
     # -- questions
 

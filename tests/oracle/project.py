@@ -4,7 +4,7 @@ A script is a list of steps:
     ("key", property)                      register a group key
     ("events", way, transaction, events)   ingest events: way is one of WAYS, transaction one of TRANSACTIONS
     ("profiles", users, groups)            set profile properties: {id: …} and {(key, id): …}
-    ("maintain",)                          settle what was ingested
+    ("maintain", "now" or "later")         settle what was ingested
     ("ask", questions)                     questions about the state reached
 """
 
@@ -94,6 +94,8 @@ def statements_of(step, project):
             for name, updates in (("users", users), ("groups", groups))
             if updates
         ]
+    if step[0] == "maintain" and step[1] == "later":
+        return [f"SELECT analytics_groups._maintain({quote(project)}, false);"]
     if step[0] == "maintain":
         return [f"CALL analytics_groups.maintain({quote(project)});"]
     return []

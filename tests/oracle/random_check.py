@@ -46,6 +46,8 @@ def play(session, generator, script, tell):
     project = create(session, generator.calendar)
     # Threads from the first row on, and now as many as there are processors, now one, now more than that.
     session.run(f"SET analytics_groups.thread_rows = 0; SET analytics_groups.max_threads = {len(script) % 5};")
+    # Segments as small as they can be: runs beside one another, days cut between users.
+    session.run(f"SET analytics_groups.segment_rows = {16 if len(script) % 2 else 65536};")
     image = Image(generator.zone, generator.week_start)
     try:
         for place, step in enumerate(script):

@@ -261,6 +261,10 @@ fn all() -> Vec<Golden> {
                 .collect();
             golden("values_lz4", encode_values(&text), text, decode_values)
         },
+        {
+            let text: Vec<Value> = mixed(50).map(|v| Value::str(format!("{v:08x}"))).collect();
+            golden("values_hex", encode_values(&text), text, decode_values)
+        },
         golden("block_mixed", block::encode(&chunk()), chunk(), |b| {
             block::decode(b, &Wanted::all())
         }),

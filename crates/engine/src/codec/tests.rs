@@ -137,6 +137,21 @@ proptest! {
     }
 
     #[test]
+    fn hexadecimal_texts_come_back(
+        width in 1usize..70, v in vec(vec(any::<u8>(), 70), 0..40), odd in prop::option::of(value()),
+    ) {
+        let hex = |b: &Vec<u8>| b.iter().map(|b| format!("{b:02x}")).collect::<String>().get(..width * 2).unwrap().to_string();
+        let mut list: Vec<Value> = v.iter().map(|b| Value::str(hex(b))).collect();
+        let encoded = encode_values(&list).unwrap();
+        prop_assert_eq!(&decode_values(&encoded).unwrap(), &list);
+        if list.len() > 1 && width < 64 {
+            prop_assert_eq!(encoded.len(), frame::HEADER + 10 + list.len() * width);
+        }
+        list.extend(odd);
+        prop_assert_eq!(decode_values(&encode_values(&list).unwrap()).unwrap(), list);
+    }
+
+    #[test]
     fn values_come_back(v in vec(value(), 0..40)) {
         prop_assert_eq!(decode_values(&encode_values(&v).unwrap()).unwrap(), v);
     }
@@ -163,12 +178,29 @@ proptest! {
         let column = Column::Dict { values, codes };
         let got = decode_column(&encode_column(&column).unwrap(), picks.len()).unwrap();
         prop_assert_eq!(rows_of(&got), rows_of(&column));
+        // The same, with the values left encoded.
+        for raw in [
+            raw::decode_raw(&encode_column(&column).unwrap(), picks.len()).unwrap(),
+            raw::to_raw(&column).unwrap(),
+        ] {
+            let value = |row: usize| match &raw {
+                raw::RawColumn::Dict { codes, values } if codes[row] == 0 => {
+                    assert!(values.of_code(0).is_empty() && values.of_code(values.len() as u32 + 1).is_empty());
+                    None
+                }
+                raw::RawColumn::Dict { codes, values } => Some(raw::value_of(values.of_code(codes[row])).unwrap()),
+                raw::RawColumn::Number(v) => Some(v[row]).filter(|f| !f.is_nan()).map(Value::number),
+            };
+            let rows: Vec<_> = (0..picks.len()).map(value).collect();
+            let want: Vec<_> = (0..picks.len()).map(|i| column.get(i).map(|v| v.into_owned())).collect();
+            prop_assert_eq!(rows, want);
+        }
     }
 
     /// Whatever bytes come in, decoding ends with an answer or an error.
     #[test]
     fn payloads_of_noise_are_errors_not_panics(
-        codec in 1u8..9, flags in 0u8..5, rows in 0usize..600, payload in vec(any::<u8>(), 0..300), small in any::<bool>(),
+        codec in 1u8..13, flags in 0u8..5, rows in 0usize..600, payload in vec(any::<u8>(), 0..300), small in any::<bool>(),
     ) {
         let payload: Vec<u8> = if small { payload.iter().map(|b| b % 4).collect() } else { payload };
         let mut bytes = frame::seal(Codec::Ids, flags, rows, &payload).unwrap();
@@ -179,7 +211,7 @@ proptest! {
 
     /// As above, close to what is valid: one byte of a real payload changed, the checksum right.
     #[test]
-    fn damaged_payloads_under_a_right_checksum_never_panic(which in 0usize..9, at in any::<prop::sample::Index>(), to in any::<u8>()) {
+    fn damaged_payloads_under_a_right_checksum_never_panic(which in 0usize..11, at in any::<prop::sample::Index>(), to in any::<u8>()) {
         let (mut bytes, rows) = samples().swap_remove(which);
         let at = at.index(bytes.len());
         bytes[at] = to;
@@ -216,7 +248,17 @@ fn decode_all(bytes: &[u8], rows: usize) -> usize {
         chunk.groups.push(g);
         ok += 1;
     }
+    if let Ok((set, members)) = open_subjects(bytes) {
+        let mut passed = 0;
+        let whole = View::new(set).unwrap().try_for_each(|_| {
+            passed += 1;
+            Ok(())
+        });
+        ok += usize::from(whole.is_ok() && passed == members);
+    }
+    let raw = raw::decode_raw(bytes, rows);
     if let Ok(column) = decode_column(bytes, rows) {
+        assert!(raw.is_ok(), "left encoded it can be read as well");
         chunk
             .properties
             .push(crate::chunk::PropertyColumn { property: 1, column });
@@ -281,6 +323,11 @@ fn samples() -> Vec<(Vec<u8>, usize)> {
         (encode_values(&text).unwrap(), 1),
         (block::encode(&builder.finish().unwrap()).unwrap(), 2),
         (row::encode(&event).unwrap(), 1),
+        (encode_values(&["00ff", "a0b1", "1234"].map(Value::str)).unwrap(), 3),
+        (
+            encode_subjects(&[1, 2, 3, 70_000], &mut crate::tick::NoTick).unwrap(),
+            4,
+        ),
     ]
 }
 

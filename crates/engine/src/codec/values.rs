@@ -23,6 +23,7 @@ const UUID: u8 = 8;
 
 const STORED: u8 = 0;
 const LZ4: u8 = 1;
+const HEX: u8 = 2;
 /// Below this nothing is won by compression.
 const MIN_LZ4: usize = 128;
 
@@ -240,6 +241,9 @@ pub(crate) fn put_encoded(out: &mut Vec<u8>, count: usize, raw: &[u8]) -> Result
         });
     }
     out.extend_from_slice(&(count as u32).to_le_bytes());
+    if let Some(digits) = hex_digits(count, raw) {
+        return put_hex(out, digits, raw);
+    }
     if raw.len() >= MIN_LZ4 {
         let room = lz4_flex::block::get_maximum_output_size(raw.len());
         let mut packed = try_vec(room, "compressed values")?;
@@ -259,6 +263,64 @@ pub(crate) fn put_encoded(out: &mut Vec<u8>, count: usize, raw: &[u8]) -> Result
     out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
     out.extend_from_slice(raw);
     Ok(())
+}
+
+/// Most digits of a text in a list of hexadecimal texts: their number is one byte.
+const MAX_DIGITS: usize = 126;
+
+/// The number of digits, when all values are texts of as many hexadecimal digits in lower case, an even number. Ids are
+/// like this; no compression finds out that half of each byte is always the same.
+fn hex_digits(count: usize, raw: &[u8]) -> Option<usize> {
+    let digits = match raw {
+        [STR, n, ..] if *n as usize <= MAX_DIGITS && *n > 0 && n.is_multiple_of(2) => usize::from(*n),
+        _ => return None,
+    };
+    if count < 2 || raw.len() != count.checked_mul(digits + 2)? {
+        return None;
+    }
+    let digit = |b: &u8| DIGIT.get(usize::from(*b)).is_some_and(|d| *d < 16);
+    let all = raw.chunks_exact(digits + 2).all(|v| match v {
+        [STR, n, text @ ..] => usize::from(*n) == digits && text.iter().all(digit),
+        _ => false,
+    });
+    all.then_some(digits)
+}
+
+fn put_hex(out: &mut Vec<u8>, digits: usize, raw: &[u8]) -> Result<()> {
+    reserve(out, 6 + raw.len() / 2)?;
+    out.push(HEX);
+    out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+    out.push(digits as u8);
+    for v in raw.chunks_exact(digits + 2) {
+        let text = v.get(2..).unwrap_or_default();
+        out.extend(text.as_chunks::<2>().0.iter().map(|pair| {
+            let [high, low] = pair.map(|b| DIGIT.get(usize::from(b)).copied().unwrap_or(0) & 15);
+            high << 4 | low
+        }));
+    }
+    Ok(())
+}
+
+/// The values that [`put_hex`] packed, in their usual form.
+fn get_hex(mut r: Reader<'_>, count: usize, raw_len: usize) -> Result<Vec<u8>> {
+    const TEXT: [u8; 16] = *b"0123456789abcdef";
+    let digits = usize::from(r.u8()?);
+    let fits = (2..=MAX_DIGITS).contains(&digits)
+        && digits.is_multiple_of(2)
+        && r.left().checked_mul(2) == count.checked_mul(digits)
+        && count.checked_mul(digits + 2) == Some(raw_len);
+    if !fits {
+        return Err(r.corrupt("wrong length of values"));
+    }
+    let mut raw = try_vec(raw_len, "unpacked values")?;
+    for v in r.rest().chunks_exact(digits / 2) {
+        raw.extend_from_slice(&[STR, digits as u8]);
+        for b in v {
+            let digit = |d: u8| TEXT.get(usize::from(d)).copied().unwrap_or(b'0');
+            raw.extend_from_slice(&[digit(b >> 4), digit(b & 15)]);
+        }
+    }
+    Ok(raw)
 }
 
 /// Reads what [`put_values`] wrote; takes the reader to its end.
@@ -285,6 +347,7 @@ pub(crate) fn get_encoded(mut r: Reader<'_>) -> Result<(usize, Cow<'_, [u8]>)> {
                 _ => Err(r.corrupt("values do not unpack")),
             }
         }
+        HEX => Ok((count, Cow::Owned(get_hex(r, count, raw_len)?))),
         STORED | LZ4 => Err(r.corrupt("wrong length of values")),
         _ => Err(r.corrupt("unknown compression of values")),
     }
