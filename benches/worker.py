@@ -18,6 +18,8 @@ ENGINES = {c.name: c for c in (Ours, ClickHouse, DuckDB, Postgres)}
 WARM_UPS, ROUNDS = 2, 7
 # A candidate slower than this in its first run is not run again to choose between candidates.
 PATIENCE_MS = 20_000
+# And one slower than this is measured by three rounds.
+SLOW_MS = 2_000
 
 
 def plain(value):
@@ -107,7 +109,7 @@ def measure(engine, queries, chosen, report):
             continue
         sql, options = engine.candidates(q)[chosen[q.name]]
         first = engine.timed(sql, options)
-        rounds = ROUNDS if first < PATIENCE_MS else 3
+        rounds = ROUNDS if first < SLOW_MS else 3
         for _ in range(WARM_UPS - 1 if rounds == ROUNDS else 0):
             engine.timed(sql, options)
         before = engine.cpu()
