@@ -42,7 +42,7 @@ pub fn now_ms() -> i64 {
 /// us, and finds our events.
 pub fn open(sql: &Sql, project: Option<&str>) -> Result<Project> {
     let name = project.map_or_else(settings::project, str::to_string);
-    store::lock_shared(sql, &name, Lock::Ingest)?;
+    store::lock_shared(&name, Lock::Ingest);
     registry::open_for_writing(sql, project)
 }
 
