@@ -52,7 +52,7 @@ fn flush() -> Result<()> {
             strict: true,
             keys: &keys,
         };
-        let mut intake = super::intake(&project, &keys);
+        let mut intake = super::intake(&project, &keys)?;
         let store = |intake: &mut Intake| {
             let failed = super::store(sql, &project, intake)?.failed;
             INBOX.with_borrow_mut(|i| {

@@ -42,7 +42,7 @@ pub fn now_ms() -> i64 {
 /// us, and finds our events.
 pub fn open(sql: &Sql, project: Option<&str>) -> Result<Project> {
     let name = project.map_or_else(settings::project, str::to_string);
-    store::lock_shared(sql, &name, Lock::Ingest)?;
+    store::lock_shared(&name, Lock::Ingest);
     registry::open_for_writing(sql, project)
 }
 
@@ -59,16 +59,16 @@ pub fn keys(project: &Project) -> Vec<Key> {
 }
 
 /// An empty batch for a project.
-pub fn intake(project: &Project, keys: &[Key]) -> Intake {
+pub fn intake(project: &Project, keys: &[Key]) -> Result<Intake> {
     let mut intake = Intake::new(keys);
-    intake.know(|space| lexicon::known(project.table, space));
-    intake
+    intake.know(|space| lexicon::known(project.table, space))?;
+    Ok(intake)
 }
 
 /// Stores the events of a batch, keeps its errors, and makes it empty for the next.
 pub fn store(sql: &Sql, project: &Project, intake: &mut Intake) -> Result<Stored> {
     // What is learnt now is added to what is known, which must not be held meanwhile.
-    intake.know(|_| Vec::new());
+    intake.know(|_| Vec::new())?;
     for space in intake.spaces() {
         let numbers = lexicon::number(sql, project, space, &intake.unnumbered(space)?)?;
         intake.number(space, &numbers)?;
@@ -82,7 +82,7 @@ pub fn store(sql: &Sql, project: &Project, intake: &mut Intake) -> Result<Stored
     maintain::after_ingest(sql, project, imported - duplicates)?;
     let failed = std::mem::take(&mut intake.failed);
     intake.clear();
-    intake.know(|space| lexicon::known(project.table, space));
+    intake.know(|space| lexicon::known(project.table, space))?;
     Ok(Stored {
         imported,
         duplicates,

@@ -53,7 +53,7 @@ fn run(project: Option<&str>, strict: bool, on_error: Option<&str>, lines: &[u8]
             failed.extend(stored.failed);
             Ok::<(), Failure>(())
         };
-        let mut intake = super::intake(&project, &keys);
+        let mut intake = super::intake(&project, &keys)?;
         // The engine's callback speaks the engine's errors; ours is kept beside it.
         let mut failure = None;
         let outcome = ingest::fill_ndjson(lines, &settings, &mut Interrupts, &mut intake, &mut |intake| {

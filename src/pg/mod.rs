@@ -1,6 +1,7 @@
 //! The only place that names `pg_sys` or needs `unsafe`: everything else speaks safe Rust through these modules.
 
 pub mod agg_state;
+pub mod catalog;
 pub mod guc;
 pub mod instants;
 pub mod interrupts;

@@ -89,15 +89,28 @@ thread_local! {
     static PLANS: RefCell<Plans> = RefCell::new(Plans(HashMap::new()));
 }
 
-fn plan(sql: &str, args: &[Arg]) -> Result<pg_sys::SPIPlanPtr> {
+/// How Postgres plans a kept statement.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Planning {
+    /// As it sees fit: often anew for the values of each call.
+    Auto,
+    /// Once, whatever the values are: for a look-up by key, planning costs more than running.
+    Once,
+}
+
+fn plan(sql: &str, args: &[Arg], planning: Planning) -> Result<pg_sys::SPIPlanPtr> {
     if let Some(p) = PLANS.with_borrow(|p| p.0.get(sql).copied()) {
         return Ok(p);
     }
     let text = CString::new(sql).map_err(|_| Failure::internal("NUL in a statement"))?;
     let mut types: Vec<pg_sys::Oid> = args.iter().map(Arg::type_oid).collect();
+    let options = match planning {
+        Planning::Auto => 0,
+        Planning::Once => pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+    };
     // SAFETY: connected to SPI (a `Sql` exists); `types` has as many elements as stated; a NULL plan is checked.
     let p = unsafe {
-        let p = pg_sys::SPI_prepare(text.as_ptr(), types.len() as i32, types.as_mut_ptr());
+        let p = pg_sys::SPI_prepare_cursor(text.as_ptr(), types.len() as i32, types.as_mut_ptr(), options);
         if p.is_null() || pg_sys::SPI_keepplan(p) != 0 {
             return Err(Failure::internal("a statement could not be prepared"));
         }
@@ -121,8 +134,8 @@ pub fn connect<R>(f: impl FnOnce(&Sql) -> Result<R>) -> Result<R> {
 }
 
 impl Sql {
-    fn run(&self, sql: &str, args: &[Arg], read_only: bool) -> Result<Rows<'_>> {
-        let plan = plan(sql, args)?;
+    fn run(&self, sql: &str, args: &[Arg], read_only: bool, planning: Planning) -> Result<Rows<'_>> {
+        let plan = plan(sql, args, planning)?;
         let mut datums = args.iter().map(Arg::datum).collect::<Result<Vec<_>>>()?;
         // SAFETY: the plan is alive (kept), and was prepared with these argument types; no argument is NULL.
         let status = unsafe {
@@ -143,7 +156,7 @@ impl Sql {
 
     /// Runs a statement that only reads, on the caller's snapshot.
     pub fn read(&self, sql: &str, args: &[Arg]) -> Result<Rows<'_>> {
-        self.run(sql, args, true)
+        self.run(sql, args, true, Planning::Auto)
     }
 
     /// Runs a statement once, without keeping a plan: for what defines objects or grants privileges.
@@ -159,7 +172,13 @@ impl Sql {
 
     /// Runs a statement that may write; it sees what was committed when it starts.
     pub fn write(&self, sql: &str, args: &[Arg]) -> Result<Rows<'_>> {
-        self.run(sql, args, false)
+        self.run(sql, args, false, Planning::Auto)
+    }
+
+    /// As [`Sql::write`], for a statement that finds or stores one row by key: it is planned once. A text is always run in
+    /// one of the ways.
+    pub fn write_by_key(&self, sql: &str, args: &[Arg]) -> Result<Rows<'_>> {
+        self.run(sql, args, false, Planning::Once)
     }
 }
 

@@ -122,6 +122,13 @@ fn learn(sql: &Sql, project: &Project, space: Space, mut missing: Vec<&str>) -> 
     }
     missing.sort_unstable();
     missing.dedup();
+    if let [one] = missing.as_slice()
+        && let Some(no) = look_up_one(sql, project, space, one)?
+    {
+        learnt.insert(one, no)?;
+        remember(project.table, space, &learnt)?;
+        return Ok(learnt);
+    }
     let text = project.sql(select(space));
     lookup(sql, &text, space, &missing, &mut learnt)?;
     let unknown = |learnt: &Names, names: &mut Vec<&str>| names.retain(|n| learnt.get(n).is_none());
@@ -188,6 +195,29 @@ fn lookup(sql: &Sql, text: &str, space: Space, names: &[&str], into: &mut Names)
         into.insert(rows.text(i, 0)?, no)?;
     }
     Ok(())
+}
+
+/// The number of one name, as single events need it.
+fn look_up_one(sql: &Sql, project: &Project, space: Space, name: &str) -> Result<Option<u32>> {
+    let rows = match space {
+        Space::Event => sql.write_by_key(
+            &project.sql("SELECT no::bigint FROM @.event_name WHERE name = $1"),
+            &[Arg::Text(name)],
+        )?,
+        Space::Property => sql.write_by_key(
+            &project.sql("SELECT no::bigint FROM @.property WHERE name = $1"),
+            &[Arg::Text(name)],
+        )?,
+        Space::Subject(kind) => sql.write_by_key(
+            &project.sql("SELECT no FROM @.subject WHERE id = $1 AND kind = $2"),
+            &[Arg::Text(name), Arg::Int2(kind as i16)],
+        )?,
+    };
+    if rows.len() == 0 {
+        return Ok(None);
+    }
+    let no = u32::try_from(rows.int(0, 0)?).map_err(|_| Failure::internal("a number beyond 32 bits"))?;
+    Ok(Some(no))
 }
 
 /// The numbers of names that exist, for reports: reads only.

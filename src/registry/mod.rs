@@ -7,11 +7,13 @@ pub mod event_names;
 pub mod lexicon;
 
 use crate::error::{Failure, Result};
-use crate::pg::spi::{Arg, Sql};
-use crate::pg::{ErrorReport, Oid};
+use crate::pg::spi::{Arg, Rows, Sql};
+use crate::pg::{ErrorReport, Oid, catalog};
 use engine::chunk::{Kind, USER};
 use engine::time::Calendar;
 use pgrx::prelude::*;
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 /// A project as one call sees it.
 pub struct Project {
@@ -83,61 +85,117 @@ const TABLES: [&str; 14] = [
     "ingest_error",
 ];
 
-/// `fresh` looks past the snapshot of the calling statement: a writer must see a project or a key that the same statement
-/// has just made, and one that was registered since the statement began.
-fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
-    let run = |text: &str, args: &[Arg]| {
-        if fresh {
-            sql.write(text, args)
-        } else {
-            sql.read(text, args)
-        }
-    };
-    let rows = run(
-        "SELECT p.id, p.timezone, p.week_start, n.nspowner,
-                pg_catalog.has_table_privilege(c.oid, 'INSERT'), pg_catalog.quote_ident(n.nspname::text),
+/// What the catalogs say of a project's schema. It changes seldom and is asked for with every event.
+#[derive(Clone)]
+struct Standing {
+    table: Oid,
+    schema: String,
+    owner: Oid,
+    /// The role that asked, and whether it may write.
+    user: Oid,
+    may_write: bool,
+    /// The state of the catalogs this holds for.
+    generation: u64,
+}
+
+thread_local! {
+    static STANDINGS: RefCell<HashMap<String, Standing>> = RefCell::default();
+}
+
+/// Projects whose standing a session remembers.
+const MOST_STANDINGS: usize = 100;
+
+/// Runs a statement that reads; `fresh` looks past the snapshot of the calling statement.
+fn look<'s>(sql: &'s Sql, fresh: bool, text: &str, args: &[Arg]) -> Result<Rows<'s>> {
+    if fresh {
+        sql.write(text, args)
+    } else {
+        sql.read(text, args)
+    }
+}
+
+fn standing(sql: &Sql, name: &str, fresh: bool) -> Result<Option<Standing>> {
+    let (generation, user) = (catalog::generation(), catalog::current_user());
+    let known = STANDINGS.with_borrow(|s| s.get(name).cloned());
+    if let Some(s) = known.filter(|s| s.generation == generation && s.user == user) {
+        return Ok(Some(s));
+    }
+    let rows = look(
+        sql,
+        fresh,
+        "SELECT n.nspowner, pg_catalog.has_table_privilege(c.oid, 'INSERT'), pg_catalog.quote_ident(n.nspname::text),
                 (SELECT pg_catalog.string_agg(t.relname::text, ', ') FROM pg_catalog.pg_class t
                  WHERE t.relnamespace = n.oid AND t.relname = ANY($2) AND t.relkind <> 'r'),
                 c.oid
-         FROM analytics_groups.project p
-         JOIN pg_catalog.pg_namespace n ON n.nspname = 'analytics_' || p.name
+         FROM pg_catalog.pg_namespace n
          JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'event_row'
-         WHERE p.name = $1",
+         WHERE n.nspname = 'analytics_' || $1",
         &[Arg::Text(name), Arg::Texts(&TABLES)],
     )?;
     if rows.len() == 0 {
         return Ok(None);
     }
-    if let Some(replaced) = rows.get::<&str>(0, 6) {
+    if let Some(replaced) = rows.get::<&str>(0, 3) {
         return Err(Failure::new(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!("project \"{name}\" is not as create_project made it: {replaced}"),
             "Its tables must be ordinary tables; a view in their place could run its owner's code as you.",
         ));
     }
-    let id: i32 = rows.get(0, 0).unwrap_or_default();
-    let calendar = Calendar::new(rows.text(0, 1)?, rows.text(0, 2)?)?;
-    let keys = run(
-        "SELECT kind, property FROM analytics_groups.group_key WHERE project = $1 ORDER BY kind",
-        &[Arg::Int4(id)],
-    )?;
-    let keys = (0..keys.len())
-        .map(|i| {
+    let standing = Standing {
+        table: rows.get(0, 4).unwrap_or(Oid::INVALID),
+        schema: rows.text(0, 2)?.to_string(),
+        owner: rows.get(0, 0).unwrap_or(Oid::INVALID),
+        user,
+        may_write: rows.get(0, 1).unwrap_or(false),
+        generation,
+    };
+    STANDINGS.with_borrow_mut(|s| {
+        if s.len() >= MOST_STANDINGS {
+            s.clear();
+        }
+        s.insert(name.to_string(), standing.clone());
+    });
+    Ok(Some(standing))
+}
+
+/// `fresh` looks past the snapshot of the calling statement: a writer must see a project or a key that the same statement
+/// has just made, and one that was registered since the statement began.
+fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
+    let text = "SELECT p.timezone, p.week_start, k.kind, k.property
+                FROM analytics_groups.project p LEFT JOIN analytics_groups.group_key k ON k.project = p.id
+                WHERE p.name = $1";
+    let rows = if fresh {
+        sql.write_by_key(text, &[Arg::Text(name)])?
+    } else {
+        sql.read(text, &[Arg::Text(name)])?
+    };
+    if rows.len() == 0 {
+        return Ok(None);
+    }
+    let Some(standing) = standing(sql, name, fresh)? else {
+        return Ok(None);
+    };
+    let calendar = Calendar::new(rows.text(0, 0)?, rows.text(0, 1)?)?;
+    let keys = (0..rows.len()).filter_map(|i| Some((i, rows.get::<i16>(i, 2)?)));
+    let mut keys = keys
+        .map(|(i, kind)| {
             Ok(GroupKey {
-                kind: keys.get::<i16>(i, 0).unwrap_or_default() as Kind,
-                property: keys.text(i, 1)?.to_string(),
+                kind: kind as Kind,
+                property: rows.text(i, 3)?.to_string(),
             })
         })
         .collect::<Result<Vec<_>>>()?;
+    keys.sort_by_key(|k| k.kind);
     let project = Project {
-        table: rows.get(0, 7).unwrap_or(Oid::INVALID),
+        table: standing.table,
         name: name.to_string(),
-        schema: rows.text(0, 5)?.to_string(),
-        owner: rows.get(0, 3).unwrap_or(Oid::INVALID),
+        schema: standing.schema,
+        owner: standing.owner,
         calendar,
         keys,
     };
-    Ok(Some((project, rows.get(0, 4).unwrap_or(false))))
+    Ok(Some((project, standing.may_write)))
 }
 
 fn name_of(project: Option<&str>) -> String {

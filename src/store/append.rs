@@ -45,10 +45,24 @@ pub fn append(sql: &Sql, project: &Project, intake: &mut Intake, dedupe: Dedupe)
     Ok(())
 }
 
-/// Stores one event.
+/// Stores one event: one statement, because this is what a service does all day.
 pub fn append_one(sql: &Sql, project: &Project, event: &EventRow, dedupe: Dedupe) -> Result<()> {
-    let (_, priority) = next_batch(sql, project, dedupe)?;
-    insert_rows(sql, project, priority, std::slice::from_ref(event))
+    let sign = match dedupe {
+        Dedupe::Replace => "",
+        Dedupe::Skip => "-",
+    };
+    let text = format!(
+        "INSERT INTO @.event_row (batch, event, at, data) VALUES ({sign}nextval('@.batch_no'::regclass), $1, $2, $3)"
+    );
+    sql.write_by_key(
+        &project.sql(&text),
+        &[
+            Arg::Int4(event.event as i32),
+            Arg::Int(event.time),
+            Arg::Bytes(&row::encode(event)?),
+        ],
+    )?;
+    Ok(())
 }
 
 /// First and last instant of a buffer that has rows.

@@ -17,6 +17,7 @@ pub mod verify;
 
 use crate::error::Result;
 use crate::pg::spi::{Arg, Sql};
+use crate::pg::transaction;
 use crate::registry::Project;
 
 /// What an advisory lock of a project protects.
@@ -42,12 +43,8 @@ pub fn lock(sql: &Sql, project: &str, lock: Lock) -> Result<()> {
 }
 
 /// Takes a lock beside others that hold it the same way.
-pub fn lock_shared(sql: &Sql, project: &str, lock: Lock) -> Result<()> {
-    sql.write(
-        "SELECT pg_catalog.pg_advisory_xact_lock_shared($1)",
-        &[Arg::Int(lock_key(project, lock))],
-    )?;
-    Ok(())
+pub fn lock_shared(project: &str, lock: Lock) {
+    transaction::lock_shared(lock_key(project, lock));
 }
 
 /// Takes a lock if nobody holds it.

@@ -276,7 +276,7 @@ mod stages {
             }
             known.insert(space, Rc::new(names));
         }
-        intake.know(|space| vec![known[&space].clone()]);
+        intake.know(|space| vec![known[&space].clone()]).unwrap();
         time("  parse, all names known", count, || fill(&mut intake));
         time("  number", count, || {
             for space in intake.spaces() {

@@ -49,17 +49,86 @@ struct Cells {
     numbers: Vec<u32>,
     /// Position and index among the new names.
     open: Vec<(u32, u32)>,
+    /// Names that wait to be looked up together, and for each its position and where it ends in the text.
+    waiting: String,
+    ends: Vec<(u32, u32)>,
 }
 
+/// Names that are looked up together. What a session knows of a project is larger than the processor's caches: one after
+/// the other, every look-up would wait for memory; side by side they wait together.
+const TOGETHER: usize = 64;
+
 impl Cells {
-    fn push(&mut self, names: &mut Dictionary, name: &str) -> Result<()> {
-        if let Some(no) = names.known.iter().find_map(|k| k.get(name)) {
-            return push(&mut self.numbers, no);
+    /// Adds a name of a space with few names.
+    fn push_now(&mut self, names: &mut Dictionary, name: &str) -> Result<()> {
+        push(&mut self.numbers, 0)?;
+        let at = self.numbers.len() as u32 - 1;
+        match names.known.iter().find_map(|k| k.get(name)) {
+            Some(no) => self.set(at, no),
+            None => self.leave_open(names, at, name)?,
         }
+        Ok(())
+    }
+
+    /// Adds a name of a space with many names.
+    fn push(&mut self, names: &mut Dictionary, name: &str) -> Result<()> {
+        push(&mut self.numbers, 0)?;
+        self.waiting
+            .try_reserve(name.len())
+            .map_err(|_| Error::OutOfMemory("names"))?;
+        self.waiting.push_str(name);
+        push(
+            &mut self.ends,
+            (self.numbers.len() as u32 - 1, self.waiting.len() as u32),
+        )?;
+        if self.ends.len() >= TOGETHER {
+            self.settle(names)?;
+        }
+        Ok(())
+    }
+
+    /// Looks up the names that wait.
+    fn settle(&mut self, names: &mut Dictionary) -> Result<()> {
+        let (waiting, ends) = (std::mem::take(&mut self.waiting), std::mem::take(&mut self.ends));
+        let mut found = [0u32; TOGETHER];
+        let each = || {
+            let starts = std::iter::once(0).chain(ends.iter().map(|(_, end)| *end as usize));
+            let texts = starts
+                .zip(&ends)
+                .map(|(start, (_, end))| waiting.get(start..*end as usize));
+            texts.map(Option::unwrap_or_default)
+        };
+        for known in &names.known {
+            for (no, name) in found.iter_mut().zip(each()) {
+                if *no == 0 {
+                    *no = known.get(name).unwrap_or(0);
+                }
+            }
+        }
+        for ((no, name), (at, _)) in found.iter().zip(each()).zip(&ends) {
+            match no {
+                0 => self.leave_open(names, *at, name)?,
+                no => self.set(*at, *no),
+            }
+        }
+        // The room is kept.
+        (self.waiting, self.ends) = (waiting, ends);
+        self.waiting.clear();
+        self.ends.clear();
+        Ok(())
+    }
+
+    fn set(&mut self, at: u32, no: u32) {
+        if let Some(cell) = self.numbers.get_mut(at as usize) {
+            *cell = no;
+        }
+    }
+
+    /// A name that nobody knows gets its number later.
+    fn leave_open(&mut self, names: &mut Dictionary, at: u32, name: &str) -> Result<()> {
         let next = names.new.len() as u32;
         let index = names.new.insert(name, next)?;
-        push(&mut self.open, (self.numbers.len() as u32, index))?;
-        push(&mut self.numbers, 0)
+        push(&mut self.open, (at, index))
     }
 
     fn number(&mut self, numbers: &[u32]) {
@@ -73,6 +142,8 @@ impl Cells {
     fn clear(&mut self) {
         self.numbers.clear();
         self.open.clear();
+        self.waiting.clear();
+        self.ends.clear();
     }
 }
 
@@ -140,13 +211,24 @@ impl Intake {
         self.len() >= SLICE || self.shape.len().saturating_mul(self.len()) > MOST_CELLS || self.bytes > MOST_BYTES
     }
 
-    /// Says which numbers are known, before records are taken in.
-    pub fn know(&mut self, mut of: impl FnMut(Space) -> Vec<Rc<Names>>) {
+    /// Says which numbers are known, for the records that are taken in from now on.
+    pub fn know(&mut self, mut of: impl FnMut(Space) -> Vec<Rc<Names>>) -> Result<()> {
+        self.settle()?;
         self.event_names.known = of(Space::Event);
         self.user_names.known = of(Space::Subject(USER));
         for g in &mut self.groups {
             g.names.known = of(Space::Subject(g.kind));
         }
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<()> {
+        self.users.settle(&mut self.user_names)?;
+        for g in &mut self.groups {
+            g.first.settle(&mut g.names)?;
+            g.more.settle(&mut g.names)?;
+        }
+        Ok(())
     }
 
     /// Takes a record of the usual shape; `false` leaves it to [`Intake::take`]. After an error the batch must not be
@@ -156,7 +238,7 @@ impl Intake {
             return Ok(false);
         }
         let row = self.len();
-        self.events.push(&mut self.event_names, self.plain.event(line))?;
+        self.events.push_now(&mut self.event_names, self.plain.event(line))?;
         match self.plain.user(line) {
             Some(u) => self.users.push(&mut self.user_names, u)?,
             None => push(&mut self.users.numbers, 0)?,
@@ -203,7 +285,7 @@ impl Intake {
 
     fn take_event(&mut self, e: &Event) -> Result<()> {
         let row = self.len();
-        self.events.push(&mut self.event_names, &e.name)?;
+        self.events.push_now(&mut self.event_names, &e.name)?;
         match &*e.distinct_id {
             "" => push(&mut self.users.numbers, 0)?,
             id => self.users.push(&mut self.user_names, id)?,
@@ -250,7 +332,8 @@ impl Intake {
     }
 
     /// The names of a space that need a number, each once.
-    pub fn unnumbered(&self, space: Space) -> Result<Vec<&str>> {
+    pub fn unnumbered(&mut self, space: Space) -> Result<Vec<&str>> {
+        self.settle()?;
         let names = match space {
             Space::Event => &self.event_names,
             Space::Subject(USER) => &self.user_names,

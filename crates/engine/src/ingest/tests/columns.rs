@@ -238,7 +238,7 @@ proptest! {
                 }
                 (format!("{space:?}"), vec![Rc::new(Names::new()), Rc::new(names)])
             }).collect();
-            intake.know(|space| known[&format!("{space:?}")].clone());
+            intake.know(|space| known[&format!("{space:?}")].clone()).unwrap();
             fill_ndjson(&bytes, &s, &mut NoTick, &mut intake, &mut |_| Ok(())).unwrap();
             let want = obvious(&bytes, &s, &mut lexicon, keep_last);
             prop_assert_eq!(stored(&mut intake, &mut lexicon, keep_last), want, "{}", shown);
