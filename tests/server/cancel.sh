@@ -21,6 +21,7 @@ any='"$any"'
 declare -A long=(
     [insights]="SELECT count(*) FROM analytics_groups.insights('[{\"event\": $any, \"measure\": \"unique\"}, {\"event\": $any, \"measure\": \"unique\", \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', unit => 'hour', breakdown => '[\"browser\", \"country\", \"page\"]')"
     [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id')"
+    [attempts]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id', count => 'total', reentry => 'optimized', breakdown => '[\"page\"]')"
     [retention]="SELECT count(*) FROM analytics_groups.retention('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id')"
 )
 
@@ -68,7 +69,7 @@ cancelled() { # WHAT QUERY
     flunk "$1 obeys pg_cancel_backend" "$out"
 }
 
-for report in insights funnel retention; do
+for report in insights funnel attempts retention; do
     timed_out "$report" "${long[$report]}"
     cancelled "$report" "${long[$report]}"
 done

@@ -19,6 +19,7 @@
 //! * [`Reentry::Optimized`] tries every step-1 event: see [`search`].
 mod attribute;
 mod counts;
+mod in_turn;
 mod latest;
 mod partial;
 mod prepared;
