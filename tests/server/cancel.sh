@@ -24,6 +24,7 @@ declare -A long=(
     [lifecycle]="SELECT count(*) FROM analytics_groups.lifecycle('$any', '2024-01-01', '2024-03-31', by => 'company_id', unit => 'day')"
     [frequency]="SELECT count(*) FROM analytics_groups.frequency('$any', '2024-01-01', '2024-03-31', by => 'company_id', unit => 'day')"
     [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id')"
+    [attempts]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id', count => 'total', reentry => 'optimized', breakdown => '[\"page\"]')"
     [retention]="SELECT count(*) FROM analytics_groups.retention('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id')"
 )
 
@@ -71,7 +72,7 @@ cancelled() { # WHAT QUERY
     flunk "$1 obeys pg_cancel_backend" "$out"
 }
 
-for report in insights funnel retention; do
+for report in insights funnel attempts retention; do
     timed_out "$report" "${long[$report]}"
     cancelled "$report" "${long[$report]}"
 done

@@ -24,6 +24,9 @@ SELECT 'frequency', by, md5(string_agg(f::text, E'\n' ORDER BY f::text COLLATE "
 FROM unnest('{user,company_id}'::text[]) AS by, analytics_groups.frequency('"$any"', '2024-01-01', '2024-03-31', by => by) AS f GROUP BY by ORDER BY by;
 SELECT 'funnel', by, f.* FROM unnest('{user,company_id,team_id}'::text[]) AS by,
      analytics_groups.funnel('["Sign Up", "Invite Sent", "Payment"]', '2024-01-01', '2024-04-30', by => by, within => '30 days') AS f ORDER BY by, step;
+SELECT 'attempts', ordering, md5(string_agg(f::text, E'\n' ORDER BY f::text COLLATE "C")), count(*) FROM unnest('{loose,any,strict}'::text[]) AS ordering,
+     analytics_groups.funnel('["Sign Up", "Invite Sent", "Payment"]', '2024-01-01', '2024-04-30', within => '30 days', count => 'total', ordering => ordering,
+                             reentry => 'optimized', breakdown => '["country"]') AS f GROUP BY ordering ORDER BY ordering;
 SELECT 'retention', by, md5(string_agg(r::text, E'\n' ORDER BY r::text COLLATE "C")), count(*)
 FROM unnest('{user,company_id}'::text[]) AS by,
      analytics_groups.retention('"Sign Up"', '"$any"', '2024-01-01', '2024-03-31', by => by, unit => 'week') AS r GROUP BY by ORDER BY by;

@@ -16,9 +16,10 @@
 //! * **Held** properties must have one value in all events of an attempt; attempts of different values run side by side.
 //! * [`Count::Unique`] counts each subject once, [`Count::Total`] each attempt; a further attempt begins after the end of
 //!   the one before it. With a breakdown, uniques form attempts as totals do and count the best one of each segment.
-//! * [`Reentry::Optimized`] tries every step-1 event: see [`search`].
+//! * [`Reentry::Optimized`] tries every step-1 event; how is told where attempts are searched for.
 mod attribute;
 mod counts;
+mod in_turn;
 mod latest;
 mod partial;
 mod prepared;

@@ -35,10 +35,46 @@ pub(super) struct Fill {
 
 /// An attempt that was made.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Found {
+struct Found {
     entry: u32,
     from: usize,
     len: usize,
+}
+
+/// The attempts of one subject and their steps.
+#[derive(Debug, Default)]
+pub(super) struct Attempts {
+    found: Vec<Found>,
+    all: Vec<Fill>,
+}
+
+impl Attempts {
+    pub fn clear(&mut self) {
+        self.found.clear();
+        self.all.clear();
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// The steps of each attempt, in order of their entries.
+    pub fn iter(&self) -> impl Iterator<Item = &[Fill]> {
+        let steps = |f: &Found| self.all.get(f.from..f.from + f.len).unwrap_or(&[]);
+        self.found.iter().map(steps)
+    }
+
+    /// Adds a step to the attempt at the end.
+    pub fn push(&mut self, fill: Fill, budget: &mut Budget) -> Result<()> {
+        push_within(&mut self.all, fill, budget)
+    }
+
+    /// The last `len` steps are an attempt.
+    pub fn close(&mut self, len: usize, budget: &mut Budget) -> Result<()> {
+        let from = self.all.len() - len;
+        let entry = self.all.get(from).map_or(0, |f| f.at);
+        push_within(&mut self.found, Found { entry, from, len }, budget)
+    }
 }
 
 /// How an attempt ended.
@@ -181,15 +217,14 @@ pub(super) struct Search<'a> {
     flags: Vec<u8>,
     /// The attempt at hand.
     fills: Vec<Fill>,
-    /// Attempts that were made, in order of their entries, and their steps.
-    found: Vec<Found>,
-    all: Vec<Fill>,
+    /// Attempts that were made, in order of their entries.
+    pub attempts: Attempts,
     /// (held value, position)
     by_held: Vec<(u32, u32)>,
     /// Second event of each entry, and last entry before each second event.
     seconds: Vec<u32>,
     owners: Vec<u32>,
-    attempts: u64,
+    made: u64,
     budget: Budget,
 }
 
@@ -203,28 +238,19 @@ impl<'a> Search<'a> {
             entries: List::default(),
             flags: Vec::new(),
             fills: Vec::with_capacity(p.plan.steps),
-            found: Vec::new(),
-            all: Vec::new(),
+            attempts: Attempts::default(),
             by_held: Vec::new(),
             seconds: Vec::new(),
             owners: Vec::new(),
-            attempts: 0,
+            made: 0,
             budget: Budget::new(p.plan.memory_limit),
             p,
         }
     }
 
-    /// The attempts of the last subject, in order of their entries.
-    pub fn attempts(&self) -> impl Iterator<Item = &[Fill]> {
-        self.found
-            .iter()
-            .map(|f| self.all.get(f.from..f.from + f.len).unwrap_or(&[]))
-    }
-
     /// Finds the attempts that begin in `span`; only the one that counts when `one`.
     pub fn run(&mut self, events: &[u64], span: Span64, one: bool, tick: &mut dyn Tick) -> Result<()> {
-        self.found.clear();
-        self.all.clear();
+        self.attempts.clear();
         self.flags.clear();
         let more = events.len().saturating_sub(self.flags.capacity());
         if more > 0 {
@@ -268,7 +294,7 @@ impl<'a> Search<'a> {
             }
         }
         self.by_held = by_held;
-        self.found.sort_unstable_by_key(|f| f.entry);
+        self.attempts.found.sort_unstable_by_key(|f| f.entry);
         Ok(())
     }
 
@@ -316,8 +342,8 @@ impl<'a> Search<'a> {
 
     /// Attempts are short: one in a few hundred asks whether to go on.
     fn pause(&mut self, tick: &mut dyn Tick) -> Result<()> {
-        self.attempts += 1;
-        if self.attempts.is_multiple_of(256) {
+        self.made += 1;
+        if self.made.is_multiple_of(256) {
             tick.tick()?;
         }
         Ok(())
@@ -382,13 +408,12 @@ impl<'a> Search<'a> {
                 self.keep()?;
                 continue;
             }
-            let better = match self.found.first() {
+            let better = match self.attempts.found.first() {
                 Some(best) => (self.fills.len(), best.entry) > (best.len, entry),
                 None => true,
             };
             if better {
-                self.found.clear();
-                self.all.clear();
+                self.attempts.clear();
                 self.keep()?;
             }
             if end == End::Reached {
@@ -467,15 +492,10 @@ impl<'a> Search<'a> {
 
     /// Remembers the attempt at hand.
     fn keep(&mut self) -> Result<()> {
-        let found = Found {
-            entry: self.fills.first().map_or(0, |f| f.at),
-            from: self.all.len(),
-            len: self.fills.len(),
-        };
         for f in &self.fills {
-            push_within(&mut self.all, *f, &mut self.budget)?;
+            self.attempts.push(*f, &mut self.budget)?;
         }
-        push_within(&mut self.found, found, &mut self.budget)
+        self.attempts.close(self.fills.len(), &mut self.budget)
     }
 
     /// The first free event of a selector from an instant on that the attempt at hand does not use.

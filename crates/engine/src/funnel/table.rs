@@ -14,6 +14,8 @@ use std::hash::BuildHasher;
 
 /// What an entry of a table costs beyond its content, counted generously.
 const ENTRY: usize = 16;
+/// Not looked up yet.
+const UNKNOWN: u32 = u32::MAX;
 
 /// Numbers for combinations of steps and values.
 #[derive(Debug, Clone)]
@@ -30,6 +32,10 @@ pub(super) struct Table {
     combos: Vec<(u128, u32)>,
     by_combo: FxHashMap<(u128, u32), u32>,
     last: ((u128, u32), u32),
+    /// Tag of each tuple, for each selector that picked the event alone.
+    alone: Vec<Vec<u32>>,
+    /// Tuple of each code, when there is one source.
+    of_code: Vec<u32>,
     hasher: DefaultHashBuilder,
 }
 
@@ -45,6 +51,8 @@ impl Table {
             combos: Vec::new(),
             by_combo: FxHashMap::default(),
             last: ((0, 0), 0),
+            alone: vec![Vec::new(); selectors.min(128)],
+            of_code: Vec::new(),
             hasher: DefaultHashBuilder::default(),
         };
         for k in 0..selectors.min(128) {
@@ -103,6 +111,18 @@ impl Table {
         if codes.iter().all(|c| *c == 0) {
             return Ok(0);
         }
+        if let [code] = codes {
+            if let Some(n) = self.of_code.get(*code as usize).filter(|n| **n != UNKNOWN) {
+                return Ok(*n);
+            }
+            let n = self.find_tuple(codes, budget)?;
+            put(&mut self.of_code, *code as usize, n, budget)?;
+            return Ok(n);
+        }
+        self.find_tuple(codes, budget)
+    }
+
+    fn find_tuple(&mut self, codes: &[u32], budget: &mut Budget) -> Result<u32> {
         let hash = self.hasher.hash_one(codes);
         let (tuples, sources) = (&self.tuples, self.sources);
         let at = |n: &u32| {
@@ -131,10 +151,22 @@ impl Table {
     /// The tag of an event that the selectors in `mask` picked and that carries the values of `tuple`.
     #[inline]
     pub fn tag(&mut self, mask: u128, tuple: u32, budget: &mut Budget) -> Result<u32> {
-        if self.last.0 != (mask, tuple) {
-            self.last = ((mask, tuple), self.look_up((mask, tuple), budget)?);
+        let k = mask.trailing_zeros() as usize;
+        if !mask.is_power_of_two() || k >= self.alone.len() {
+            if self.last.0 != (mask, tuple) {
+                self.last = ((mask, tuple), self.look_up((mask, tuple), budget)?);
+            }
+            return Ok(self.last.1);
         }
-        Ok(self.last.1)
+        let tags = self.alone.get(k);
+        if let Some(tag) = tags.and_then(|t| t.get(tuple as usize)).filter(|t| **t != UNKNOWN) {
+            return Ok(*tag);
+        }
+        let tag = self.look_up((mask, tuple), budget)?;
+        if let Some(tags) = self.alone.get_mut(k) {
+            put(tags, tuple as usize, tag, budget)?;
+        }
+        Ok(tag)
     }
 
     fn look_up(&mut self, combo: (u128, u32), budget: &mut Budget) -> Result<u32> {
@@ -236,6 +268,18 @@ impl Table {
         }
         Ok(t)
     }
+}
+
+/// Sets an element of a list that grows as needed.
+#[cold]
+fn put(list: &mut Vec<u32>, at: usize, n: u32, budget: &mut Budget) -> Result<()> {
+    while list.len() <= at {
+        push_within(list, UNKNOWN, budget)?;
+    }
+    if let Some(x) = list.get_mut(at) {
+        *x = n;
+    }
+    Ok(())
 }
 
 /// About how much memory a value takes.

@@ -2,6 +2,7 @@
 
 use super::attribute::Attributor;
 use super::counts::Counts;
+use super::in_turn::InTurn;
 use super::latest::{Choice, Latest};
 use super::prepared::Prepared;
 use super::search::Search;
@@ -31,6 +32,8 @@ enum Mode<'a> {
 pub struct Walker<'a> {
     p: &'a Prepared<'a>,
     mode: Mode<'a>,
+    /// Where it does, and else the search.
+    in_turn: Option<InTurn<'a>>,
     search: Search<'a>,
     attributor: Option<Attributor<'a>>,
     plain: Attempt,
@@ -50,11 +53,9 @@ impl<'a> Walker<'a> {
     pub fn new(p: &'a Prepared<'a>) -> Self {
         let plan = p.plan;
         let attributes = !plan.breakdown.is_empty() || plan.filter.is_some();
-        let simple = !attributes
-            && plan.ordering == Ordering::Loose
-            && plan.count == Count::Unique
-            && plan.exclusions.is_empty()
-            && plan.held.is_empty();
+        let plain = plan.ordering == Ordering::Loose && plan.exclusions.is_empty() && plan.held.is_empty();
+        let simple = plain && !attributes && plan.count == Count::Unique;
+        let in_turn = plain && plan.floating == 0 && plan.reentry == Reentry::Default;
         let all_float = plan.floating == (1u128 << plan.steps) - 1;
         let mode = match (p.single(), plan.reentry) {
             (_, Reentry::Default) if simple && plan.floating == 0 => Mode::Plain,
@@ -64,6 +65,7 @@ impl<'a> Walker<'a> {
         };
         Walker {
             mode,
+            in_turn: p.single().filter(|_| in_turn).map(|steps| InTurn::new(p, steps)),
             search: Search::new(p),
             attributor: attributes.then(|| Attributor::new(p)),
             plain: Attempt {
@@ -152,15 +154,25 @@ impl<'a> Walker<'a> {
     ) -> Result<()> {
         let plan: &Plan = self.p.plan;
         let one = plan.count == Count::Unique && plan.breakdown.is_empty();
-        self.search.run(events, span, one, tick)?;
+        let quick = match &mut self.in_turn {
+            Some(q) => q.run(events, span, one)?,
+            None => false,
+        };
+        if !quick {
+            self.search.run(events, span, one, tick)?;
+        }
+        let attempts = match &self.in_turn {
+            Some(q) if quick => &q.attempts,
+            _ => &self.search.attempts,
+        };
         let Some(attributor) = &mut self.attributor else {
-            for fills in self.search.attempts() {
+            for fills in attempts.iter() {
                 counts.attempt(bucket, fills.iter().map(|f| f.reached))?;
             }
             return Ok(());
         };
         if plan.breakdown.is_empty() {
-            for fills in self.search.attempts() {
+            for fills in attempts.iter() {
                 attributor.attribute(events, fills);
                 if attributor.passes()? {
                     counts.attempt(bucket, fills.iter().map(|f| f.reached))?;
@@ -169,11 +181,10 @@ impl<'a> Walker<'a> {
             return Ok(());
         }
         let mut record = counts.subject(bucket)?;
-        for fills in self.search.attempts() {
+        for fills in attempts.iter() {
             attributor.attribute(events, fills);
             let passes = attributor.passes()?;
             let segments = attributor.segments(record.segments, record.budget)?;
-            // Split, because the record lends its table of segments out.
             record.attempt(segments, passes, fills.iter().map(|f| f.reached))?;
         }
         Ok(())

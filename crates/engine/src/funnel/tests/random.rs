@@ -344,13 +344,14 @@ proptest! {
         compare(&p, &events, &only, 0, &dealt, order);
     }
 
-    /// What the one-pass walkers answer: no event matches two steps.
+    /// Where no event matches two steps, one-pass walkers answer.
     #[test]
     fn one_pass_agrees_with_the_definition(
         (steps, mut events) in (2usize..6).prop_flat_map(|n| (Just(n), events(n, true))),
         by in prop::sample::select(vec![USER, COMPANY]),
         to in 10i64..60, window in prop_oneof![1i64..40, 3i64..12], grace in prop::sample::select(vec![0i64, 0, 1, 3]),
-        any_order in any::<bool>(), optimized in prop::bool::weighted(0.8), remap in remaps(),
+        any_order in prop::bool::weighted(0.3), optimized in any::<bool>(), remap in remaps(),
+        total in prop::bool::weighted(0.3), broken_down in prop::bool::weighted(0.3), filtered in 0u8..4,
         dealt in prop::collection::vec(0usize..4, 1..40), order in Just(vec![0, 1, 2, 3]).prop_shuffle(),
     ) {
         let p = Plan {
@@ -358,10 +359,13 @@ proptest! {
             remap: remap.as_deref(),
             floating: if any_order { (1 << steps) - 1 } else { 0 },
             reentry: if optimized { Reentry::Optimized } else { Reentry::Default },
+            count: if total { Count::Total } else { Count::Unique },
+            breakdown: if broken_down { vec![Dimension::EventProperty(P)] } else { vec![] },
+            filter: filter(u8::from(filtered == 1), by),
             ..plan(steps, by, 0, to, window)
         };
         bits(&p, &mut events);
-        compare(&p, &events, &None, 0, &dealt, order);
+        compare(&p, &events, &None, u8::from(filtered == 1), &dealt, order);
     }
 
     #[test]
