@@ -15,6 +15,8 @@ pub enum Tag {
     UsersWhoDid = 4,
     Lifecycle = 10,
     Frequency = 11,
+    Sessions = 16,
+    Flows = 17,
 }
 
 const VERSION: u8 = 1;

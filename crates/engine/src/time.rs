@@ -341,6 +341,13 @@ impl<'a> DayCache<'a> {
         }
         Ok(self.day)
     }
+
+    /// The day of an instant, and its milliseconds since that day began.
+    pub fn locate(&mut self, t: i64) -> Result<(i32, u32)> {
+        let day = self.day_of(t)?;
+        let ms = u32::try_from(t - self.span.from).map_err(|_| Error::corrupt("time of an event out of range"))?;
+        Ok((day, ms))
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use engine::chunk::{Chunk, Column, Events, GroupColumn, Inserts, PropertyColumn}
 use engine::codec::*;
 use engine::row::{self, EventRow, insert_hash};
 use engine::tick::NoTick;
+use engine::stream::{self, Buffers, Columns, FIRST, Part};
 use engine::value::Value;
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -152,6 +153,40 @@ fn event() -> EventRow {
     }
 }
 
+/// A part of the stream: 90 users with runs of 1 to 9 events.
+fn part() -> Part {
+    let mut p = Part::default();
+    for run in 0..90u32 {
+        p.users.push(run * run * 8 + run % 3);
+        p.lengths.push(1 + run % 9);
+        for k in 0..1 + run % 9 {
+            let step = (run * 7919 + k * 104_729) % if k % 4 == 3 { 9_000_000 } else { 90_000 };
+            p.times.push(if k == 0 { FIRST + 3_000_000 + step } else { step });
+            p.events.push(1 + (run * 5 + k * 3) % 40);
+        }
+    }
+    p.n = p.times.len();
+    p
+}
+
+/// One of the buffers of a part.
+fn stream(name: &'static str, column: fn(&mut Buffers) -> &mut Vec<u8>) -> Golden {
+    let n = part().n;
+    let mut encoded = stream::encode(&part());
+    let bytes = encoded
+        .as_mut()
+        .map(|b| std::mem::take(column(b)))
+        .map_err(|e| e.clone());
+    golden(name, bytes, part(), move |bytes| {
+        let mut buffers = stream::encode(&part())?;
+        *column(&mut buffers) = bytes.to_vec();
+        let mut decoded = Part::default();
+        buffers.n = n;
+        stream::decode(&buffers, Columns::ALL, &mut decoded)?;
+        Ok(decoded)
+    })
+}
+
 fn all() -> Vec<Golden> {
     let day = 86_400_000i64;
     let nan = f64::NAN;
@@ -249,6 +284,9 @@ fn all() -> Vec<Golden> {
             })
         },
         golden("row", row::encode(&event()), event(), row::decode),
+        stream("stream_users", |b| &mut b.users),
+        stream("stream_times", |b| &mut b.times),
+        stream("stream_events", |b| &mut b.events),
     ]
 }
 

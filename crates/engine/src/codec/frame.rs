@@ -24,6 +24,9 @@ pub enum Codec {
     Block = 7,
     Row = 8,
     Subjects = 9,
+    StreamUsers = 10,
+    StreamTimes = 11,
+    StreamEvents = 12,
 }
 
 impl Codec {
@@ -38,6 +41,9 @@ impl Codec {
             Codec::Block => "block",
             Codec::Row => "row",
             Codec::Subjects => "set of subjects",
+            Codec::StreamUsers => "users of the stream",
+            Codec::StreamTimes => "times of the stream",
+            Codec::StreamEvents => "events of the stream",
         }
     }
 

@@ -130,21 +130,32 @@ fn plain_u32s(r: &mut Reader<'_>, out: &mut Vec<u32>, n: usize) -> Result<()> {
 
 /// Reads a stream of `n` numbers. The caller vouches for `n`: a constant stream of any length takes five bytes.
 pub fn get_u32s(r: &mut Reader<'_>, n: usize) -> Result<Vec<u32>> {
+    let mut out = Vec::new();
+    get_u32s_into(r, n, &mut out)?;
+    Ok(out)
+}
+
+/// As [`get_u32s`], into a vector whose memory is used again; what it held is gone.
+pub fn get_u32s_into(r: &mut Reader<'_>, n: usize, out: &mut Vec<u32>) -> Result<()> {
+    let room = |out: &mut Vec<u32>| {
+        out.try_reserve_exact(n)
+            .map_err(|_| Error::OutOfMemory("column of ids"))
+    };
+    out.clear();
     let method = r.u8()?;
     match method {
         CONST => {
             let v = r.u32()?;
-            let mut out = try_vec(n, "column of ids")?;
+            room(out)?;
             out.resize(n, v);
-            Ok(out)
+            Ok(())
         }
         RAW => {
             if n.saturating_mul(4) > r.left() {
                 return Err(r.corrupt("truncated"));
             }
-            let mut out = try_vec(n, "column of ids")?;
-            plain_u32s(r, &mut out, n)?;
-            Ok(out)
+            room(out)?;
+            plain_u32s(r, out, n)
         }
         PACKED => {
             let min = r.u32()?;
@@ -152,14 +163,14 @@ pub fn get_u32s(r: &mut Reader<'_>, n: usize) -> Result<Vec<u32>> {
             if n.div_ceil(BLOCK) > r.left() {
                 return Err(r.corrupt("truncated"));
             }
-            let mut out = try_vec(n, "column of ids")?;
+            room(out)?;
             let packer = BitPacker8x::new();
             let mut block = [0u32; BLOCK];
             while out.len() < n {
                 let rows = (n - out.len()).min(BLOCK);
                 let control = r.u8()?;
                 if control == PLAIN {
-                    plain_u32s(r, &mut out, rows)?;
+                    plain_u32s(r, out, rows)?;
                     continue;
                 }
                 let bits = bits_of(control, r)?;
@@ -173,7 +184,7 @@ pub fn get_u32s(r: &mut Reader<'_>, n: usize) -> Result<Vec<u32>> {
                 }
                 out.extend_from_slice(block.get(..rows).unwrap_or(&block));
             }
-            Ok(out)
+            Ok(())
         }
         _ => Err(r.corrupt("unknown encoding of ids")),
     }
