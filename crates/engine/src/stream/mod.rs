@@ -103,6 +103,11 @@ impl Ranks {
         self.by_rank.get(rank as usize).copied().unwrap_or(0)
     }
 
+    /// One more than the greatest number of an event.
+    pub fn top(&self) -> usize {
+        self.by_event.len()
+    }
+
     /// Number of names.
     pub fn len(&self) -> usize {
         self.by_rank.len()

@@ -1,0 +1,169 @@
+//! Flows of any kind, from events in any order: gathered per subject, sorted, and walked.
+
+use super::{Count, END, Partial, Path, Plan};
+use crate::chunk::{Chunk, Hits};
+use crate::error::Result;
+use crate::gather::{for_each_event, pack, push_within, tag_of, time_of};
+use crate::mask::Mask;
+use crate::stream::{FIRST, PART_BITS, Part};
+use crate::tick::{EVERY, Tick};
+
+/// Lowest bit of a tag: not an anchor. Of events of one time and name anchors come first.
+const OTHER: u32 = 1;
+
+/// Gathers the visible events of subjects of any kind.
+pub struct EventKernel<'p> {
+    plan: &'p Plan<'p>,
+    partial: Partial,
+}
+
+impl<'p> EventKernel<'p> {
+    /// Nothing yet.
+    pub fn new(plan: &'p Plan) -> Result<Self> {
+        plan.check()?;
+        Ok(EventKernel {
+            plan,
+            partial: Partial::new(plan),
+        })
+    }
+
+    /// Takes the rows of a chunk that count; `anchors` are those that the anchor picks.
+    pub fn push(&mut self, chunk: &Chunk, keep: &Mask, anchors: &Hits, tick: &mut dyn Tick) -> Result<()> {
+        let (plan, partial) = (self.plan, &mut self.partial);
+        let hits = [Hits::rows(keep.clone()), anchors.clone()];
+        for_each_event(chunk, plan.by, &hits, plan.remap, tick, |row, subject, mask| {
+            let t = chunk.time.get(row).copied().unwrap_or(0);
+            let picked = mask & 2 != 0;
+            partial.gather(plan, subject, t, chunk.event(row), picked)
+        })
+    }
+
+    /// Takes one part of a day that begins at `day_start`, with all its columns; `anchors` by event number.
+    pub fn push_part(
+        &mut self,
+        number: u32,
+        day_start: i64,
+        part: &Part,
+        anchors: &[bool],
+        tick: &mut dyn Tick,
+    ) -> Result<()> {
+        let mut rows = part.events.iter().zip(&part.times);
+        let mut seen = 0;
+        for (user, length) in part.users.iter().zip(&part.lengths) {
+            seen += *length as usize;
+            if seen >= EVERY {
+                seen = 0;
+                tick.tick()?;
+            }
+            let mut at = day_start;
+            for (event, step) in rows.by_ref().take(*length as usize) {
+                at += i64::from(step & !FIRST);
+                let anchor = anchors.get(*event as usize).copied().unwrap_or(false);
+                self.partial
+                    .gather(self.plan, number << PART_BITS | user, at, *event, anchor)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was gathered.
+    pub fn finish(self) -> Partial {
+        self.partial
+    }
+}
+
+impl Partial {
+    #[inline]
+    fn gather(&mut self, plan: &Plan, subject: u32, t: i64, event: u32, picked: bool) -> Result<()> {
+        let hidden = plan.hides(event);
+        let anchor = picked && (!hidden || plan.names(event));
+        if hidden && !anchor {
+            return Ok(());
+        }
+        let tag = u32::from(plan.code(event)?) << 1 | if anchor { 0 } else { OTHER };
+        let entry = pack(t, tag)?;
+        self.postings.push(subject, entry, &mut self.budget)
+    }
+}
+
+/// A step that could be taken: its event, and the first and last time of it (they differ when equal ones are collapsed).
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    code: u16,
+    first: i64,
+    last: i64,
+}
+
+/// Finds the paths of everything gathered.
+pub(super) fn walk(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<()> {
+    let postings = std::mem::take(&mut partial.postings);
+    if postings.is_empty() {
+        return Ok(());
+    }
+    let entry = plan.entry;
+    let enters = |e: u64| tag_of(e) & OTHER == 0 && time_of(e) >= entry.from && time_of(e) < entry.to;
+    let mut budget = partial.budget.clone();
+    let mut scratch = budget.clone();
+    let mut steps: Vec<Step> = Vec::new();
+    let mut entries: Vec<(usize, i64)> = Vec::new();
+    postings.walk(enters, &mut budget, tick, |events| {
+        steps.clear();
+        entries.clear();
+        for e in events {
+            let (t, code) = (time_of(*e), (tag_of(*e) >> 1) as u16);
+            match steps.last_mut() {
+                Some(s) if plan.collapse && s.code == code => s.last = t,
+                _ => {
+                    let enough = entries.first().is_some_and(|(at, _)| steps.len() > at + plan.forward);
+                    if plan.count == Count::Unique && enough {
+                        break;
+                    }
+                    let step = Step {
+                        code,
+                        first: t,
+                        last: t,
+                    };
+                    push_within(&mut steps, step, &mut scratch)?;
+                }
+            }
+            let at = steps.len() - 1;
+            let first = match plan.count {
+                Count::Unique => entries.is_empty(),
+                Count::Total => !plan.collapse || entries.last().is_none_or(|(last, _)| *last != at),
+            };
+            if enters(*e) && first {
+                push_within(&mut entries, (at, t), &mut scratch)?;
+            }
+        }
+        entries
+            .iter()
+            .try_for_each(|(at, t)| partial.add(path(plan, &steps, *at, *t), 1))
+    })
+}
+
+fn path(plan: &Plan, steps: &[Step], at: usize, t: i64) -> Path {
+    let mut path = Path::default();
+    let code = |i: usize| steps.get(i).map_or(END, |s| s.code);
+    path.put(plan.reverse, code(at));
+    for k in 1..=plan.reverse {
+        let before = at.checked_sub(k).and_then(|i| steps.get(i));
+        match before.filter(|s| s.last >= t.saturating_sub(plan.within_ms)) {
+            Some(s) => path.put(plan.reverse - k, s.code),
+            None => {
+                path.put(plan.reverse - k, END);
+                break;
+            }
+        }
+    }
+    for k in 1..=plan.forward {
+        let after = steps.get(at + k);
+        match after.filter(|s| s.first <= t.saturating_add(plan.within_ms)) {
+            Some(s) => path.put(plan.reverse + k, s.code),
+            None => {
+                path.put(plan.reverse + k, END);
+                break;
+            }
+        }
+    }
+    path
+}
