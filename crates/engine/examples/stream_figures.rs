@@ -8,6 +8,7 @@
 
 use engine::chunk::USER;
 use engine::flows::{self, Count};
+use engine::parallel::Workers;
 use engine::sessions::{self, Mode};
 use engine::stream::{Builder, Columns, Part, Piece, Ranks, Source, encode};
 use engine::tick::NoTick;
@@ -222,7 +223,7 @@ fn main() {
                 }
                 kernel.finish()
             };
-            let paths = flows::finish(&plan, partial, &mut NoTick).unwrap();
+            let paths = flows::finish(&plan, partial, &Workers::serial(), &mut NoTick).unwrap();
             flows::top_paths(&plan, &paths, &names, 50, &mut NoTick).unwrap()
         });
         println!("  top path {:?} {}", rows[0].path, rows[0].count);

@@ -11,8 +11,10 @@ mod tests;
 
 use crate::chunk::Kind;
 use crate::error::{Error, Result};
-use crate::gather::{Budget, Postings};
+use crate::gather::Budget;
+use crate::parallel::Workers;
 use crate::partial::{Reader, Tag, Writer};
+use crate::postings::Postings;
 use crate::stream::Ranks;
 use crate::tick::Tick;
 use crate::time::Span64;
@@ -168,7 +170,7 @@ impl Partial {
         for (path, n) in other.paths {
             self.add(path, n)?;
         }
-        self.postings.append(&other.postings, &mut self.budget)?;
+        self.postings.append(other.postings, &mut self.budget)?;
         Ok(self)
     }
 
@@ -180,8 +182,7 @@ impl Partial {
             path.0.iter().try_for_each(|p| w.u64(*p))?;
             w.u64(*n)?;
         }
-        w.u32s(self.postings.subjects())?;
-        w.u64s(self.postings.entries())?;
+        self.postings.encode(&mut w)?;
         w.finish()
     }
 
@@ -194,10 +195,8 @@ impl Partial {
             let n = r.u64()?;
             partial.add(path, n)?;
         }
-        let (subjects, entries) = (r.u32s()?, r.u64s()?);
+        partial.postings = Postings::decode(&mut r, &mut partial.budget, |_| true)?;
         r.finish()?;
-        partial.budget.take(subjects.capacity() * 4 + entries.capacity() * 8)?;
-        partial.postings = Postings::from_parts(subjects, entries)?;
         Ok(partial)
     }
 }
@@ -216,8 +215,8 @@ impl Paths {
 }
 
 /// All paths of the answer; [`edges`] and [`top_paths`] make rows of them.
-pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<Paths> {
-    events::walk(plan, &mut partial, tick)?;
+pub fn finish(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Paths> {
+    let partial = events::walk(plan, partial, workers, tick)?;
     let mut paths = crate::error::try_vec(partial.paths.len(), "paths")?;
     paths.extend(partial.paths);
     Ok(Paths { paths })

@@ -5,6 +5,7 @@ use crate::chunk::{Chunk, Hits};
 use crate::error::Result;
 use crate::gather::{for_each_event, pack, push_within, tag_of, time_of};
 use crate::mask::Mask;
+use crate::parallel::Workers;
 use crate::stream::{FIRST, PART_BITS, Part};
 use crate::tick::{EVERY, Tick};
 
@@ -94,19 +95,41 @@ struct Step {
     last: i64,
 }
 
+/// What one thread finds.
+struct Walker {
+    found: Partial,
+    steps: Vec<Step>,
+    entries: Vec<(usize, i64)>,
+}
+
 /// Finds the paths of everything gathered.
-pub(super) fn walk(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<()> {
+pub(super) fn walk(plan: &Plan, mut partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Partial> {
     let postings = std::mem::take(&mut partial.postings);
     if postings.is_empty() {
-        return Ok(());
+        return Ok(partial);
     }
-    let entry = plan.entry;
-    let enters = |e: u64| tag_of(e) & OTHER == 0 && time_of(e) >= entry.from && time_of(e) < entry.to;
-    let mut budget = partial.budget.clone();
-    let mut scratch = budget.clone();
-    let mut steps: Vec<Step> = Vec::new();
-    let mut entries: Vec<(usize, i64)> = Vec::new();
-    postings.walk(enters, &mut budget, tick, |events| {
+    let make = || {
+        Ok(Walker {
+            found: Partial::new(plan),
+            steps: Vec::new(),
+            entries: Vec::new(),
+        })
+    };
+    let enters = |e: u64| enters(plan, e);
+    let walkers = postings.walk(workers, enters, plan.memory_limit, tick, make, |w, _, events| {
+        w.subject(plan, events)
+    })?;
+    walkers.into_iter().try_fold(partial, |all, w| all.merge(w.found, plan))
+}
+
+fn enters(plan: &Plan, e: u64) -> bool {
+    tag_of(e) & OTHER == 0 && time_of(e) >= plan.entry.from && time_of(e) < plan.entry.to
+}
+
+impl Walker {
+    /// Adds the paths of one subject, whose events are in order.
+    fn subject(&mut self, plan: &Plan, events: &[u64]) -> Result<()> {
+        let (steps, entries, found) = (&mut self.steps, &mut self.entries, &mut self.found);
         steps.clear();
         entries.clear();
         for e in events {
@@ -123,7 +146,7 @@ pub(super) fn walk(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> R
                         first: t,
                         last: t,
                     };
-                    push_within(&mut steps, step, &mut scratch)?;
+                    push_within(steps, step, &mut found.budget)?;
                 }
             }
             let at = steps.len() - 1;
@@ -131,14 +154,14 @@ pub(super) fn walk(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> R
                 Count::Unique => entries.is_empty(),
                 Count::Total => !plan.collapse || entries.last().is_none_or(|(last, _)| *last != at),
             };
-            if enters(*e) && first {
-                push_within(&mut entries, (at, t), &mut scratch)?;
+            if enters(plan, *e) && first {
+                push_within(entries, (at, t), &mut found.budget)?;
             }
         }
         entries
             .iter()
-            .try_for_each(|(at, t)| partial.add(path(plan, &steps, *at, *t), 1))
-    })
+            .try_for_each(|(at, t)| found.add(path(plan, steps, *at, *t), 1))
+    }
 }
 
 fn path(plan: &Plan, steps: &[Step], at: usize, t: i64) -> Path {

@@ -1,6 +1,7 @@
 use super::*;
 use crate::chunk::{Chunk, Events, Hits, USER};
 use crate::mask::Mask;
+use crate::parallel::Workers;
 use crate::stream::{Builder, Columns, Part, decode, encode};
 use crate::tick::NoTick;
 use crate::time::{Calendar, DayCache};
@@ -132,7 +133,7 @@ fn answer(plan: &Plan, partials: Vec<Partial>) -> BTreeMap<Vec<String>, u64> {
         let p = Partial::decode(&p.encode().unwrap(), plan).unwrap();
         all = p.merge(all, plan).unwrap();
     }
-    let paths = finish(plan, all, &mut NoTick).unwrap();
+    let paths = finish(plan, all, &Workers::serial(), &mut NoTick).unwrap();
     let rows = top_paths(plan, &paths, &names(), usize::MAX, &mut NoTick).unwrap();
     assert!(rows.is_sorted_by(|a, b| a.count > b.count || a.count == b.count && a.path < b.path));
     rows.into_iter().map(|r| (r.path, r.count)).collect()
@@ -222,7 +223,7 @@ proptest! {
         let mut plan = plan(&ranks, forward);
         plan.reverse = reverse;
         let anchors = vec![false, false, false, true, false];
-        let found = finish(&plan, gather(&plan, &anchors, &list), &mut NoTick).unwrap();
+        let found = finish(&plan, gather(&plan, &anchors, &list), &Workers::serial(), &mut NoTick).unwrap();
         let graph = edges(&plan, &found, &names(), rows, &mut NoTick).unwrap();
         let sum = |step: i32, from: Option<&Node>, to: Option<&Node>| -> u64 {
             let fits = |e: &&Edge| e.step == step && from.is_none_or(|n| e.from == *n) && to.is_none_or(|n| e.to == *n);
@@ -266,7 +267,13 @@ fn example() -> Vec<Ev> {
 
 fn graph(plan: &Plan, rows: usize) -> Vec<String> {
     let anchors = vec![false, false, false, true, false];
-    let found = finish(plan, gather(plan, &anchors, &example()), &mut NoTick).unwrap();
+    let found = finish(
+        plan,
+        gather(plan, &anchors, &example()),
+        &Workers::serial(),
+        &mut NoTick,
+    )
+    .unwrap();
     let edges = edges(plan, &found, &names(), rows, &mut NoTick).unwrap();
     edges
         .iter()
