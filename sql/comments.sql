@@ -49,6 +49,15 @@ Example: SELECT step, event, count, overall_conversion FROM analytics_groups.fun
 COMMENT ON FUNCTION analytics_groups.retention(jsonb, jsonb, date, date, text, text, integer, text, text, text, text, text) IS
 'Of the users, or groups, that did born, how many came back to do returned, per interval after it. criterion: on, on_or_after, on_or_before, streak; alignment: rolling (24 hours, 7 or 30 days from the birth) or calendar; births: every or first. complete is false while a bucket can still grow.
 Example: SELECT cohort, size, bucket, retained, value FROM analytics_groups.retention(''"Sign Up"'', ''"Login"'', from_date => ''2024-01-01'', to_date => ''2024-01-31'', by => ''company_id'', unit => ''week'', buckets => 4);';
+COMMENT ON FUNCTION analytics_groups.sessions(date, date, text, text, interval, jsonb, jsonb, text, text, jsonb, text) IS
+'Sessions of users, or of groups, per bucket of their start: how many, events in each, average and median duration. A session ends after a gap longer than timeout and at midnight of the project; or it goes from a start event to an end event (starts, ends; one that is cut at midnight has no duration), or lasts as long as a property keeps its value (property). The filter decides which events are looked at. Hidden events and events that no user does ($identify, $merge, message events) are passed over.
+Example: SELECT bucket, sessions, events_per_session, median_duration FROM analytics_groups.sessions(''2024-01-01'', ''2024-01-31'', unit => ''week'');';
+COMMENT ON FUNCTION analytics_groups.flows(jsonb, date, date, text, integer, integer, interval, integer, boolean, text[], text, text) IS
+'What users, or groups, do right after an anchor event (forward steps) and right before it (reverse steps), as edges read in time: event at position step (0 = the anchor) leads to next_event. kind: ANCHOR, FORWARD, REVERSE, OTHER (what is not among the rows most frequent of its position), DROPOFF and START (nothing later, nothing earlier within the window). count: unique (the first anchor in range) or total (every one). collapse makes equal events one step; hide leaves events out.
+Example: SELECT * FROM analytics_groups.flows(''"Sign Up"'', ''2024-01-01'', ''2024-01-31'', forward => 2, within => ''7 days'', hide => ''{Heartbeat}'');';
+COMMENT ON FUNCTION analytics_groups.flow_paths(jsonb, date, date, text, integer, integer, interval, text, boolean, text[], integer, text) IS
+'The most common sequences of events around an anchor, with their share of all entries. The anchor is in the path; one that ends early ends with (drop-off), one with nothing before it begins with (start).
+Example: SELECT path, count, share FROM analytics_groups.flow_paths(''"Login"'', ''2024-01-01'', ''2024-01-31'', forward => 3, top => 10);';
 COMMENT ON FUNCTION analytics_groups.query_users(text, text, integer, text) IS
 'Every known user with profile, first and last event, sorted by id; page with after => the last id. The filter sees properties["p"] or user["p"].
 Example: SELECT id, properties ->> ''$name'' FROM analytics_groups.query_users(filter => ''user["plan"] == "pro"'');';

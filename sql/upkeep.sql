@@ -44,10 +44,12 @@ BEGIN
         UNION ALL SELECT 'segment', count(*), coalesce(sum(n), 0)::bigint, pg_total_relation_size('%1$I.segment') FROM %1$I.segment
         UNION ALL SELECT 'segment_column', count(*), NULL, pg_total_relation_size('%1$I.segment_column') FROM %1$I.segment_column
         UNION ALL SELECT 'subject_set', count(*), NULL, pg_total_relation_size('%1$I.subject_set') + pg_total_relation_size('%1$I.event_day') FROM %1$I.subject_set
+        UNION ALL SELECT 'user_stream', count(*) FILTER (WHERE part >= 0), coalesce(sum(n) FILTER (WHERE part >= 0), 0)::bigint,
+                         pg_total_relation_size('%1$I.user_stream') FROM %1$I.user_stream
         UNION ALL SELECT 'dictionary', count(*), NULL, pg_total_relation_size('%1$I.subject') FROM %1$I.subject
         UNION ALL SELECT 'profiles', (SELECT count(*) FROM %1$I.user_profile) + (SELECT count(*) FROM %1$I.group_profile), NULL,
                          pg_total_relation_size('%1$I.user_profile') + pg_total_relation_size('%1$I.group_profile')$q$, s);
 END $$;
 COMMENT ON FUNCTION analytics_groups.storage_stats(text) IS
-'Where a project''s events are and what they take on disk. event_row and event_block wait for maintenance, segment is sealed, subject_set says who did what on which day.
+'Where a project''s events are and what they take on disk. event_row and event_block wait for maintenance, segment is sealed, subject_set says who did what on which day, user_stream holds the sealed events once more, by user.
 Example: SELECT * FROM analytics_groups.storage_stats();';

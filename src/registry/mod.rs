@@ -3,6 +3,7 @@
 //! Projects and keys are created by the SQL functions in sql/registry.sql; this side reads them.
 
 pub mod access;
+pub mod event_names;
 pub mod lexicon;
 
 use crate::error::{Failure, Result};
@@ -65,7 +66,7 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "event_name",
     "property",
     "subject",
@@ -78,6 +79,7 @@ const TABLES: [&str; 13] = [
     "segment_column",
     "subject_set",
     "event_day",
+    "user_stream",
     "ingest_error",
 ];
 

@@ -11,6 +11,8 @@ pub mod seal;
 pub mod segment;
 pub mod sets;
 pub mod settle;
+pub mod stream;
+mod stream_build;
 pub mod verify;
 
 use crate::error::Result;

@@ -153,7 +153,7 @@ fn look(raw: &Raw, span: Span64, duplicates: &Duplicates) -> Result<(Chunk, Mask
     Ok((chunk, keep))
 }
 
-fn staying(chunk: &Chunk, span: Span64, stays: Option<Mask>) -> Mask {
+pub(super) fn staying(chunk: &Chunk, span: Span64, stays: Option<Mask>) -> Mask {
     let mut keep = inside(chunk, span);
     if let Some(stays) = stays {
         keep.and(&stays);

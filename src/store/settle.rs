@@ -1,6 +1,6 @@
 //! What is derived from segments, brought up to date for the days that a maintenance changed.
 
-use super::sets;
+use super::{sets, stream};
 use crate::error::Result;
 use crate::pg::spi::Sql;
 use crate::registry::Project;
@@ -20,7 +20,6 @@ impl Touched {
     }
 
     /// The pairs, by event, then day.
-    #[allow(dead_code)]
     pub fn pairs(&self) -> impl Iterator<Item = (u32, i32)> + '_ {
         self.pairs.keys().copied()
     }
@@ -43,5 +42,6 @@ pub enum Pace {
 /// Rebuilds everything derived from the segments of the touched days. Runs once, at the end of a maintenance, in its
 /// transaction: a reader's snapshot has segments and what is derived from them in step.
 pub fn settle(sql: &Sql, project: &Project, touched: &Touched, pace: Pace) -> Result<()> {
-    sets::build::settle(sql, project, touched, pace)
+    sets::build::settle(sql, project, touched, pace)?;
+    stream::settle(sql, project, touched, pace)
 }

@@ -135,6 +135,19 @@ pub struct Piece {
 }
 
 impl Piece {
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        match &self.source {
+            Source::Stored(buffers) => buffers.n,
+            Source::Gathered(sorted) => sorted.len(),
+        }
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Decodes the wanted columns.
     pub fn load(&self, columns: Columns, ranks: &Ranks, into: &mut Part) -> Result<()> {
         match &self.source {
