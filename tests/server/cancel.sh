@@ -22,6 +22,8 @@ declare -A long=(
     [insights]="SELECT count(*) FROM analytics_groups.insights('[{\"event\": $any, \"measure\": \"unique\"}, {\"event\": $any, \"measure\": \"unique\", \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', unit => 'hour', breakdown => '[\"browser\", \"country\", \"page\"]')"
     [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id')"
     [retention]="SELECT count(*) FROM analytics_groups.retention('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id')"
+    [sessions]="SELECT count(*) FROM analytics_groups.sessions('2024-01-01', '2024-03-31', by => 'company_id')"
+    [flows]="SELECT count(*) FROM analytics_groups.flows('$any', '2024-01-01', '2024-03-31', count => 'total', reverse => 5, forward => 5)"
 )
 
 # A run that was faster than the interruption says nothing; then the interruption comes sooner.
@@ -68,7 +70,7 @@ cancelled() { # WHAT QUERY
     flunk "$1 obeys pg_cancel_backend" "$out"
 }
 
-for report in insights funnel retention; do
+for report in insights funnel retention sessions flows; do
     timed_out "$report" "${long[$report]}"
     cancelled "$report" "${long[$report]}"
 done
