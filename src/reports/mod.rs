@@ -5,8 +5,8 @@
 mod arguments;
 pub mod attributed;
 mod context;
-mod frequency;
 mod flows;
+mod frequency;
 mod funnel;
 mod insights;
 mod lifecycle;

@@ -6,8 +6,8 @@
 
 mod column;
 pub mod frame;
-pub(crate) mod raw;
 pub(crate) mod ints;
+pub(crate) mod raw;
 pub(crate) mod values;
 
 #[cfg(test)]
