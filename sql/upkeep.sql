@@ -51,5 +51,5 @@ BEGIN
                          pg_total_relation_size('%1$I.user_profile') + pg_total_relation_size('%1$I.group_profile')$q$, s);
 END $$;
 COMMENT ON FUNCTION analytics_groups.storage_stats(text) IS
-'Where a project''s events are and what they take on disk. event_row and event_block wait for maintenance, segment is sealed; subject_set says who did what on which day, user_stream holds the sealed events once more, by user.
+'Where a project''s events are and what they take on disk. event_row and event_block wait for maintenance, segment is sealed, subject_set says who did what on which day, user_stream holds the sealed events once more, by user.
 Example: SELECT * FROM analytics_groups.storage_stats();';

@@ -1,7 +1,6 @@
 //! What is derived from segments, brought up to date for the days that a maintenance changed.
 
-use super::sets;
-use super::stream;
+use super::{sets, stream};
 use crate::error::Result;
 use crate::pg::spi::Sql;
 use crate::registry::Project;
@@ -21,7 +20,6 @@ impl Touched {
     }
 
     /// The pairs, by event, then day.
-    #[allow(dead_code)]
     pub fn pairs(&self) -> impl Iterator<Item = (u32, i32)> + '_ {
         self.pairs.keys().copied()
     }
@@ -45,6 +43,5 @@ pub enum Pace {
 /// transaction: a reader's snapshot has segments and what is derived from them in step.
 pub fn settle(sql: &Sql, project: &Project, touched: &Touched, pace: Pace) -> Result<()> {
     sets::build::settle(sql, project, touched, pace)?;
-    let days = touched.pairs().map(|(_, day)| day).collect();
-    stream::settle(sql, project, &days, pace == Pace::Now)
+    stream::settle(sql, project, touched, pace)
 }

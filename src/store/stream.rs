@@ -15,6 +15,7 @@
 //! the slow way, and a quiet one is built by the next maintenance. Building a row takes about 0.1 µs, all in.
 
 use super::scan::{self, Need};
+use super::settle::{Pace, Touched};
 use super::stream_build::{Built, build, windows};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
@@ -39,23 +40,23 @@ const MARK: i32 = -1;
 
 /// Brings the stream up to date after a maintenance that changed `touched` days.
 ///
-/// With `all`, whatever it takes: every day that is marked becomes whole.
-pub fn settle(sql: &Sql, project: &Project, touched: &BTreeSet<i32>, all: bool) -> Result<()> {
-    let list: Vec<i32> = touched.iter().copied().collect();
+/// [`Pace::Now`] takes whatever it takes: every day that is marked becomes whole.
+pub fn settle(sql: &Sql, project: &Project, touched: &Touched, pace: Pace) -> Result<()> {
+    let mut days: BTreeSet<i32> = touched.pairs().map(|(_, day)| day).collect();
+    let list: Vec<i32> = days.iter().copied().collect();
     let old = sql.write(
         &project.sql("DELETE FROM @.user_stream WHERE day = ANY($1) OR part = -1 RETURNING day, part, n"),
         &[Arg::Int4s(&list)],
     )?;
-    // By day: what was saved up for it, or the events its stream had.
-    let (mut saved, mut held): (BTreeMap<i32, u64>, BTreeMap<i32, u64>) = Default::default();
+    let mut saved: BTreeMap<i32, u64> = BTreeMap::new();
     for i in 0..old.len() {
         let int = |c: usize| old.get::<i32>(i, c).unwrap_or_default();
-        let n = u64::try_from(int(2)).unwrap_or(0);
-        let of = if int(1) == MARK { &mut saved } else { &mut held };
-        *of.entry(int(0)).or_default() += n;
+        if int(1) == MARK {
+            saved.insert(int(0), u64::try_from(int(2)).unwrap_or(0));
+        }
     }
     drop(old);
-    let days: BTreeSet<i32> = touched.iter().chain(saved.keys()).copied().collect();
+    days.extend(saved.keys());
     if days.is_empty() {
         return Ok(());
     }
@@ -68,11 +69,7 @@ pub fn settle(sql: &Sql, project: &Project, touched: &BTreeSet<i32>, all: bool) 
     let names = EventNames::read(sql, project, true)?;
     let sizes = sizes(sql, project, &days)?;
     let size = |day: &i32| sizes.get(day).copied().unwrap_or(0);
-    let sealed: u64 = touched
-        .iter()
-        .filter(|d| !saved.contains_key(d))
-        .map(|d| size(d).saturating_sub(held.get(d).copied().unwrap_or(0)))
-        .sum();
+    let sealed: u64 = touched.rows().map(|(_, n)| n).sum();
     let mut budget = LEAST_BUDGET.max(sealed.saturating_mul(AMPLIFICATION));
     let mut order: Vec<(u64, i32)> = days
         .iter()
@@ -81,7 +78,7 @@ pub fn settle(sql: &Sql, project: &Project, touched: &BTreeSet<i32>, all: bool) 
     order.sort_unstable();
     let mut chosen = BTreeSet::new();
     for (cost, day) in order {
-        if size(&day) <= LARGEST_DAY && (all || cost <= budget) {
+        if size(&day) <= LARGEST_DAY && (pace == Pace::Now || cost <= budget) {
             budget = budget.saturating_sub(cost);
             chosen.insert(day);
         } else {

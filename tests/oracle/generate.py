@@ -445,7 +445,56 @@ class Generator:
             "births": r.choice(["every", "first"]),
         }
 
+    def sessions(self):
+        r = self.random
+        by = self.by()
+        unit = r.choice(["hour", "day", "day", "week", "month", "range"])
+        dates = self.dates(3 if unit == "hour" else 20)
+        if unit == "hour":
+            dates["to_date"] = min(dates["to_date"], dates["from_date"] + timedelta(days=3))
+        question = {"report": "sessions", **dates, "by": by, "unit": unit}
+        roll = r.random()
+        if roll < 0.2:
+            question |= {"starts": self.selector(by), "ends": self.selector(by)}
+        elif roll < 0.35:
+            question["property"] = r.choice(["plan", "n", "mixed"])
+        else:
+            question["timeout"] = r.choice([30 * MINUTE, 30 * MINUTE, 2000, HOUR, 3 * HOUR, DAY])
+        if self.chance(0.2):
+            question["filter"] = self.filter(by)
+        return question
+
+    def flow_paths(self):
+        r = self.random
+        by = self.by()
+        forward, reverse = r.choice([(3, 0), (3, 0), (1, 0), (5, 0), (2, 2), (0, 3), (1, 5)])
+        anchors = self.selector(by)
+        if self.chance(0.5):
+            anchors = r.choice([*EVENTS, "$any"])
+        question = {
+            "report": "flow_paths",
+            "anchors": anchors,
+            **self.dates(),
+            "by": by,
+            "forward": forward,
+            "reverse": reverse,
+            "within": r.choice([2000, HOUR, 3 * HOUR, DAY, 7 * DAY, 30 * DAY, 30 * DAY, 366 * DAY]),
+            "count": r.choice(["unique", "unique", "total"]),
+            "collapse": self.chance(0.3),
+            "top": r.choice([1, 3, 50, 1000]),
+        }
+        hidden = r.choice(EVENTS)
+        if self.chance(0.3) and f"'{hidden}'" not in repr(anchors):
+            question["hide"] = [hidden]
+        return question
+
+    def flows(self):
+        question = self.flow_paths() | {"report": "flows", "rows": self.random.choice([1, 2, 3, 50])}
+        del question["top"]
+        return question
+
     def question(self):
         often = [self.insights] * 4
         funnels = [self.funnel] * 3
-        return self.random.choice([*often, *funnels, self.retention, self.lifecycle, self.frequency])()
+        others = [self.lifecycle, self.frequency, self.sessions, self.flow_paths, self.flows]
+        return self.random.choice([*often, *funnels, self.retention, *others])()

@@ -1,7 +1,8 @@
 """Questions in both languages: the oracle's, and the SQL surface's.
 
-A question is a dict `{"report": "insights" | "funnel" | "retention" | "lifecycle" | "frequency" | …, …}` with the arguments
-of the oracle's function of that name (filters and formulas as trees). Answers of both sides are brought to one shape and compared number for number.
+A question is a dict `{"report": "insights" | "funnel" | "retention" | "lifecycle" | "frequency" | "sessions" | "flows" |
+"flow_paths", …}` with the arguments of the oracle's function of that name (filters and formulas as trees). Answers of both
+sides are brought to one shape and compared number for number.
 """
 
 import time
@@ -10,10 +11,13 @@ from datetime import timedelta
 import expression
 import funnels
 import oracle
+import sequences
 from session import jsonb, quote
 from zone import DAY
 
 TIMES = ["avg_time", "median_time", "avg_time_from_start", "median_time_from_start"]
+DURATIONS = ["avg_duration", "median_duration"]
+SEQUENCES = ["sessions", "flows", "flow_paths"]
 
 
 def selector_json(selector):
@@ -62,19 +66,24 @@ def call(question, project):
     elif "event" in q:
         arguments.append(f"event => {jsonb(selector_json(q['event']))}")
     else:
-        arguments += [f"{name} => {jsonb(selector_json(q[name]))}" for name in ("born", "returned")]
+        selectors = [name for name in ("born", "returned", "anchors", "starts", "ends") if q.get(name) is not None]
+        arguments += [f"{name} => {jsonb(selector_json(q[name]))}" for name in selectors]
     arguments += [f"{name} => date {quote(q[name].isoformat())}" for name in ("from_date", "to_date")]
-    arguments += [f"{name} => {interval(q[name])}" for name in ("within", "grace") if name in q]
-    for name in ("by", "unit", "criterion", "alignment", "births", "count", "ordering", "reentry", "attribution"):
-        if name in q:
+    arguments += [f"{name} => {interval(q[name])}" for name in ("within", "grace", "timeout") if name in q]
+    texts = ("by", "unit", "criterion", "alignment", "births", "property", "count", "ordering", "reentry", "attribution")
+    for name in texts:
+        if q.get(name) is not None:
             arguments.append(f"{name} => {quote(q[name])}")
-    arguments += [f"{name} => {q[name]}" for name in ("buckets", "top", "rolling", "cumulative") if name in q]
+    numbers = ("buckets", "top", "rolling", "cumulative", "forward", "reverse", "rows", "collapse")
+    arguments += [f"{name} => {q[name]}" for name in numbers if name in q]
     if q.get("compare"):
         days, months = q["compare"]
         arguments.append(f"compare => interval '{months} months {days} days'")
     if q.get("formulas"):
         written = ", ".join(quote(f"{name} = {formula_text(tree)}") for name, tree in q["formulas"])
         arguments.append(f"formulas => ARRAY[{written}]")
+    if q.get("hide"):
+        arguments.append("hide => array[" + ", ".join(quote(e) for e in q["hide"]) + "]")
     if q.get("breakdown"):
         arguments.append(f"breakdown => {jsonb(q['breakdown'])}")
     if q.get("filter") is not None:
@@ -97,6 +106,10 @@ def query(question, project):
         "lifecycle": f"segment, {epoch_ms('bucket')} AS bucket, state, count",
         "frequency": f"segment, {epoch_ms('bucket')} AS bucket, active, count",
         "retention": f"segment, {epoch_ms('cohort')} AS cohort, size, bucket, retained, value, complete",
+        "sessions": f"segment, {epoch_ms('bucket')} AS bucket, sessions, events_per_session, "
+        + ", ".join(f"{epoch_ms(t)} AS {t}" for t in DURATIONS),
+        "flows": "step, event, kind, next_event, next_kind, count",
+        "flow_paths": "path, count, share",
     }[question["report"]]
     return f"SELECT {columns} FROM {call(question, project)}"
 
@@ -114,6 +127,8 @@ def keyed(rows, key):
 def expected(question, world):
     """The oracle's answer as {key: {column: value}}."""
     arguments = {k: v for k, v in question.items() if k != "report"}
+    if question["report"] in SEQUENCES:
+        return getattr(sequences, question["report"])(world, **arguments)
     module = funnels if "steps" in question else oracle
     answer = getattr(module, question["report"])(world, **arguments)
     if question["report"] == "insights":
@@ -156,11 +171,24 @@ def actual(question, rows):
         if names is None:
             return keyed(rows, lambda r: tuple(r["segment"]))
         return keyed(rows, lambda r: (tuple(r["segment"]), *[r[n] for n in names]))
+    if question["report"] == "flows":
+        return in_order(rows, lambda r: (r["step"], r["event"], r["kind"], r["next_event"], r["next_kind"]), lambda r: (r["step"], -r["count"]))
+    if question["report"] == "flow_paths":
+        return in_order(rows, lambda r: tuple(r["path"]), lambda r: (-r["count"], [p.encode() for p in r["path"]]))
     if any(row["segment"] for row in rows):
         raise AssertionError("segments without a breakdown")
     if question["report"] in ("lifecycle", "frequency"):
         return keyed(rows, lambda r: (r["bucket"], r["state"] if "state" in r else r["active"]))
+    if question["report"] == "sessions":
+        return keyed(rows, lambda r: r["bucket"])
     return keyed([r for r in rows if r["size"]], lambda r: (r["cohort"], r["bucket"]))
+
+
+def in_order(rows, key, rank):
+    """Rows by key, which must have come in the order of their rank."""
+    if any(rank(a) > rank(b) for a, b in zip(rows, rows[1:])):
+        raise AssertionError("rows out of order")
+    return keyed(rows, key)
 
 
 def without_empty_segments(rows):
@@ -175,7 +203,7 @@ def same(column, a, b):
         return a is None and b is None
     if isinstance(a, (bool, str)) or isinstance(b, (bool, str)):
         return a == b
-    return abs(a - b) <= (0.001 if column in TIMES else 1e-9 * max(1, abs(a)))
+    return abs(a - b) <= (0.001 if column in TIMES + DURATIONS else 1e-9 * max(1, abs(a)))
 
 
 def differences(question, wanted, got):

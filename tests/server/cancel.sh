@@ -26,6 +26,8 @@ declare -A long=(
     [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id')"
     [attempts]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id', count => 'total', reentry => 'optimized', breakdown => '[\"page\"]')"
     [retention]="SELECT count(*) FROM analytics_groups.retention('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id')"
+    [sessions]="SELECT count(*) FROM analytics_groups.sessions('2024-01-01', '2024-03-31', by => 'company_id')"
+    [flows]="SELECT count(*) FROM analytics_groups.flows('$any', '2024-01-01', '2024-03-31', count => 'total', reverse => 5, forward => 5)"
 )
 
 # A run that was faster than the interruption says nothing; then the interruption comes sooner.
@@ -72,7 +74,7 @@ cancelled() { # WHAT QUERY
     flunk "$1 obeys pg_cancel_backend" "$out"
 }
 
-for report in insights funnel attempts retention; do
+for report in insights funnel attempts retention sessions flows; do
     timed_out "$report" "${long[$report]}"
     cancelled "$report" "${long[$report]}"
 done

@@ -30,4 +30,9 @@ SELECT 'attempts', ordering, md5(string_agg(f::text, E'\n' ORDER BY f::text COLL
 SELECT 'retention', by, md5(string_agg(r::text, E'\n' ORDER BY r::text COLLATE "C")), count(*)
 FROM unnest('{user,company_id}'::text[]) AS by,
      analytics_groups.retention('"Sign Up"', '"$any"', '2024-01-01', '2024-03-31', by => by, unit => 'week') AS r GROUP BY by ORDER BY by;
+SELECT 'sessions', by, md5(string_agg(s::text, E'\n' ORDER BY s::text COLLATE "C")), count(*)
+FROM unnest('{user,company_id}'::text[]) AS by, analytics_groups.sessions('2024-01-01', '2024-03-31', by => by) AS s GROUP BY by ORDER BY by;
+SELECT 'flows', by, counting, md5(string_agg(f::text, E'\n' ORDER BY f::text COLLATE "C")), count(*)
+FROM unnest('{user,company_id}'::text[]) AS by, unnest('{unique,total}'::text[]) AS counting,
+     analytics_groups.flows('"Sign Up"', '2024-01-01', '2024-03-31', by => by, count => counting, rows => 10) AS f GROUP BY by, counting ORDER BY by, counting;
 SELECT 'profiles', analytics_groups.user_profile('u000001'), analytics_groups.group_profile('company_id', 'c0001');

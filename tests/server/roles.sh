@@ -29,6 +29,8 @@ funnel="SELECT count(*) FROM analytics_groups.funnel('[\"Seen\", \"Seen\"]', '20
 retention="SELECT count(*) > 0 FROM analytics_groups.retention('\"Seen\"', '\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
 lifecycle="SELECT sum(count) FROM analytics_groups.lifecycle('\"Seen\"', '2024-01-01', '2024-01-01', by => 'company_id', project => 'PROJECT')"
 frequency="SELECT sum(count) FROM analytics_groups.frequency('\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
+sessions="SELECT sessions FROM analytics_groups.sessions('2024-01-01', '2024-01-01', project => 'PROJECT')"
+flows="SELECT count FROM analytics_groups.flows('\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
 profile="SELECT analytics_groups.user_profile('ann-of-PROJECT', project => 'PROJECT') IS NULL"
 track="SELECT analytics_groups.track('Sold', 'ROLE', '{\"company_id\": \"acme\"}', at => '2024-01-02 10:00Z', project => 'PROJECT')"
 ndjson="SELECT analytics_groups.track_ndjson('{\"event\":\"Sold\",\"properties\":{\"distinct_id\":\"ROLE\",\"time\":1704189600,\"\$insert_id\":\"ROLE\"}}', project => 'PROJECT') ->> 'code'"
@@ -58,7 +60,7 @@ may_not() { # ROLE PROJECT NAME…
     done
 }
 
-may reader shop 1 count
+may reader shop 1 count sessions flows
 may reader shop 2 funnel
 may reader shop t retention profile
 may reader shop 1 lifecycle frequency
@@ -75,8 +77,8 @@ may admin shop '' maintain
 # A grant to a role is a grant to its members.
 may member shop 1 count
 may_not member shop track
-for role in reader writer admin nobody member; do may_not "$role" secret count funnel retention lifecycle frequency profile track ndjson people groups maintain add_key drop; done
-may_not nobody shop count funnel retention lifecycle frequency profile track ndjson people groups maintain add_key company grant drop create
+for role in reader writer admin nobody member; do may_not "$role" secret count funnel retention lifecycle frequency sessions flows profile track ndjson people groups maintain add_key drop; done
+may_not nobody shop count funnel retention lifecycle frequency sessions flows profile track ndjson people groups maintain add_key company grant drop create
 may_not other shop count track drop
 
 # Nobody sees projects, keys or names that are not theirs, nor the tables beneath.
