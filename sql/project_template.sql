@@ -130,19 +130,6 @@ CREATE TABLE @project@.event_day (
     day       integer PRIMARY KEY,
     uncovered integer[] NOT NULL
 );
--- Every event of a day that has a user, in the order of (user, time, event name); users in parts of 65,536. A day is there
--- whole or not at all; part -1 marks a day that is to be built, n is what was saved up for it (src/store/stream.rs).
-CREATE TABLE @project@.user_stream (
-    day    integer NOT NULL,
-    part   integer NOT NULL,
-    n      integer NOT NULL,
-    users  bytea   NOT NULL,
-    times  bytea   NOT NULL,
-    events bytea   NOT NULL,
-    PRIMARY KEY (day, part)
-);
-ALTER TABLE @project@.user_stream ALTER COLUMN users SET STORAGE EXTERNAL, ALTER COLUMN times SET STORAGE EXTERNAL,
-    ALTER COLUMN events SET STORAGE EXTERNAL;
 
 -- Every event of a day that has a user, in the order of (user, time, event name); users in parts of 65,536. A day is there
 -- whole or not at all; part -1 marks a day that is to be built, n is what was saved up for it (src/store/stream.rs).

@@ -10,6 +10,7 @@ mod frequency;
 mod funnel;
 mod insights;
 mod lifecycle;
+mod parts;
 mod query_profiles;
 mod retention;
 mod sessions;

@@ -3,6 +3,7 @@
 use super::arguments::{self, required};
 use super::context::Context;
 use super::insights::need;
+use super::parts::in_parts;
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::timestamp;
@@ -13,7 +14,7 @@ use crate::registry;
 use crate::settings;
 use crate::store::scan;
 use engine::expr::{Expr, References};
-use engine::retention::{Alignment, Births, Criterion, Kernel, Plan, Question, finish_on};
+use engine::retention::{Alignment, Births, Criterion, Kernel, Plan, Question, count_on, rows};
 use engine::time::{Span64, Unit};
 use pgrx::datum::{Date, TimestampWithTimeZone};
 use pgrx::prelude::*;
@@ -94,21 +95,25 @@ fn run(
     let need = need([&born, &returned].into_iter(), [by], &[]);
     let workers = settings::workers();
     let most = context.most(by)?;
-    let kernels = scan::scan_on(
-        sql,
-        &project,
-        &need,
-        span,
-        &workers,
-        || Kernel::new(&plan).for_subjects(most),
-        |kernel, chunk, keep, tick| {
-            let b = born.hits(chunk, keep, by, tick)?;
-            let r = returned.hits(chunk, keep, by, tick)?;
-            kernel.push(chunk, &b, &r, tick)
-        },
-    )?;
-    let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
-    finish_on(&plan, partial, &workers, &mut Interrupts)?
+    let count = |part| {
+        let kernels = scan::scan_on(
+            sql,
+            &project,
+            &need,
+            span,
+            &workers,
+            || Ok(Kernel::new(&plan).for_subjects(most)?.only(part)),
+            |kernel, chunk, keep, tick| {
+                let b = born.hits(chunk, keep, by, tick)?;
+                let r = returned.hits(chunk, keep, by, tick)?;
+                kernel.push(chunk, &b, &r, tick)
+            },
+        )?;
+        let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+        Ok(count_on(&plan, partial, &workers, &mut Interrupts)?)
+    };
+    let counts = in_parts(count, |a, b| Ok(a.merge(b)))?;
+    rows(&plan, &counts, &mut Interrupts)?
         .into_iter()
         .map(|r| {
             Ok((

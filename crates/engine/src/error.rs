@@ -30,6 +30,10 @@ pub enum Error {
 /// Result of the engine's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// The hint of whatever would need more memory than it may use.
+pub const MEMORY_HINT: &str =
+    "Raise analytics_groups.query_memory, or ask for a shorter range, a larger unit or fewer segments.";
+
 impl Error {
     /// Corrupt bytes, with what was being read.
     pub fn corrupt(what: impl Into<String>) -> Self {

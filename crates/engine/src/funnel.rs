@@ -47,7 +47,7 @@ use crate::breakdown::{Dimension, MAX_DIMENSIONS};
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result};
 use crate::gather::{self, canonical, for_each_event, pack};
-use crate::postings::Postings;
+use crate::postings::{Part, Postings};
 use crate::tick::Tick;
 use crate::time::{Buckets, Span64};
 use source::{Row, Sources};
@@ -301,6 +301,12 @@ impl<'p> Kernel<'p> {
         let p = &mut self.partial;
         p.postings = Postings::for_subjects(most, self.plan.by == USER, &mut p.budget)?;
         Ok(self)
+    }
+
+    /// The same for one part of the subjects.
+    pub fn only(mut self, part: Part) -> Self {
+        self.partial.postings = std::mem::take(&mut self.partial.postings).only(part);
+        self
     }
 
     /// Gathers the events of a chunk; `hits` has what each selector picked: [`Plan::selectors`] of them.

@@ -9,7 +9,7 @@ pub mod testing;
 mod tests;
 
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
-use crate::error::{Error, Result, try_vec};
+use crate::error::{Error, MEMORY_HINT, Result, try_vec};
 use crate::mask::Mask;
 use crate::postings::Postings;
 use crate::tick::{EVERY, Tick};
@@ -62,9 +62,7 @@ impl Budget {
 fn too_big(limit: usize) -> Error {
     Error::Limit {
         message: format!("the report needs more than {} kB of memory", limit / 1024),
-        hint: Some(
-            "Raise analytics_groups.query_memory, or ask for a shorter range, a larger unit or fewer segments.".into(),
-        ),
+        hint: Some(MEMORY_HINT.into()),
     }
 }
 

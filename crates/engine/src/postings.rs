@@ -59,6 +59,23 @@ impl Spread {
     }
 }
 
+/// One of several parts of all subjects: what does not fit into memory at once is gathered part by part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    index: u32,
+    of: u32,
+}
+
+impl Part {
+    /// All subjects.
+    pub const WHOLE: Part = Part { index: 0, of: 1 };
+
+    /// Parts that together hold every subject once.
+    pub fn all(of: u32) -> impl Iterator<Item = Part> {
+        (0..of).map(move |index| Part { index, of })
+    }
+}
+
 #[derive(Debug, Clone, Default)]
 struct Page {
     locals: Vec<u16>,
@@ -75,6 +92,8 @@ impl Page {
 #[derive(Debug, Clone)]
 pub struct Postings {
     spread: Spread,
+    /// Events of other subjects are passed over.
+    part: Part,
     /// The page of each partition that is being filled.
     open: Vec<Page>,
     full: Vec<Vec<Page>>,
@@ -92,6 +111,7 @@ impl Default for Postings {
         };
         Postings {
             spread,
+            part: Part::WHOLE,
             open: vec![Page::default(); spread.partitions()],
             full: vec![Vec::new(); spread.partitions()],
             beyond: Vec::new(),
@@ -121,12 +141,23 @@ impl Postings {
         full.resize_with(n, Vec::new);
         Ok(Postings {
             spread,
+            part: Part::WHOLE,
             open,
             full,
             beyond: Vec::new(),
             len: 0,
             last: None,
         })
+    }
+
+    /// The same for one part of the subjects. Neighbours are in one part.
+    pub fn only(self, part: Part) -> Self {
+        Postings { part, ..self }
+    }
+
+    #[inline]
+    fn takes(&self, no: SubjectNo) -> bool {
+        self.part.of == 1 || (no >> self.spread.block) % self.part.of == self.part.index
     }
 
     /// Number of events.
@@ -142,6 +173,9 @@ impl Postings {
     /// Adds an event.
     #[inline]
     pub fn push(&mut self, no: SubjectNo, entry: u64, budget: &mut Budget) -> Result<()> {
+        if !self.takes(no) {
+            return Ok(());
+        }
         let at = self.spread.partition(no);
         if let Some(local) = self.spread.local(no)
             && let Some(page) = self.open.get_mut(at)
@@ -213,6 +247,9 @@ impl Postings {
                     return Err(Error::corrupt("postings of columns of different length"));
                 };
                 (subjects, times) = (rest, rest_times);
+                if !self.takes(first) {
+                    continue;
+                }
                 if block == 0 || self.spread.local(first | ((1 << self.spread.block) - 1)).is_none() || run < 4 {
                     for (no, t) in own.iter().zip(own_times).filter(|(no, _)| **no != 0) {
                         self.push(*no, pack_known(*t, tag), budget)?;
@@ -642,6 +679,27 @@ mod tests {
                 }
                 prop_assert_eq!(&found, &wanted);
             }
+        }
+    }
+
+    #[test]
+    fn parts_hold_every_subject_once() {
+        let mut budget = Budget::new(usize::MAX);
+        for of in [1, 2, 7] {
+            let mut found = Vec::new();
+            for part in Part::all(of) {
+                let mut p = Postings::for_subjects(100_000, true, &mut budget).unwrap().only(part);
+                let column: Vec<u32> = (0..50_000).step_by(3).collect();
+                p.push_rows(&column, &vec![7; column.len()], 1, &mut budget, &mut NoTick)
+                    .unwrap();
+                for no in (100_000..200_000).step_by(17) {
+                    p.push(no, pack(3, 0).unwrap(), &mut budget).unwrap();
+                }
+                found.extend(p.iter().map(|(no, _)| no));
+            }
+            found.sort_unstable();
+            let wanted: Vec<u32> = (3..50_000).step_by(3).chain((100_000..200_000).step_by(17)).collect();
+            assert_eq!(found, wanted, "{of} parts");
         }
     }
 

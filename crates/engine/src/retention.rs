@@ -7,13 +7,13 @@ mod push;
 #[cfg(test)]
 mod tests;
 
-pub use finish::{Row, finish, finish_on};
+pub use finish::{Counts, Row, count_on, finish, rows};
 
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result};
 use crate::gather::Budget;
 use crate::partial::{Reader, Tag, Writer};
-use crate::postings::Postings;
+use crate::postings::{Part, Postings};
 use crate::tick::Tick;
 use crate::time::{Buckets, Calendar, DAY_MS, Span64, Unit};
 
@@ -207,6 +207,12 @@ impl<'p> Kernel<'p> {
         let p = &mut self.partial;
         p.postings = Postings::for_subjects(most, self.plan.by == USER, &mut p.budget)?;
         Ok(self)
+    }
+
+    /// The same for one part of the subjects.
+    pub fn only(mut self, part: Part) -> Self {
+        self.partial.postings = std::mem::take(&mut self.partial.postings).only(part);
+        self
     }
 
     /// Gathers the events of a chunk: what the selectors of births and of returns picked. An event may be both.

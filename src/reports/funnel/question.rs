@@ -9,6 +9,7 @@ use crate::registry::{self, Project};
 use crate::reports::arguments::{self, required};
 use crate::reports::context::Context;
 use crate::reports::insights::{DimensionSpec, dimensions, need};
+use crate::reports::parts::in_parts;
 use crate::settings;
 use crate::store::scan;
 use engine::breakdown::Dimension;
@@ -233,26 +234,32 @@ impl<'a> Question<'a> {
         }
         let workers = settings::workers();
         let most = context.most(by)?;
-        let kernels = scan::scan_on(
-            sql,
-            &project,
-            &need,
-            plan.reads(),
-            &workers,
-            || Kernel::new(&plan)?.for_subjects(most),
-            |kernel, chunk, keep, tick| {
-                let mut hits = selectors
-                    .iter()
-                    .map(|s| s.hits(chunk, keep, by, tick))
-                    .collect::<engine::error::Result<Vec<Hits>>>()?;
-                if strict {
-                    hits.push(Hits::rows(keep.clone()));
-                }
-                kernel.push(chunk, &hits, tick)
-            },
-        )?;
-        let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
-        let counts = count_on(&plan, partial, &workers, &mut Interrupts)?;
+        let count = |part| {
+            let kernels = scan::scan_on(
+                sql,
+                &project,
+                &need,
+                plan.reads(),
+                &workers,
+                || Ok(Kernel::new(&plan)?.for_subjects(most)?.only(part)),
+                |kernel, chunk, keep, tick| {
+                    let mut hits = selectors
+                        .iter()
+                        .map(|s| s.hits(chunk, keep, by, tick))
+                        .collect::<engine::error::Result<Vec<Hits>>>()?;
+                    if strict {
+                        hits.push(Hits::rows(keep.clone()));
+                    }
+                    kernel.push(chunk, &hits, tick)
+                },
+            )?;
+            let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+            Ok(count_on(&plan, partial, &workers, &mut Interrupts)?)
+        };
+        let counts = in_parts(count, |mut a, b| {
+            a.merge(b)?;
+            Ok(a)
+        })?;
         Ok(answer(&plan, counts)?)
     }
 

@@ -3,7 +3,7 @@
 use super::{Alignment, BORN, Births, Criterion, Partial, Plan, RETURNED};
 use crate::error::{Result, try_vec};
 use crate::gather::{BucketFinder, Budget, tag_of, time_of, zeroed};
-use crate::parallel::Workers;
+use crate::parallel::{Workers, merge};
 use crate::tick::Tick;
 
 /// One cell of the report.
@@ -23,25 +23,45 @@ pub struct Row {
     pub complete: bool,
 }
 
-/// Every cohort × bucket, in this order.
-pub fn finish(plan: &Plan, partial: Partial, tick: &mut dyn Tick) -> Result<Vec<Row>> {
-    finish_on(plan, partial, &Workers::serial(), tick)
+/// Sizes of the cohorts and how many of each were retained in each bucket.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Counts {
+    sizes: Vec<u64>,
+    /// By cohort, then bucket.
+    retained: Vec<u64>,
 }
 
-/// The same, with subjects spread over threads.
-pub fn finish_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Vec<Row>> {
+impl Counts {
+    /// Both together, of different subjects and one question.
+    pub fn merge(mut self, other: Counts) -> Self {
+        let add = |a: &mut [u64], b: &[u64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+        add(&mut self.sizes, &other.sizes);
+        add(&mut self.retained, &other.retained);
+        self
+    }
+}
+
+/// Every cohort × bucket, in this order.
+pub fn finish(plan: &Plan, partial: Partial, tick: &mut dyn Tick) -> Result<Vec<Row>> {
+    let counts = count_on(plan, partial, &Workers::serial(), tick)?;
+    rows(plan, &counts, tick)
+}
+
+/// Counts the subjects of a partial, spread over threads.
+pub fn count_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Counts> {
     let Partial { postings, mut budget } = partial;
     budget.set_limit(plan.memory_limit);
-    let columns = plan.buckets + 1;
-    let cells = (plan.cohorts.len(), plan.cohorts.len().saturating_mul(columns));
-    budget.take(workers.threads().saturating_mul(cells.0 + cells.1).saturating_mul(8))?;
+    let (cohorts, cells) = (plan.cohorts.len(), plan.cohorts.len().saturating_mul(plan.buckets + 1));
+    budget.take(workers.threads().saturating_mul(cohorts + cells).saturating_mul(8))?;
     let make = || {
-        let mut unlimited = Budget::new(usize::MAX);
+        let mut counted = Budget::new(usize::MAX);
         Ok(Triangle {
             plan,
             finder: BucketFinder::new(&plan.cohorts.starts, plan.cohorts.range),
-            sizes: zeroed(cells.0, &mut unlimited)?,
-            retained: zeroed(cells.1, &mut unlimited)?,
+            counts: Counts {
+                sizes: zeroed(cohorts, &mut counted)?,
+                retained: zeroed(cells, &mut counted)?,
+            },
             returns: Vec::new(),
         })
     };
@@ -51,11 +71,15 @@ pub fn finish_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dy
     let states = postings.walk(workers, in_range, more, tick, make, |triangle, _, events| {
         triangle.add(events)
     })?;
-    let triangle = states.into_iter().reduce(Triangle::merge);
-    let triangle = triangle.ok_or_else(|| crate::error::Error::corrupt("retention without a result"))?;
+    merge(states.into_iter().map(|t| t.counts), |a, b| Ok(a.merge(b)))
+}
+
+/// One row per cohort and bucket.
+pub fn rows(plan: &Plan, counts: &Counts, tick: &mut dyn Tick) -> Result<Vec<Row>> {
+    let columns = plan.buckets + 1;
     let mut rows = try_vec(plan.cohorts.len() * columns, "rows of a report")?;
-    let cells = triangle.retained.chunks(columns);
-    for (c, ((label, size), retained)) in plan.cohorts.labels.iter().zip(&triangle.sizes).zip(cells).enumerate() {
+    let cells = counts.retained.chunks(columns);
+    for (c, ((label, size), retained)) in plan.cohorts.labels.iter().zip(&counts.sizes).zip(cells).enumerate() {
         tick.tick()?;
         for (n, kept) in retained.iter().enumerate() {
             rows.push(Row {
@@ -75,22 +99,12 @@ pub fn finish_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dy
 struct Triangle<'a> {
     plan: &'a Plan<'a>,
     finder: BucketFinder<'a>,
-    sizes: Vec<u64>,
-    /// By cohort, then bucket.
-    retained: Vec<u64>,
+    counts: Counts,
     /// Times of the current subject's returns.
     returns: Vec<i64>,
 }
 
 impl Triangle<'_> {
-    /// Both together, of different subjects.
-    fn merge(mut self, other: Self) -> Self {
-        let add = |a: &mut [u64], b: &[u64]| a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
-        add(&mut self.sizes, &other.sizes);
-        add(&mut self.retained, &other.retained);
-        self
-    }
-
     /// Counts one subject. `events` are in order of time.
     fn add(&mut self, events: &[u64]) -> Result<()> {
         self.returns.clear();
@@ -132,10 +146,10 @@ impl Triangle<'_> {
     fn birth(&mut self, c: usize, t0: i64, both: bool) {
         let plan = self.plan;
         let columns = plan.buckets + 1;
-        if let Some(size) = self.sizes.get_mut(c) {
+        if let Some(size) = self.counts.sizes.get_mut(c) {
             *size += 1;
         }
-        let Some(cells) = self.retained.get_mut(c * columns..(c + 1) * columns) else {
+        let Some(cells) = self.counts.retained.get_mut(c * columns..(c + 1) * columns) else {
             return;
         };
         let after = self.returns.partition_point(|t| *t <= t0);
