@@ -181,6 +181,9 @@ def ours_more(bench, found):
         return []
     n = load["events"]
     lines = ["## More about ours", "", f"* WAL: {load['wal_track'] / n:.0f} bytes an event while tracking, {load['wal_maintain'] / n:.0f} more in the last maintain(), which took {load['maintain_s']:.2f} s."]
+    if "track_cpu_s" in load:
+        lines.append(f"* Processor time of the backend: {n / load['track_cpu_s']:,.0f} events a second while tracking (maintenance that ran along included), "
+                     f"{n / (load['track_cpu_s'] + load['maintain_cpu_s']):,.0f} with the last maintain(). Its peak private memory: about {load['load_peak'] / 2**20:,.0f} MB.")
     if "core_bytes" in load:
         lines.append(f"* Core columns (users, times, groups): {load['core_bytes'] / n:.1f} bytes an event. Profiles are not in the bytes above: {load['profile_bytes'] / 1e6:,.0f} MB.")
     lines.append("* Tables: " + ", ".join(f"{k} {v / 1e6:,.1f} MB" for k, v in sorted(load["tables"].items(), key=lambda x: -x[1]) if v > 100_000) + ".")
@@ -203,5 +206,7 @@ def settings(bench, found):
               "* DuckDB tuned: integer ids, ENUM columns, sorted by (event, day, user, time), beside it a copy of the core columns by (user, time); natural: VARCHAR ids, the same order. 2 threads.",
               "* PostgreSQL: integer ids, an enum of events, six covering indexes, vacuumed.",
               "* Each peer has several spellings of most questions (`benches/suite`); the fastest of each engine is what counts.",
+              ("* The second copies by user were not used (--one-order)." if bench.args.one_order else
+               "* The second copies by user stand for what our store keeps as well: a stream of each day by user. --one-order leaves them out."),
               "* Left out of the data: events of users in two companies, which no two peers would spell alike, and duplicates."]
     return lines + [""]

@@ -22,7 +22,7 @@ class Engine:
         out = []
         for c in getattr(query, self.name):
             sql, options = c if isinstance(c, tuple) else (c, {})
-            if options.get("only", self.variant) == self.variant:
+            if options.get("only", self.variant) == self.variant and not (self.facts.get("one_order") and "ev_user" in sql):
                 out.append((sql, options))
         return out
 

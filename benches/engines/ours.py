@@ -78,12 +78,15 @@ class Ours(Engine):
         upto = n - n * waiting // 100
         out = {"version": db.execute("SELECT extversion FROM pg_extension WHERE extname = 'analytics_groups'").fetchone()[0],
                "server": db.execute("SHOW server_version").fetchone()[0], "how": f"track_ndjson, {BATCH:,} a call; sustained with maintain()"}
+        self.pid = db.info.backend_pid
         with open(self.file("events.ndjson"), "rb") as f:
-            lsn = self.lsn()
+            lsn, cpu = self.lsn(), self.cpu_of_backend()
             out["track_s"] = self.track(f, upto)
+            out["track_cpu_s"] = self.cpu_of_backend() - cpu
             out["wal_track"] = self.lsn() - lsn
-            lsn, start = self.lsn(), time.perf_counter()
+            lsn, start, cpu = self.lsn(), time.perf_counter(), self.cpu_of_backend()
             db.execute("CALL analytics_groups.maintain()")
+            out["maintain_cpu_s"] = self.cpu_of_backend() - cpu
             out["maintain_s"] = time.perf_counter() - start
             out["wal_maintain"] = self.lsn() - lsn
             out["events"] = upto
@@ -98,7 +101,8 @@ class Ours(Engine):
         db.execute(f"COMMENT ON DATABASE ours IS '{self.what()}'")
         db.execute("CHECKPOINT")
         out |= self.sizes()
-        out["load_peak_anon"] = self.status(db.info.backend_pid).get("RssAnon", 0)
+        now = self.status(self.pid)
+        out["load_peak"] = now.get("VmHWM", 0) - now.get("RssShmem", 0) - now.get("RssFile", 0)
         return out
 
     def track(self, f, count):
@@ -160,8 +164,11 @@ class Ours(Engine):
         return out
 
     def cpu(self):
+        return time.process_time() + self.cpu_of_backend()
+
+    def cpu_of_backend(self):
         # The processor clock of another process, as clock_getcpuclockid computes it: it counts threads that have ended.
-        return time.process_time() + time.clock_gettime((~self.pid << 3) | 2)
+        return time.clock_gettime((~self.pid << 3) | 2)
 
     @staticmethod
     def status(pid):
