@@ -175,8 +175,8 @@ impl Sql {
         self.run(sql, args, false, Planning::Auto)
     }
 
-    /// As [`Sql::write`], for a statement that finds or stores one row by key: it is planned once. A text is always run in
-    /// one of the ways.
+    /// As [`Sql::write`], for a statement that finds or stores one row by key: it is planned once, unless
+    /// the same text was planned otherwise before.
     pub fn write_by_key(&self, sql: &str, args: &[Arg]) -> Result<Rows<'_>> {
         self.run(sql, args, false, Planning::Once)
     }

@@ -265,6 +265,13 @@ fn all() -> Vec<Golden> {
             let text: Vec<Value> = mixed(50).map(|v| Value::str(format!("{v:08x}"))).collect();
             golden("values_hex", encode_values(&text), text, decode_values)
         },
+        {
+            let text: Vec<Value> = mixed(5)
+                .map(|v| Value::str(format!("{v:08x}-0000-4abc-8def-0123456789ab")))
+                .chain([Value::str("a UUID beside other texts")])
+                .collect();
+            golden("values_uuid", encode_values(&text), text, decode_values)
+        },
         golden("block_mixed", block::encode(&chunk()), chunk(), |b| {
             block::decode(b, &Wanted::all())
         }),

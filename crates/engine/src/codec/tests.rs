@@ -398,6 +398,40 @@ fn huge_declared_counts_are_refused_before_memory_is_reserved() {
     corrupt(decode_values(&frame::seal(Codec::Values, 0, 1, &payload).unwrap()));
 }
 
+/// What is nearly a UUID must not come back as one.
+#[test]
+fn uuids_come_back_to_the_letter() {
+    let uuid = "0f8fad5b-d9cb-469f-a165-70867728950e";
+    let mut texts = vec![
+        uuid.to_string(),
+        uuid.to_uppercase(),
+        uuid.replace('-', ""),
+        format!("{uuid} "),
+    ];
+    for at in 0..uuid.len() {
+        for to in ["-", "0", "f", "g", "F", "/", ":"] {
+            let mut t = uuid.to_string();
+            t.replace_range(at..=at, to);
+            texts.push(t);
+        }
+    }
+    for t in &texts {
+        let one = vec![Value::str(t.as_str()), Value::Int(1)];
+        assert_eq!(decode_values(&encode_values(&one).unwrap()).unwrap(), one);
+        let mut stored = Vec::new();
+        values::put_text(&mut stored, t).unwrap();
+        for other in &texts {
+            assert_eq!(values::is_text(&stored, other), t == other, "{t} {other}");
+        }
+    }
+    for n in [0, 1, 126, 127, 128, 129, 200, 16_383, 16_384, 16_385] {
+        let (t, mut stored) = ("x".repeat(n), Vec::new());
+        values::put_text(&mut stored, &t).unwrap();
+        assert!(values::is_text(&stored, &t) && !values::is_text(&stored, &"x".repeat(n + 1)));
+        assert!(!values::is_text(&stored, &"y".repeat(n.max(1))));
+    }
+}
+
 #[test]
 fn nesting_is_bounded_both_ways() {
     let nest = |n: usize| (0..n).fold(Value::Null, |v, _| Value::List(vec![v]));

@@ -34,7 +34,9 @@ fn reserve(out: &mut Vec<u8>, n: usize) -> Result<()> {
 /// Where a UUID has its dashes.
 const DASHES: [usize; 4] = [8, 13, 18, 23];
 
-/// What a hexadecimal digit in lower case stands for; 255 for every other byte.
+/// What a hexadecimal digit in lower case stands for; 255 for every other byte. Made by the compiler: out of bounds would
+/// not build.
+#[allow(clippy::indexing_slicing)]
 const DIGIT: [u8; 256] = {
     let mut t = [255u8; 256];
     let mut i = 0;

@@ -23,6 +23,7 @@
 
 mod answer;
 mod attribute;
+mod cells;
 mod clean;
 mod column;
 mod identity;
@@ -31,6 +32,7 @@ mod json;
 mod plain;
 mod record;
 mod scan;
+mod shape;
 mod source;
 mod when;
 
