@@ -346,6 +346,27 @@ fn numbers_and_dictionaries_meet() {
 }
 
 #[test]
+fn values_that_mostly_differ_are_still_each_once_in_a_segment() {
+    let text = |i: u32| Value::str(format!("id-{}", i.wrapping_mul(2_654_435_761) % 2500));
+    let batch = |from: u32| -> Vec<Prioritised> {
+        (from..from + 1500)
+            .map(|i| event(i, i64::from(i % 40), text(i)))
+            .collect()
+    };
+    let (a, b) = (batch(0), batch(1500));
+    let once = run(
+        vec![chunk(&[a.clone(), b.clone()].concat())],
+        &Calendar::utc(),
+        700,
+        900,
+    );
+    let joined = vec![Source::join(sources(vec![chunk(&a), chunk(&b)]), &mut NoTick).unwrap()];
+    let joined = compact(&joined, &Calendar::utc(), 700, 900, &mut NoTick).unwrap();
+    assert_eq!(joined, once);
+    check_cuts(&joined, &Calendar::utc(), 700, 900);
+}
+
+#[test]
 fn odd_numbers_in_a_column_become_what_they_read_as() {
     let c = |v: Vec<f64>| Chunk {
         events: Events::One(1),

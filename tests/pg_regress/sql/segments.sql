@@ -37,7 +37,10 @@ TABLE pg_temp.segments;
 SELECT pg_temp.send('View', '2024-01-01', 150, 100, first => 6001), pg_temp.send('View', '2024-01-02', 150, 100, first => 6001);
 SELECT analytics_groups._maintain('t_segments', false) AS sealed;
 TABLE pg_temp.segments;
--- CALL maintain() puts away what is not small beside its neighbour.
+-- CALL maintain() also merges what has more than a quarter of the rows beside it.
+SELECT pg_temp.send('View', '2024-01-02', 400, 100, first => 7001);
+SELECT analytics_groups._maintain('t_segments', false) AS sealed;
+TABLE pg_temp.segments;
 CALL analytics_groups.maintain('t_segments');
 TABLE pg_temp.segments;
 SELECT * FROM analytics_groups.verify();

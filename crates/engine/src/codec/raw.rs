@@ -13,7 +13,12 @@ use crate::value::Value;
 /// As [`Column`], with encoded values.
 #[derive(Debug)]
 pub(crate) enum RawColumn {
-    Dict { codes: Vec<u32>, values: RawValues },
+    Dict {
+        codes: Vec<u32>,
+        values: RawValues,
+        /// Is every value there once? Stored columns are so; joined ones whose rows mostly differ are not compared.
+        distinct: bool,
+    },
     Number(Vec<f64>),
 }
 
@@ -44,6 +49,20 @@ impl RawValues {
         self.bytes.get(from..to).unwrap_or_default()
     }
 
+    /// Appends all values of another list.
+    pub fn append(&mut self, other: &RawValues) -> Result<()> {
+        let oom = |_| Error::OutOfMemory("dictionary");
+        self.bytes.try_reserve(other.bytes.len()).map_err(oom)?;
+        self.ends.try_reserve(other.ends.len()).map_err(oom)?;
+        let base = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        if u32::try_from(self.bytes.len()).is_err() {
+            return Err(too_much());
+        }
+        self.ends.extend(other.ends.iter().map(|e| base as u32 + e));
+        Ok(())
+    }
+
     /// Appends a value.
     pub fn push(&mut self, value: &[u8]) -> Result<()> {
         let oom = |_| Error::OutOfMemory("dictionary");
@@ -54,10 +73,7 @@ impl RawValues {
     }
 
     fn close(&mut self) -> Result<()> {
-        let end = u32::try_from(self.bytes.len()).map_err(|_| Error::Limit {
-            message: "more than 4 GiB of distinct values in one column".into(),
-            hint: Some("Write smaller batches.".into()),
-        })?;
+        let end = u32::try_from(self.bytes.len()).map_err(|_| too_much())?;
         self.ends.push(end);
         Ok(())
     }
@@ -71,6 +87,13 @@ impl RawValues {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
+    }
+}
+
+fn too_much() -> Error {
+    Error::Limit {
+        message: "more than 4 GiB of distinct values in one column".into(),
+        hint: Some("Write smaller batches.".into()),
     }
 }
 
@@ -104,7 +127,12 @@ pub(crate) fn decode_raw(bytes: &[u8], rows: usize) -> Result<RawColumn> {
         }
     };
     let values = RawValues { bytes, ends };
-    Ok(RawColumn::Dict { codes, values })
+    let distinct = true;
+    Ok(RawColumn::Dict {
+        codes,
+        values,
+        distinct,
+    })
 }
 
 /// The same column with its values encoded.
@@ -124,6 +152,7 @@ pub(crate) fn to_raw(column: &Column) -> Result<RawColumn> {
             RawColumn::Dict {
                 codes: own,
                 values: raw,
+                distinct: true,
             }
         }
         Column::Number(v) => {

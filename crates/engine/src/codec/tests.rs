@@ -184,11 +184,11 @@ proptest! {
             raw::to_raw(&column).unwrap(),
         ] {
             let value = |row: usize| match &raw {
-                raw::RawColumn::Dict { codes, values } if codes[row] == 0 => {
+                raw::RawColumn::Dict { codes, values, .. } if codes[row] == 0 => {
                     assert!(values.of_code(0).is_empty() && values.of_code(values.len() as u32 + 1).is_empty());
                     None
                 }
-                raw::RawColumn::Dict { codes, values } => Some(raw::value_of(values.of_code(codes[row])).unwrap()),
+                raw::RawColumn::Dict { codes, values, .. } => Some(raw::value_of(values.of_code(codes[row])).unwrap()),
                 raw::RawColumn::Number(v) => Some(v[row]).filter(|f| !f.is_nan()).map(Value::number),
             };
             let rows: Vec<_> = (0..picks.len()).map(value).collect();

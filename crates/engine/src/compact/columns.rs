@@ -279,7 +279,14 @@ fn codes_of_one(old: &[u32], values: &RawValues, at: &[At], scratch: &mut Scratc
 
 /// Gives the rows codes in the order in which values appear; 0 = not set.
 fn codes(columns: &[Option<&RawColumn>], at: &[At], scratch: &mut Scratch, tick: &mut dyn Tick) -> Result<()> {
-    if let [Some(RawColumn::Dict { codes, values })] = columns {
+    if let [
+        Some(RawColumn::Dict {
+            codes,
+            values,
+            distinct: true,
+        }),
+    ] = columns
+    {
         return codes_of_one(codes, values, at, scratch, tick);
     }
     let mut bases: Vec<usize> = try_vec(columns.len(), "dictionary")?;
@@ -287,7 +294,9 @@ fn codes(columns: &[Option<&RawColumn>], at: &[At], scratch: &mut Scratch, tick:
     for c in columns {
         bases.push(slots);
         slots += match c {
-            Some(RawColumn::Dict { values, .. }) => values.len() + 1,
+            Some(RawColumn::Dict {
+                values, distinct: true, ..
+            }) => values.len() + 1,
             _ => 0,
         };
     }
@@ -303,8 +312,14 @@ fn codes(columns: &[Option<&RawColumn>], at: &[At], scratch: &mut Scratch, tick:
         for (i, r) in rows {
             let (i, r) = (*i as usize, *r as usize);
             let code = match columns.get(i) {
-                Some(Some(RawColumn::Dict { codes, values })) => match codes.get(r).copied().unwrap_or(0) {
+                Some(Some(RawColumn::Dict {
+                    codes,
+                    values,
+                    distinct,
+                })) => match codes.get(r).copied().unwrap_or(0) {
                     0 => 0,
+                    // Where nearly every code comes once there is nothing to remember.
+                    old if !distinct => scratch.code(values.of_code(old))?,
                     old => {
                         let slot = bases.get(i).copied().unwrap_or(0) + old as usize;
                         match scratch.slots.get(slot) {

@@ -128,6 +128,9 @@ fn column(
         }
         return Ok(RawColumn::Number(out));
     }
+    if mostly_different(&columns) {
+        return concatenated(columns, total, tick);
+    }
     scratch.begin(0)?;
     let mut out: Vec<u32> = try_vec(total, "joined column")?;
     let mut number = Vec::new();
@@ -135,7 +138,7 @@ fn column(
         tick.tick()?;
         match c {
             None => out.resize(out.len() + n, 0),
-            Some(RawColumn::Dict { codes, values }) => {
+            Some(RawColumn::Dict { codes, values, .. }) => {
                 let map = mapped(&values, scratch, tick)?;
                 out.extend(codes.iter().map(|c| map.get(*c as usize).copied().unwrap_or(0)));
             }
@@ -158,6 +161,46 @@ fn column(
     Ok(RawColumn::Dict {
         codes: out,
         values: scratch.take_values(),
+        distinct: true,
+    })
+}
+
+/// Are the dictionaries so long that most rows must differ? Then comparing all values here is work without use: each
+/// segment compares its own, in a table that fits a cache.
+fn mostly_different(columns: &[(usize, Option<RawColumn>)]) -> bool {
+    let (mut set, mut values) = (0, 0);
+    for (_, c) in columns {
+        match c {
+            Some(RawColumn::Dict { codes, values: v, .. }) => {
+                set += codes.iter().filter(|c| **c != 0).count();
+                values += v.len();
+            }
+            Some(RawColumn::Number(_)) => return false,
+            None => {}
+        }
+    }
+    values > 1024 && values > set / 2
+}
+
+/// One dictionary after the other.
+fn concatenated(columns: Vec<(usize, Option<RawColumn>)>, total: usize, tick: &mut dyn Tick) -> Result<RawColumn> {
+    let mut out: Vec<u32> = try_vec(total, "joined column")?;
+    let mut all = RawValues::default();
+    for (n, c) in columns {
+        tick.tick()?;
+        match c {
+            Some(RawColumn::Dict { codes, values, .. }) => {
+                let base = all.len() as u32;
+                out.extend(codes.iter().map(|c| if *c == 0 { 0 } else { base + c }));
+                all.append(&values)?;
+            }
+            _ => out.resize(out.len() + n, 0),
+        }
+    }
+    Ok(RawColumn::Dict {
+        codes: out,
+        values: all,
+        distinct: false,
     })
 }
 

@@ -354,7 +354,7 @@ fn time_of(p: &Part<'_>, row: u32) -> i64 {
 fn encoded<'s>(p: &Part<'s>, property: u32, row: u32) -> Result<Option<Cow<'s, [u8]>>> {
     Ok(match p.source.property(property) {
         None => None,
-        Some(RawColumn::Dict { codes, values }) => match codes.get(row as usize).copied().unwrap_or(0) {
+        Some(RawColumn::Dict { codes, values, .. }) => match codes.get(row as usize).copied().unwrap_or(0) {
             0 => None,
             code => Some(Cow::Borrowed(values.of_code(code))),
         },
