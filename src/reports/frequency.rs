@@ -1,8 +1,8 @@
 //! frequency: in how many hours of a day, or days of a week or month, users or groups are active.
 
+use super::active::{self, Activity};
 use super::arguments::{self, required};
 use super::context::Context;
-use super::insights::need;
 use crate::error::Result;
 use crate::pg::ErrorReport;
 use crate::pg::instants::timestamp;
@@ -11,7 +11,6 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
 use crate::registry;
 use crate::settings;
-use crate::store::scan;
 use engine::expr::References;
 use engine::frequency::{Kernel, Plan, finish};
 use engine::time::Unit;
@@ -50,18 +49,19 @@ fn run(sql: &Sql, event: &Json, q: &Question) -> Result<Vec<Row>> {
     let mut plan = Plan::new(by, &project.calendar, (unit, every), days, q.cumulative, limit)?;
     plan.remap = remap.as_deref();
     let plan = plan;
-    let need = need([&selector].into_iter(), [by], &[]);
-    let kernels = scan::scan_on(
+    let activity = Activity {
+        by,
+        selector: &selector,
+        span: plan.reads(),
+        whole_days: every == Unit::Day && plan.remap.is_none(),
+    };
+    let kernels = active::gather(
         sql,
         &project,
-        &need,
-        plan.reads(),
-        &settings::workers(),
+        &activity,
         || Kernel::new(&plan),
-        |kernel, chunk, keep, tick| {
-            let hits = selector.hits(chunk, keep, by, tick)?;
-            kernel.push(chunk, &hits, tick)
-        },
+        |kernel, day, subjects| kernel.partial().add_portable(&plan, day, subjects),
+        Kernel::push,
     )?;
     let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
     finish(&plan, partial, &mut Interrupts)?

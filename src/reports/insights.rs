@@ -3,7 +3,7 @@
 mod compare;
 mod dimensions;
 mod metrics;
-mod settled;
+pub mod settled;
 
 use super::arguments::{self, required};
 use super::context::Context;

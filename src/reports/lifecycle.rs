@@ -1,8 +1,8 @@
 //! lifecycle: users, or groups, that are new, retained, resurrected or dormant in each interval.
 
+use super::active::{self, Activity};
 use super::arguments::{self, required};
 use super::context::Context;
-use super::insights::need;
 use crate::error::Result;
 use crate::pg::ErrorReport;
 use crate::pg::instants::timestamp;
@@ -11,7 +11,6 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
 use crate::registry;
 use crate::settings;
-use crate::store::scan;
 use engine::expr::References;
 use engine::lifecycle::{Kernel, Plan, finish};
 use engine::time::Unit;
@@ -39,18 +38,19 @@ fn run(
     let selector = spec.bind(&context, by, None)?;
     let limit = settings::query_memory();
     let plan = Plan::new(by, &project.calendar, Unit::parse(unit)?, days, remap.as_deref(), limit)?;
-    let need = need([&selector].into_iter(), [by], &[]);
-    let kernels = scan::scan_on(
+    let activity = Activity {
+        by,
+        selector: &selector,
+        span: plan.reads(),
+        whole_days: plan.remap.is_none(),
+    };
+    let kernels = active::gather(
         sql,
         &project,
-        &need,
-        plan.reads(),
-        &settings::workers(),
+        &activity,
         || Kernel::new(&plan),
-        |kernel, chunk, keep, tick| {
-            let hits = selector.hits(chunk, keep, by, tick)?;
-            kernel.push(chunk, &hits, tick)
-        },
+        |kernel, day, subjects| kernel.partial().add_portable(&plan, day, subjects),
+        Kernel::push,
     )?;
     let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
     finish(&plan, partial, &mut Interrupts)?

@@ -2,6 +2,7 @@
 //!
 //! A report never touches stored bytes and never writes: it runs on a hot standby and in READ ONLY transactions.
 
+mod active;
 mod arguments;
 pub mod attributed;
 mod context;

@@ -21,7 +21,6 @@ any='"$any"'
 declare -A long=(
     [insights]="SELECT count(*) FROM analytics_groups.insights('[{\"event\": $any, \"measure\": \"unique\"}, {\"event\": $any, \"measure\": \"unique\", \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', unit => 'hour', breakdown => '[\"browser\", \"country\", \"page\"]')"
     [measures]="SELECT count(*) FROM analytics_groups.insights('[{\"event\": $any, \"measure\": \"mau\"}, {\"event\": $any, \"measure\": \"distribution\", \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', breakdown => '[\"browser\", \"country\", \"page\"]')"
-    [lifecycle]="SELECT count(*) FROM analytics_groups.lifecycle('$any', '2024-01-01', '2024-03-31', by => 'company_id', unit => 'day')"
     [frequency]="SELECT count(*) FROM analytics_groups.frequency('$any', '2024-01-01', '2024-03-31', by => 'company_id', unit => 'day')"
     [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id')"
     [attempts]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id', count => 'total', reentry => 'optimized', breakdown => '[\"page\"]')"
@@ -74,7 +73,7 @@ cancelled() { # WHAT QUERY
     flunk "$1 obeys pg_cancel_backend" "$out"
 }
 
-for report in insights funnel attempts retention sessions flows; do
+for report in insights measures frequency funnel attempts retention sessions flows; do
     timed_out "$report" "${long[$report]}"
     cancelled "$report" "${long[$report]}"
 done

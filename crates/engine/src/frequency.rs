@@ -10,6 +10,7 @@ use crate::insights::per_subject::{Or, PerSubject};
 use crate::insights::runs::{self, Run};
 use crate::insights::source::Picked;
 use crate::partial::{Reader, Tag, Writer};
+use crate::subjects::SubjectSet;
 use crate::tick::Tick;
 use crate::time::{Buckets, Calendar, Span64, Unit};
 
@@ -133,6 +134,14 @@ impl Partial {
             }
         }
         Ok(())
+    }
+
+    /// [`Partial::add_set`] for subjects in the portable format of roaring bitmaps.
+    pub fn add_portable(&mut self, plan: &Plan, day: i64, subjects: &[u8]) -> Result<()> {
+        let mut set = SubjectSet::default();
+        let mut scratch = Budget::new(plan.memory_limit);
+        set.union_portable(subjects, &mut scratch)?;
+        self.add_set(plan, day, set.to_vec().into_iter())
     }
 
     /// Both together, of the same plan.

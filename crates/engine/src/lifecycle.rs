@@ -133,6 +133,14 @@ impl Partial {
         Ok(())
     }
 
+    /// [`Partial::add_set`] for subjects in the portable format of roaring bitmaps.
+    pub fn add_portable(&mut self, plan: &Plan, day: i64, subjects: &[u8]) -> Result<()> {
+        match plan.slots.of(day).and_then(|slot| self.sets.get_mut(slot)) {
+            Some(set) => set.union_portable(subjects, &mut self.budget),
+            None => Ok(()),
+        }
+    }
+
     /// Both together, of the same plan.
     pub fn merge(self, other: Partial, plan: &Plan) -> Result<Partial> {
         let (mut into, from) = if self.bytes() >= other.bytes() {

@@ -78,7 +78,41 @@ impl Settled {
         let kinds: Vec<Kind> = kinds.into_iter().collect();
         let asked: Vec<u32> = asked.into_iter().collect();
         let sets = sets::read(sql, project, &kinds, &asked, first, last, who)?;
+        Ok(Some(Self::over(project, events, sets, span, waiting)?))
+    }
 
+    /// The sets of subjects that can stand for the rows of one selector, which counts users as they were sent; `None` when
+    /// there can be none. `span` may begin before any event.
+    pub fn of_subjects(
+        sql: &Sql,
+        project: &Project,
+        by: Kind,
+        selector: &Selector,
+        span: Span64,
+        waiting: &[Chunk],
+    ) -> Result<Option<Settled>> {
+        if !selector.is_plain() {
+            return Ok(None);
+        }
+        let events = selector.events().unwrap_or_else(|| vec![ANY]);
+        let first = match span.from {
+            i64::MIN => i32::MIN,
+            from => project.calendar.day_of(from)?,
+        };
+        let last = project.calendar.day_of(span.to.saturating_sub(1))?;
+        let sets = sets::read(sql, project, &[by], &events, first, last, true)?;
+        Ok(Some(Self::over(project, vec![Some(events)], sets, span, waiting)?))
+    }
+
+    /// Finds the days that are open.
+    fn over(
+        project: &Project,
+        events: Vec<Option<Vec<u32>>>,
+        sets: Sets,
+        span: Span64,
+        waiting: &[Chunk],
+    ) -> Result<Settled> {
+        let calendar = &project.calendar;
         let mut days: BTreeSet<(u32, i32)> = sets.uncovered.iter().copied().collect();
         let mut cache = DayCache::new(calendar);
         for chunk in waiting {
@@ -108,7 +142,19 @@ impl Settled {
                 _ => spans.push(span),
             }
         }
-        Ok(Some(Settled { events, sets, open }))
+        Ok(Settled { events, sets, open })
+    }
+
+    /// Calls `f` with the first instant of every day that is not open and the subjects of each of its sets.
+    pub fn each(&self, project: &Project, by: Kind, f: &mut dyn FnMut(i64, &[u8]) -> Result<()>) -> Result<()> {
+        for set in self.sets.sets.iter().filter(|s| s.kind == by) {
+            Interrupts.tick()?;
+            let at = project.calendar.day_start(set.day)?;
+            if !self.is_open(set.event, at) {
+                f(at, set.portable()?)?;
+            }
+        }
+        Ok(())
     }
 
     fn is_open(&self, event: u32, at: i64) -> bool {
