@@ -256,7 +256,7 @@ impl Plan<'_> {
         }
         for d in self.sources() {
             d.scope(self.by)?;
-            if matches!(d, Dimension::UsersWhoDid(_)) {
+            if matches!(d.plain().0, Dimension::UsersWhoDid(_)) {
                 return wrong(
                     "\"users_who_did\" can not break down a funnel",
                     "Break down by a property of events, users or groups.",

@@ -1,6 +1,7 @@
 //! The table of a whole funnel in its final order: what a walker looks tags up in. Shared by threads.
 
 use super::attribute::is_of_subject;
+use super::source::shaped;
 use super::table::Table;
 use super::{Ordering, Plan};
 use crate::breakdown::Dimension;
@@ -165,7 +166,8 @@ fn places<'p>(plan: &'p Plan<'p>, table: &mut Table, budget: &mut Budget) -> Res
     let mut carried = plan.held.len();
     let mut places = Vec::new();
     for d in plan.sources().into_iter().skip(plan.held.len()) {
-        let column = match d {
+        let (plain, shape) = d.plain();
+        let column = match plain {
             Dimension::UserProfile(column)
             | Dimension::GroupProperty { column, .. }
             | Dimension::GroupId { ids: column, .. }
@@ -174,7 +176,7 @@ fn places<'p>(plan: &'p Plan<'p>, table: &mut Table, budget: &mut Budget) -> Res
                 column
             }
             _ => {
-                let same = matches!(d, Dimension::GroupProperty { via_profile: true, .. });
+                let same = matches!(plain, Dimension::GroupProperty { via_profile: true, .. });
                 places.push(Place::Event(carried, same));
                 carried += 1;
                 continue;
@@ -184,7 +186,7 @@ fn places<'p>(plan: &'p Plan<'p>, table: &mut Table, budget: &mut Budget) -> Res
         let mut codes: Vec<u32> = try_vec(column.values.len() + 1, "values of a funnel")?;
         codes.push(0);
         for value in &column.values {
-            codes.push(table.code(Some(value), budget)?);
+            codes.push(table.code(shaped(Some(value), shape)?.as_ref(), budget)?);
         }
         places.push(Place::Subject(column, codes));
     }
