@@ -3,6 +3,7 @@
 Nothing here is quick: each step goes through everything the subject did. Times are milliseconds.
 """
 
+import json
 import math
 from collections import defaultdict
 from fractions import Fraction
@@ -10,7 +11,7 @@ from itertools import product
 from statistics import mean, median
 
 import expression
-from oracle import group_ids, matches, segment_names, sightings
+from oracle import date_part, group_ids, matches, numeric_bucket, segment_names, sightings
 from zone import DAY, HOUR, MINUTE
 
 OTHER = "$other"
@@ -42,6 +43,8 @@ def key(value):
 
 def source_of(item):
     """A breakdown as a source of values."""
+    if isinstance(item, dict):
+        return "shape", json.dumps(item)
     parts = item.split(".")
     if parts[0] == "user":
         return "user", parts[1]
@@ -64,6 +67,8 @@ def value_of(source, world, event, by, subject):
     """What a source says of an event. Several groups make a list; one without the property is a part of it."""
     if source[0] == "prop":
         return event.properties.get(source[1])
+    if source[0] == "shape":  # the texts of ranges or of parts of dates stand for the value
+        return shaped(json.loads(source[1]), world, event)
     if source[0] == "user":
         return world.users.get(event.user, {}).get(source[1])
     _, name, prop = source
@@ -76,6 +81,16 @@ def value_of(source, world, event, by, subject):
     flat = [v for value in values for v in (value if isinstance(value, list) else [value])]
     once = [v for i, v in enumerate(flat) if key(v) not in map(key, flat[:i])]
     return sorted(once, key=key) if any(v is not None for v in values) else None
+
+
+def shaped(item, world, event):
+    if item["property"] == "$time":
+        return date_part(world.calendar, item["unit"], event.time)
+    value = event.properties.get(item["property"])
+    if value is None:
+        return None
+    names = numeric_bucket(value, item["bucket"])
+    return names if len(names) > 1 else names[0]
 
 
 def of_subject(source, by):

@@ -401,8 +401,8 @@ class Generator:
         if self.chance(0.35):
             question["hold"] = r.sample(["plan", "n", "ok", "mixed", "tags"], r.choice([1, 1, 1, 2, 3]))
         if self.chance(0.6):
-            items = [b for b in self.breakdown({by}) if not isinstance(b, dict)]
-            question["breakdown"] = items
+            items = self.breakdown({by})
+            question["breakdown"] = [b for b in items if not (isinstance(b, dict) and "users_who_did" in b)]
             question["attribution"] = r.choice(["first", "first", "last", "step1", "step2"])
             if self.chance(0.3):
                 question["top"] = r.choice([1, 2, 3])

@@ -236,6 +236,12 @@ impl Plan<'_> {
                 format!("At most {MAX_HELD} are possible."),
             ));
         }
+        if self.held.iter().any(|d| !matches!(d, Dimension::EventProperty(_))) {
+            return wrong(
+                "only properties of events can be held constant",
+                "For example hold => '{item_id}'.",
+            );
+        }
         if self.breakdown.len() > MAX_DIMENSIONS {
             return Err(Error::param_hint(
                 format!("a breakdown of {} dimensions", self.breakdown.len()),
@@ -250,7 +256,7 @@ impl Plan<'_> {
         }
         for d in self.sources() {
             d.scope(self.by)?;
-            if matches!(d, Dimension::UsersWhoDid(_)) {
+            if matches!(d.plain().0, Dimension::UsersWhoDid(_)) {
                 return wrong(
                     "\"users_who_did\" can not break down a funnel",
                     "Break down by a property of events, users or groups.",
@@ -260,10 +266,16 @@ impl Plan<'_> {
         Ok(())
     }
 
-    /// Every property an event carries: the held ones, the dimensions, then what the filter reads.
+    /// Every property that is asked for: the held ones, the dimensions, then what the filter reads.
     pub fn sources(&self) -> Vec<&Dimension> {
         let filter = self.filter.iter().flat_map(|f| &f.reads);
         self.held.iter().chain(&self.breakdown).chain(filter).collect()
+    }
+
+    /// Those that an event carries. A property of the counted subject itself is looked up when its events are walked.
+    fn carried(&self) -> Vec<&Dimension> {
+        let sources = self.sources().into_iter();
+        sources.filter(|d| !attribute::is_of_subject(d, self.by)).collect()
     }
 
     /// The last instant an event can matter.
@@ -291,7 +303,7 @@ impl<'p> Kernel<'p> {
         let mut partial = Partial::new(plan)?;
         Ok(Kernel {
             plan,
-            sources: Sources::new(plan.by, plan.sources(), &mut partial.budget)?,
+            sources: Sources::new(plan.by, plan.carried(), &mut partial.budget)?,
             partial,
         })
     }

@@ -8,7 +8,7 @@ use crate::pg::spi::Sql;
 use crate::registry::{self, Project};
 use crate::reports::arguments::{self, required};
 use crate::reports::context::Context;
-use crate::reports::insights::{DimensionSpec, dimensions, need};
+use crate::reports::insights::{dimensions, need};
 use crate::reports::parts::in_parts;
 use crate::settings;
 use crate::store::scan;
@@ -272,7 +272,10 @@ impl<'a> Question<'a> {
             .collect::<Result<Vec<_>>>()?;
         let breakdown = dimensions(self.breakdown.as_ref(), project)?
             .iter()
-            .map(|d| dimension(context, d))
+            .map(|d| {
+                let loaded = d.load(context, &project.calendar)?;
+                loaded.ok_or_else(|| Failure::not_available("a breakdown of funnels by \"users_who_did\""))
+            })
             .collect::<Result<Vec<_>>>()?;
         let filter = match &self.filter {
             Some(f) => Some(GlobalFilter::new(f, context, by).map_err(|e| Failure::from(e).within("filter"))?),
@@ -307,29 +310,6 @@ impl<'a> Question<'a> {
 }
 
 const TOP_HINT: &str = "It is the number of segments to show; the rest becomes $other.";
-
-fn dimension(context: &mut Context, spec: &DimensionSpec) -> Result<Dimension> {
-    Ok(match spec {
-        DimensionSpec::Event(p) => Dimension::EventProperty(context.load_property(p)?),
-        DimensionSpec::User(p) => Dimension::UserProfile(context.load_user(p)?),
-        DimensionSpec::Group {
-            kind,
-            property,
-            via_profile,
-        } => Dimension::GroupProperty {
-            kind: *kind,
-            column: context.load_group(*kind, property)?,
-            membership: context.load_membership(*kind)?,
-            via_profile: *via_profile,
-        },
-        DimensionSpec::Time(_) | DimensionSpec::Ranges(..) | DimensionSpec::Dates(..) => {
-            return Err(Failure::not_available("a breakdown of funnels into ranges or by dates"));
-        }
-        DimensionSpec::UsersWhoDid { .. } => {
-            return Err(Failure::not_available("a breakdown of funnels by \"users_who_did\""));
-        }
-    })
-}
 
 fn exclusions(json: Option<Jsonb>, steps: usize) -> Result<Vec<(SelectorSpec, Exclusion)>> {
     let json = json.map(|j| j.parse("exclude")).transpose()?;

@@ -110,6 +110,8 @@ WHERE f.step = 3 ORDER BY attribution;
 -- A list belongs to each of its elements; two dimensions cross.
 SELECT pg_temp.story('2024-01-16', 'u1', '10:00 Browse {"item": ["hat", "cap"], "shop": "north"}', '10:01 Cart');
 SELECT segment, step, count FROM analytics_groups.funnel('["Browse", "Cart"]', '2024-01-16', '2024-01-16', breakdown => '["shop", "item"]') ORDER BY segment, step;
+-- Ranges of numbers and parts of dates label attempts as other values do: here the day on which they began.
+SELECT segment, step, count FROM analytics_groups.funnel('["Browse", "Cart"]', '2024-01-13', '2024-01-16', count => 'total', breakdown => '[{"property": "$time", "unit": "day"}]') ORDER BY segment, step;
 -- Beyond the top: $other, in which a user counts once. Segments rank by entries, then by name.
 SELECT pg_temp.story('2024-01-17', 'u1', '10:00 Browse {"item": "b"}', '10:01 Cart', '10:02 Browse {"item": "c"}', '10:03 Cart', '10:04 Browse {"item": "a"}');
 SELECT pg_temp.story('2024-01-17', 'u2', '10:00 Browse {"item": "b"}');

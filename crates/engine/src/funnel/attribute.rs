@@ -1,10 +1,10 @@
 //! Which segments an attempt belongs to, and whether the global filter takes it.
 
-use super::prepared::Prepared;
+use super::prepared::{Place, Prepared};
 use super::search::Fill;
 use super::{Attribution, Plan};
 use crate::breakdown::{Dimension, MAX_DIMENSIONS, Segments, texts_of};
-use crate::chunk::{Chunk, Column, Events, Kind, Membership, PropertyColumn, SharedProfile, USER};
+use crate::chunk::{Chunk, Column, Events, Kind, Membership, PropertyColumn, SharedProfile, SubjectNo, USER};
 use crate::error::{Error, Result};
 use crate::expr::{self, Expr, Filter, Names};
 use crate::gather::{Budget, push_within};
@@ -191,9 +191,11 @@ impl Names for Attributed<'_> {
 }
 
 /// Is it a property of the very subject that is counted, and not of what it did?
-fn is_of_subject(d: &Dimension, by: Kind) -> bool {
-    match d {
-        Dimension::UserProfile(_) | Dimension::GroupProperty { via_profile: true, .. } => true,
+pub(super) fn is_of_subject(d: &Dimension, by: Kind) -> bool {
+    match d.plain().0 {
+        Dimension::UserProfile(_) => true,
+        // What a user's groups say: found event by event, though it is the same each time.
+        Dimension::GroupProperty { via_profile: true, .. } => false,
         Dimension::GroupProperty { kind, .. } | Dimension::GroupId { kind, .. } => *kind == by,
         _ => false,
     }
@@ -205,8 +207,6 @@ pub(super) struct Attributor<'a> {
     p: &'a Prepared<'a>,
     /// The attributed code of each dimension, and of each value the filter reads.
     codes: Vec<u32>,
-    /// Which of them are properties of the subject, the same whatever it did.
-    of_subject: Vec<bool>,
     dimensions: usize,
     passes: HashMap<Box<[u32]>, bool>,
     /// Segments of the codes of the dimensions, as a range of `lists`.
@@ -218,11 +218,8 @@ pub(super) struct Attributor<'a> {
 impl<'a> Attributor<'a> {
     pub fn new(p: &'a Prepared<'a>) -> Self {
         let plan: &Plan = p.plan;
-        let sources = plan.sources().into_iter().skip(plan.held.len());
-        let of_subject: Vec<bool> = sources.map(|d| is_of_subject(d, plan.by)).collect();
         Attributor {
-            codes: vec![0; of_subject.len()],
-            of_subject,
+            codes: vec![0; p.places().len()],
             dimensions: plan.breakdown.len(),
             passes: HashMap::new(),
             known: FxHashMap::default(),
@@ -233,15 +230,21 @@ impl<'a> Attributor<'a> {
     }
 
     /// Attributes the values of an attempt, for the two questions that follow.
-    pub fn attribute(&mut self, events: &[u64], fills: &[Fill]) {
+    pub fn attribute(&mut self, subject: SubjectNo, events: &[u64], fills: &[Fill]) {
         let plan = self.p.plan;
         let event = |f: &Fill| events.get(f.at as usize).copied().unwrap_or(0);
-        for ((n, code), of_subject) in self.codes.iter_mut().enumerate().zip(&self.of_subject) {
-            let source = plan.held.len() + n;
-            let of = |f: &Fill| self.p.codes(event(f)).get(source).copied().unwrap_or(0);
+        for (code, place) in self.codes.iter_mut().zip(self.p.places()) {
+            let (at, same) = match place {
+                Place::Event(at, same) => (*at, *same),
+                Place::Subject(column, codes) => {
+                    *code = Place::of_subject(column, codes, subject);
+                    continue;
+                }
+            };
+            let of = |f: &Fill| self.p.code(event(f), at);
             let set = |c: &u32| *c != 0;
             let found = match plan.attribution {
-                _ if *of_subject => fills.first().map(of),
+                _ if same => fills.first().map(of),
                 Attribution::First => fills.iter().map(of).find(set),
                 Attribution::Last => fills.iter().rev().map(of).find(set),
                 Attribution::Step(k) => fills.iter().find(|f| f.step as usize == k).map(of),

@@ -23,7 +23,7 @@ impl Partial {
         Ok(Partial {
             selectors: plan.selectors(),
             postings: Postings::default(),
-            table: Table::new(plan.sources().len(), plan.selectors(), &mut budget)?,
+            table: Table::new(plan.carried().len(), plan.selectors(), &mut budget)?,
             budget,
         })
     }
@@ -35,7 +35,7 @@ impl Partial {
 
     /// True when this partial can belong to `plan`.
     pub(super) fn fits(&self, plan: &Plan) -> bool {
-        self.selectors == plan.selectors() && self.table.sources() == plan.sources().len()
+        self.selectors == plan.selectors() && self.table.sources() == plan.carried().len()
     }
 
     /// Both together; the order makes no difference to what comes out in the end.

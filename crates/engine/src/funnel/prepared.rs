@@ -1,7 +1,11 @@
 //! The table of a whole funnel in its final order: what a walker looks tags up in. Shared by threads.
 
+use super::attribute::is_of_subject;
+use super::source::shaped;
 use super::table::Table;
 use super::{Ordering, Plan};
+use crate::breakdown::Dimension;
+use crate::chunk::{ProfileColumn, SubjectNo};
 use crate::error::{Error, Result, try_vec};
 use crate::gather::{Budget, tag_of, time_of};
 use crate::postings::Postings;
@@ -23,12 +27,29 @@ pub struct Prepared<'p> {
     /// Steps that an entry may fill.
     entries: u128,
     table: Table,
+    /// Where the values of each source are.
+    places: Vec<Place<'p>>,
+}
+
+/// Where the values of a source are.
+#[derive(Debug)]
+pub(super) enum Place<'p> {
+    /// At this position of the tuples that events carry, and whether all events of a subject carry the same.
+    Event(usize, bool),
+    /// In the profiles of subjects; the table's code for each code of the column.
+    Subject(&'p ProfileColumn, Vec<u32>),
 }
 
 impl<'p> Prepared<'p> {
     /// Brings tags into their final order, those of the events included: simultaneous events then come in an order that
     /// does not depend on how they were stored.
-    pub(super) fn new(plan: &'p Plan<'p>, table: Table, postings: &mut Postings, budget: &mut Budget) -> Result<Self> {
+    pub(super) fn new(
+        plan: &'p Plan<'p>,
+        mut table: Table,
+        postings: &mut Postings,
+        budget: &mut Budget,
+    ) -> Result<Self> {
+        let places = places(plan, &mut table, budget)?;
         let order = table.canonical()?;
         let mut tags: Vec<u32> = try_vec(order.len(), "steps of a funnel")?;
         tags.resize(order.len(), 0);
@@ -47,6 +68,7 @@ impl<'p> Prepared<'p> {
             tuples: try_vec(order.len(), "values of a funnel")?,
             entries: first_block(plan),
             table,
+            places,
         };
         let mut codes: FxHashMap<&[u32], u32> = FxHashMap::default();
         let holds = plan.held.len();
@@ -89,10 +111,15 @@ impl<'p> Prepared<'p> {
         self.held.get(tag_of(event) as usize).copied().unwrap_or(0)
     }
 
-    /// The codes of the values an event carries.
-    pub(super) fn codes(&self, event: u64) -> &[u32] {
+    /// The code of a value that an event carries.
+    pub(super) fn code(&self, event: u64, at: usize) -> u32 {
         let tuple = self.tuples.get(tag_of(event) as usize).copied().unwrap_or(0);
-        self.table.tuple(tuple)
+        self.table.tuple(tuple).get(at).copied().unwrap_or(0)
+    }
+
+    /// Where the values of each dimension are, then of each that the filter reads.
+    pub(super) fn places(&self) -> &[Place<'p>] {
+        &self.places
     }
 
     pub(super) fn value(&self, code: u32) -> Option<&Value> {
@@ -126,6 +153,44 @@ pub(super) fn block(plan: &Plan, filled: usize) -> u128 {
         last += 1;
     }
     (first..=last).fold(0, |m, k| m | 1 << k)
+}
+
+impl Place<'_> {
+    /// The code of a subject's own value.
+    pub(super) fn of_subject(column: &ProfileColumn, codes: &[u32], subject: SubjectNo) -> u32 {
+        codes.get(column.code(subject) as usize).copied().unwrap_or(0)
+    }
+}
+
+fn places<'p>(plan: &'p Plan<'p>, table: &mut Table, budget: &mut Budget) -> Result<Vec<Place<'p>>> {
+    let mut carried = plan.held.len();
+    let mut places = Vec::new();
+    for d in plan.sources().into_iter().skip(plan.held.len()) {
+        let (plain, shape) = d.plain();
+        let column = match plain {
+            Dimension::UserProfile(column)
+            | Dimension::GroupProperty { column, .. }
+            | Dimension::GroupId { ids: column, .. }
+                if is_of_subject(d, plan.by) =>
+            {
+                column
+            }
+            _ => {
+                let same = matches!(plain, Dimension::GroupProperty { via_profile: true, .. });
+                places.push(Place::Event(carried, same));
+                carried += 1;
+                continue;
+            }
+        };
+        budget.take((column.values.len() + 1) * 4)?;
+        let mut codes: Vec<u32> = try_vec(column.values.len() + 1, "values of a funnel")?;
+        codes.push(0);
+        for value in &column.values {
+            codes.push(table.code(shaped(Some(value), shape)?.as_ref(), budget)?);
+        }
+        places.push(Place::Subject(column, codes));
+    }
+    Ok(places)
 }
 
 fn first_block(plan: &Plan) -> u128 {

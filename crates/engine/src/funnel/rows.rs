@@ -51,7 +51,7 @@ pub fn count_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn
         more,
         tick,
         || Ok((Walker::new(&prepared), Counts::new(plan)?)),
-        |(walker, counts), _, events, tick| walker.subject(events, counts, tick),
+        |(walker, counts), no, events, tick| walker.subject(no, events, counts, tick),
     )?;
     merge(states.into_iter().map(|(_, counts)| counts), |mut a, b| {
         a.merge(b)?;

@@ -61,7 +61,8 @@ pub fn significance(
     };
     let of_lines = counts.tally(plan, &line, names.len(), tick)?;
     let mut together: Vec<u32> = try_vec(line.len(), "segments")?;
-    together.resize(line.len(), 0);
+    let shown = |l: &u32| (*l as usize) < names.len();
+    together.extend(line.iter().map(|l| if shown(l) { 0 } else { NO_LINE }));
     let all = counts.tally(plan, &together, 1, tick)?;
     let mut rows = try_vec(names.len(), "rows of a funnel")?;
     for (n, (name, (entered, converted))) in names.into_iter().zip(of_lines).enumerate() {

@@ -1,14 +1,18 @@
 //! Reading the property values that a funnel needs of an event: held ones, dimensions, and what the filter asks for.
 
 use super::table::Table;
-use crate::breakdown::Dimension;
-use crate::chunk::{Chunk, Column, Kind, Membership, SubjectNo, USER};
+use crate::breakdown::{Dimension, Shape};
+use crate::chunk::{Chunk, Column, Kind, Membership, ProfileColumn, SubjectNo, USER};
 use crate::error::{Error, Result, try_vec};
 use crate::gather::{Budget, grow_within};
 use crate::value::Value;
+use rustc_hash::FxHashMap;
 
 /// Not looked up yet.
 const UNKNOWN: u32 = u32::MAX;
+/// A quarter of an hour, and 1973-03-03: since then no part of a date begins inside of one.
+const QUARTER_MS: i64 = 900_000;
+const SINCE_1973: i64 = 100_000_000_000;
 
 /// The codes of the values of rows; remembers what it looked up.
 #[derive(Debug)]
@@ -16,9 +20,16 @@ pub(super) struct Sources<'p> {
     by: Kind,
     dimensions: Vec<&'p Dimension>,
     /// Per source, the table's code for each code of the column.
-    known: Vec<Vec<u32>>,
+    known: Vec<Known>,
     codes: Vec<u32>,
     last: (Vec<u32>, u32),
+}
+
+/// What was looked up: the table's code for each code of a column, and for each number or quarter of an hour.
+#[derive(Debug, Default)]
+struct Known {
+    codes: Vec<u32>,
+    others: FxHashMap<u64, u32>,
 }
 
 /// A row whose values are asked for.
@@ -41,11 +52,11 @@ impl<'p> Sources<'p> {
             dimensions,
         };
         for d in &s.dimensions {
-            let mut known = Vec::new();
-            match d {
+            let mut known = Known::default();
+            match d.plain().0 {
                 Dimension::UserProfile(p)
                 | Dimension::GroupProperty { column: p, .. }
-                | Dimension::GroupId { ids: p, .. } => forget(&mut known, p.values.len(), budget)?,
+                | Dimension::GroupId { ids: p, .. } => forget(&mut known.codes, p.values.len(), budget)?,
                 _ => {}
             }
             s.known.push(known);
@@ -60,10 +71,10 @@ impl<'p> Sources<'p> {
     /// Must be called before the rows of another chunk are asked for: codes mean something else there.
     pub fn next_chunk(&mut self, chunk: &Chunk, budget: &mut Budget) -> Result<()> {
         for (d, known) in self.dimensions.iter().zip(&mut self.known) {
-            if let Dimension::EventProperty(p) = d
+            if let Dimension::EventProperty(p) = d.plain().0
                 && let Some(Column::Dict { values, .. }) = chunk.property(*p)
             {
-                forget(known, values.len(), budget)?;
+                forget(&mut known.codes, values.len(), budget)?;
             }
         }
         Ok(())
@@ -91,79 +102,124 @@ fn forget(known: &mut Vec<u32>, values: usize, budget: &mut Budget) -> Result<()
     Ok(())
 }
 
-/// The table's code for a code of a column of `values`.
-#[inline]
-fn translated(known: &mut [u32], code: u32, values: &[Value], table: &mut Table, budget: &mut Budget) -> Result<u32> {
-    match known.get(code as usize) {
-        Some(c) if *c != UNKNOWN => Ok(*c),
-        _ => {
-            let value = (code as usize).checked_sub(1).and_then(|i| values.get(i));
-            let c = table.code(value, budget)?;
-            if let Some(k) = known.get_mut(code as usize) {
-                *k = c;
+/// The value that a source takes for a value of its column: itself, or the texts of its shape, so that values of one
+/// shape are one.
+pub(super) fn shaped(value: Option<&Value>, shape: Option<&Shape>) -> Result<Option<Value>> {
+    let (Some(value), Some(shape)) = (value.filter(|v| **v != Value::Null), shape) else {
+        return Ok(value.cloned());
+    };
+    let mut texts: Vec<Value> = Vec::new();
+    shape.texts_of(Some(value), &mut |text| {
+        texts
+            .try_reserve(1)
+            .map_err(|_| Error::OutOfMemory("values of a funnel"))?;
+        texts.push(Value::str(text));
+        Ok(())
+    })?;
+    texts.sort();
+    texts.dedup();
+    Ok(match texts.len() {
+        1 => texts.pop(),
+        _ => Some(Value::List(texts)),
+    })
+}
+
+impl Known {
+    /// The table's code for a code of a column of `values`.
+    #[inline]
+    fn translated(
+        &mut self,
+        code: u32,
+        values: &[Value],
+        shape: Option<&Shape>,
+        table: &mut Table,
+        budget: &mut Budget,
+    ) -> Result<u32> {
+        match self.codes.get(code as usize) {
+            Some(c) if *c != UNKNOWN => Ok(*c),
+            _ => {
+                let value = (code as usize).checked_sub(1).and_then(|i| values.get(i));
+                let c = match shape {
+                    None => table.code(value, budget)?,
+                    shape => table.code(shaped(value, shape)?.as_ref(), budget)?,
+                };
+                if let Some(k) = self.codes.get_mut(code as usize) {
+                    *k = c;
+                }
+                Ok(c)
             }
-            Ok(c)
         }
+    }
+
+    /// The same for what has no codes: `value` makes it, unless it is known by its `key`.
+    fn other(
+        &mut self,
+        key: u64,
+        table: &mut Table,
+        budget: &mut Budget,
+        value: impl FnOnce() -> Result<Option<Value>>,
+    ) -> Result<u32> {
+        if let Some(c) = self.others.get(&key) {
+            return Ok(*c);
+        }
+        let c = table.code(value()?.as_ref(), budget)?;
+        budget.take(16)?;
+        self.others
+            .try_reserve(1)
+            .map_err(|_| Error::OutOfMemory("values of a funnel"))?;
+        self.others.insert(key, c);
+        Ok(c)
     }
 }
 
-fn look_up(d: &Dimension, by: Kind, at: Row, known: &mut [u32], table: &mut Table, budget: &mut Budget) -> Result<u32> {
-    match d {
-        Dimension::EventProperty(p) => match at.chunk.property(*p) {
-            Some(Column::Dict { values, codes }) => {
-                let code = codes.get(at.row).copied().unwrap_or(0);
-                translated(known, code, values, table, budget)
-            }
-            Some(Column::Number(numbers)) => {
-                let n = numbers.get(at.row).copied().filter(|n| !n.is_nan());
-                table.code(n.map(Value::number).as_ref(), budget)
-            }
-            None => Ok(0),
-        },
+fn look_up(d: &Dimension, by: Kind, at: Row, known: &mut Known, table: &mut Table, budget: &mut Budget) -> Result<u32> {
+    let (plain, shape) = d.plain();
+    let (groups, column) = match plain {
+        Dimension::EventProperty(p) => {
+            return match at.chunk.property(*p) {
+                Some(Column::Dict { values, codes }) => {
+                    let code = codes.get(at.row).copied().unwrap_or(0);
+                    known.translated(code, values, shape, table, budget)
+                }
+                Some(Column::Number(numbers)) => match numbers.get(at.row) {
+                    Some(n) if !n.is_nan() => {
+                        known.other(n.to_bits(), table, budget, || shaped(Some(&Value::number(*n)), shape))
+                    }
+                    _ => Ok(0),
+                },
+                None => Ok(0),
+            };
+        }
         Dimension::UserProfile(column) => {
             let code = if at.user == 0 { 0 } else { column.code(at.user) };
-            translated(known, code, &column.values, table, budget)
+            return known.translated(code, &column.values, shape, table, budget);
+        }
+        Dimension::Time(shape) => {
+            let Some(t) = at.chunk.time.get(at.row).copied() else {
+                return Ok(0);
+            };
+            let text = || Ok(Some(Value::str(shape.of_instant(t)?)));
+            return if t >= SINCE_1973 {
+                known.other((t / QUARTER_MS) as u64, table, budget, text)
+            } else {
+                table.code(text()?.as_ref(), budget)
+            };
         }
         Dimension::GroupProperty {
             kind,
             column,
             membership,
             via_profile,
-        } => of_groups(
-            Groups {
-                by,
-                kind: *kind,
-                membership: membership.as_deref(),
-                via_profile: *via_profile,
-            },
-            at,
-            column,
-            known,
-            table,
-            budget,
-        ),
-        Dimension::GroupId { kind, ids, membership } => of_groups(
-            Groups {
-                by,
-                kind: *kind,
-                membership: membership.as_deref(),
-                via_profile: false,
-            },
-            at,
-            ids,
-            known,
-            table,
-            budget,
-        ),
-        Dimension::Time(_) | Dimension::Shaped(..) => Err(Error::param_hint(
-            "funnels have no breakdown into ranges or by dates",
-            "Break down by the property itself.",
-        )),
-        Dimension::UsersWhoDid(_) => Err(Error::param_hint(
-            "\"users_who_did\" can not break down a funnel",
-            "Break down by a property of events, users or groups.",
-        )),
-    }
+        } => (Groups::new(by, *kind, membership.as_deref(), *via_profile), column),
+        Dimension::GroupId { kind, ids, membership } => (Groups::new(by, *kind, membership.as_deref(), false), ids),
+        Dimension::Shaped(..) | Dimension::UsersWhoDid(_) => {
+            return Err(Error::param_hint(
+                "\"users_who_did\" can not break down a funnel",
+                "Break down by a property of events, users or groups.",
+            ));
+        }
+    };
+    of_groups(groups, at, column, shape, known, table, budget)
 }
 
 /// Where the groups of an event are found.
@@ -175,7 +231,16 @@ struct Groups<'m> {
     via_profile: bool,
 }
 
-impl Groups<'_> {
+impl<'m> Groups<'m> {
+    fn new(by: Kind, kind: Kind, membership: Option<&'m Membership>, via_profile: bool) -> Self {
+        Groups {
+            by,
+            kind,
+            membership,
+            via_profile,
+        }
+    }
+
     /// The same groups as those of a breakdown of insights: the counted group itself, else those of the event, else
     /// those in the profile of a counted user.
     fn for_each(&self, at: Row, mut f: impl FnMut(SubjectNo) -> Result<()>) -> Result<()> {
@@ -206,8 +271,9 @@ impl Groups<'_> {
 fn of_groups(
     groups: Groups,
     at: Row,
-    column: &crate::chunk::ProfileColumn,
-    known: &mut [u32],
+    column: &ProfileColumn,
+    shape: Option<&Shape>,
+    known: &mut Known,
     table: &mut Table,
     budget: &mut Budget,
 ) -> Result<u32> {
@@ -219,7 +285,7 @@ fn of_groups(
     })?;
     if count < 2 {
         let code = if count == 0 { 0 } else { column.code(one) };
-        return translated(known, code, &column.values, table, budget);
+        return known.translated(code, &column.values, shape, table, budget);
     }
     let mut list: Vec<Value> = try_vec(count, "groups of an event")?;
     let mut set = false;
@@ -242,5 +308,6 @@ fn of_groups(
     })?;
     list.sort();
     list.dedup();
-    table.code(Some(&Value::List(list)).filter(|_| set), budget)
+    let list = Value::List(list);
+    table.code(shaped(Some(&list).filter(|_| set), shape)?.as_ref(), budget)
 }

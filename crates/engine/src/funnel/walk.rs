@@ -8,6 +8,7 @@ use super::prepared::Prepared;
 use super::search::Search;
 use super::sliding::Sliding;
 use super::{Count, MAX_STEPS, Ordering, Plan, Reentry};
+use crate::chunk::SubjectNo;
 use crate::error::Result;
 use crate::gather::{BucketFinder, time_of};
 use crate::tick::Tick;
@@ -77,10 +78,16 @@ impl<'a> Walker<'a> {
     }
 
     /// Counts the attempts of one subject, whose events are in order of time and tag.
-    pub fn subject(&mut self, events: &[u64], counts: &mut Counts, tick: &mut dyn Tick) -> Result<()> {
+    pub fn subject(
+        &mut self,
+        subject: SubjectNo,
+        events: &[u64],
+        counts: &mut Counts,
+        tick: &mut dyn Tick,
+    ) -> Result<()> {
         let plan = self.p.plan;
         let Some(buckets) = plan.buckets else {
-            return self.funnel(events, plan.entry, 0, counts, tick);
+            return self.funnel(subject, events, plan.entry, 0, counts, tick);
         };
         // A funnel of its own for every bucket with an entry: nothing before it, nothing after its last window.
         let mut finder = BucketFinder::new(&buckets.starts, buckets.range);
@@ -99,7 +106,8 @@ impl<'a> Walker<'a> {
             let last = (span.to - 1).saturating_add(plan.window_ms);
             let from = rest.partition_point(|e| time_of(*e) < span.from);
             let to = rest.partition_point(|e| time_of(*e) <= last);
-            self.funnel(rest.get(from..to).unwrap_or(&[]), span, bucket, counts, tick)?;
+            let near = rest.get(from..to).unwrap_or(&[]);
+            self.funnel(subject, near, span, bucket, counts, tick)?;
             let next = rest.partition_point(|e| time_of(*e) < span.to);
             rest = rest.get(next..).unwrap_or(&[]);
         }
@@ -107,6 +115,7 @@ impl<'a> Walker<'a> {
 
     fn funnel(
         &mut self,
+        subject: SubjectNo,
         events: &[u64],
         span: Span64,
         bucket: usize,
@@ -127,7 +136,7 @@ impl<'a> Walker<'a> {
                     self.plain.walk(self.p, events, entry, span);
                     counts.attempt(bucket, self.plain.reached.iter().copied())
                 }
-                Choice::Irregular => self.search(events, span, bucket, counts, tick),
+                Choice::Irregular => self.search(subject, events, span, bucket, counts, tick),
             },
             Mode::Sliding(sliding) => {
                 let entry = match self.p.plan.reentry {
@@ -140,12 +149,13 @@ impl<'a> Walker<'a> {
                 }
                 Ok(())
             }
-            Mode::Search => self.search(events, span, bucket, counts, tick),
+            Mode::Search => self.search(subject, events, span, bucket, counts, tick),
         }
     }
 
     fn search(
         &mut self,
+        subject: SubjectNo,
         events: &[u64],
         span: Span64,
         bucket: usize,
@@ -173,7 +183,7 @@ impl<'a> Walker<'a> {
         };
         if plan.breakdown.is_empty() {
             for fills in attempts.iter() {
-                attributor.attribute(events, fills);
+                attributor.attribute(subject, events, fills);
                 if attributor.passes()? {
                     counts.attempt(bucket, fills.iter().map(|f| f.reached))?;
                 }
@@ -182,7 +192,7 @@ impl<'a> Walker<'a> {
         }
         let mut record = counts.subject(bucket)?;
         for fills in attempts.iter() {
-            attributor.attribute(events, fills);
+            attributor.attribute(subject, events, fills);
             let passes = attributor.passes()?;
             let segments = attributor.segments(record.segments, record.budget)?;
             record.attempt(segments, passes, fills.iter().map(|f| f.reached))?;

@@ -277,9 +277,9 @@ fn in_parts(p: &Plan, events: &[Ev], only: &Option<BTreeSet<u32>>, dealt: &[usiz
             let walkers = [Walker::new(&prepared), Walker::new(&prepared)];
             Ok((walkers, [Counts::new(p)?, Counts::new(p)?], 0))
         },
-        |(walkers, counts, n), _, events| {
+        |(walkers, counts, n), no, events| {
             *n += 1;
-            walkers[*n % 2].subject(events, &mut counts[*n % 2], &mut NoTick)
+            walkers[*n % 2].subject(no, events, &mut counts[*n % 2], &mut NoTick)
         },
     );
     let (_, counts, _) = walked.unwrap().pop().unwrap();
