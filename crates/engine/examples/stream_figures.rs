@@ -183,7 +183,7 @@ fn main() {
                 p.load(kernel.columns(), &ranks, &mut part).unwrap();
                 kernel.push(start(p), &part, &mut NoTick).unwrap();
             }
-            sessions::finish(&plan, kernel.finish(), &mut NoTick).unwrap()
+            sessions::finish(&plan, kernel.finish(), &Workers::serial(), &mut NoTick).unwrap()
         });
         println!("  {} sessions", rows.iter().map(|r| r.sessions).sum::<u64>());
     }
