@@ -169,7 +169,7 @@ fn run(
         kernels.into_iter().map(EventKernel::finish).collect()
     };
     let partial = engine::parallel::merge(partials.into_iter(), |a, b| a.merge(b, &plan))?;
-    finish(&plan, partial, &mut Interrupts)?
+    finish(&plan, partial, &workers, &mut Interrupts)?
         .into_iter()
         .map(|r| {
             let time = |t: Option<f64>| t.and_then(interval);

@@ -24,7 +24,9 @@ use crate::registry::Project;
 use crate::registry::event_names::EventNames;
 use crate::settings;
 use engine::dedupe::Duplicates;
-use engine::stream::{Buffers, Builder, Columns, Extra, MAX_NAMES, Part, Piece, Ranks, Sorted, Source, merge, part_of};
+use engine::stream::{
+    Buffers, Builder, Columns, Due, Extra, MAX_NAMES, Part, Piece, Ranks, Sorted, Source, choose, merge, part_of,
+};
 use engine::tick::{EVERY, Tick};
 use engine::time::{DayCache, Span64};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,22 +72,18 @@ pub fn settle(sql: &Sql, project: &Project, touched: &Touched, pace: Pace) -> Re
     let sizes = sizes(sql, project, &days)?;
     let size = |day: &i32| sizes.get(day).copied().unwrap_or(0);
     let sealed: u64 = touched.rows().map(|(_, n)| n).sum();
-    let mut budget = LEAST_BUDGET.max(sealed.saturating_mul(AMPLIFICATION));
-    let mut order: Vec<(u64, i32)> = days
-        .iter()
-        .map(|d| (size(d).saturating_sub(saved.get(d).copied().unwrap_or(0)), *d))
-        .collect();
-    order.sort_unstable();
-    let mut chosen = BTreeSet::new();
-    for (cost, day) in order {
-        if size(&day) <= LARGEST_DAY && (pace == Pace::Now || cost <= budget) {
-            budget = budget.saturating_sub(cost);
-            chosen.insert(day);
-        } else {
-            let left = saved.get(&day).copied().unwrap_or(0) + std::mem::take(&mut budget);
-            mark(sql, project, day, left)?;
-        }
-    }
+    let budget = match pace {
+        Pace::Now => u64::MAX,
+        Pace::Later => LEAST_BUDGET.max(sealed.saturating_mul(AMPLIFICATION)),
+    };
+    let due = days.iter().map(|d| Due {
+        day: *d,
+        size: size(d),
+        saved: saved.get(d).copied().unwrap_or(0),
+    });
+    let (chosen, waiting) = choose(due.collect(), budget, LARGEST_DAY);
+    waiting.iter().try_for_each(|d| mark(sql, project, d.day, d.saved))?;
+    let chosen: BTreeSet<i32> = chosen.into_iter().collect();
     windows(
         chosen.iter().copied(),
         |d| size(&d),

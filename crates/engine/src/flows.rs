@@ -87,14 +87,17 @@ impl Plan<'_> {
         }
     }
 
+    #[inline]
     fn hides(&self, event: u32) -> bool {
         self.hidden.get(event as usize).copied().unwrap_or(false)
     }
 
+    #[inline]
     fn names(&self, event: u32) -> bool {
         self.named.get(event as usize).copied().unwrap_or(false)
     }
 
+    #[inline]
     fn code(&self, event: u32) -> Result<u16> {
         u16::try_from(self.ranks.rank(event)? + u32::from(EVENT)).map_err(|_| Error::corrupt("an event without a rank"))
     }
@@ -107,10 +110,18 @@ const EVENT: u16 = 2;
 const PLACES: usize = 12;
 
 /// Up to twelve codes, the anchor at place `reverse`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
 pub(crate) struct Path([u64; 3]);
 
+impl std::hash::Hash for Path {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // Word by word, which the hasher does in one multiplication each.
+        self.0.iter().for_each(|w| state.write_u64(*w));
+    }
+}
+
 impl Path {
+    #[inline]
     fn get(&self, place: usize) -> u16 {
         self.0
             .get(place / 4)
@@ -126,6 +137,7 @@ impl Path {
     }
 
     /// Fills a place that is empty.
+    #[inline]
     fn put(&mut self, place: usize, code: u16) {
         if let Some(w) = self.0.get_mut(place / 4) {
             *w |= u64::from(code) << (place % 4 * 16);

@@ -9,11 +9,13 @@ mod stream;
 mod tests;
 
 use crate::error::{Error, Result, try_vec};
-use crate::gather::{Budget, push_within, zeroed};
+use crate::gather::{Budget, grow_within, push_within, zeroed};
+use crate::parallel::Workers;
 use crate::partial::{Reader, Tag, Writer};
 use crate::tick::Tick;
 use crate::time::{Buckets, Calendar};
 pub use events::{EventKernel, Marks};
+use std::sync::{Mutex, PoisonError};
 pub use stream::StreamKernel;
 
 /// What makes a session.
@@ -135,9 +137,7 @@ impl Partial {
         for (into, from) in self.cells.iter_mut().zip(other.cells) {
             into.sessions += from.sessions;
             into.events += from.events;
-            for d in from.durations {
-                push_within(&mut into.durations, d, &mut self.budget)?;
-            }
+            extend(&mut into.durations, &from.durations, &mut self.budget)?;
         }
         for row in other.rows {
             push_within(&mut self.rows, row, &mut self.budget)?;
@@ -191,23 +191,39 @@ impl Partial {
     }
 }
 
-/// The rows of the answer, one per bucket.
-pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<Vec<Row>> {
+/// The rows of the answer, one per bucket; buckets are spread over threads.
+pub fn finish(plan: &Plan, mut partial: Partial, workers: &Workers, tick: &mut dyn Tick) -> Result<Vec<Row>> {
     events::walk(plan, &mut partial, tick)?;
-    let mut rows = try_vec(plan.buckets.len(), "sessions")?;
-    for (cell, bucket) in partial.cells.iter_mut().zip(&plan.buckets.labels) {
-        tick.tick()?;
-        let per = |sum: u64, n: u64| (n > 0).then(|| sum as f64 / n as f64);
-        let total: u64 = cell.durations.iter().map(|d| u64::from(*d)).sum();
-        rows.push(Row {
-            bucket: *bucket,
-            sessions: cell.sessions,
-            events_per_session: per(cell.events, cell.sessions),
-            avg_duration: per(total, cell.durations.len() as u64),
-            median_duration: median(&mut cell.durations),
-        });
-    }
+    let sessions = partial.cells.iter().map(|c| c.durations.len()).sum();
+    let mut cells = try_vec(plan.buckets.len(), "sessions")?;
+    let labelled = partial.cells.into_iter().zip(&plan.buckets.labels);
+    cells.extend(labelled.map(|(cell, bucket)| Mutex::new((cell, *bucket, None))));
+    workers.each(cells.len(), sessions, tick, &|_, item, _| {
+        if let Some(slot) = cells.get(item) {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            let (cell, bucket, row) = &mut *slot;
+            *row = Some(of_bucket(cell, *bucket));
+        }
+        Ok(())
+    })?;
+    let mut rows = try_vec(cells.len(), "sessions")?;
+    let slots = cells
+        .into_iter()
+        .map(|c| c.into_inner().unwrap_or_else(PoisonError::into_inner));
+    rows.extend(slots.filter_map(|(_, _, row)| row));
     Ok(rows)
+}
+
+fn of_bucket(cell: &mut Cell, bucket: i64) -> Row {
+    let per = |sum: u64, n: u64| (n > 0).then(|| sum as f64 / n as f64);
+    let total: u64 = cell.durations.iter().map(|d| u64::from(*d)).sum();
+    Row {
+        bucket,
+        sessions: cell.sessions,
+        events_per_session: per(cell.events, cell.sessions),
+        avg_duration: per(total, cell.durations.len() as u64),
+        median_duration: median(&mut cell.durations),
+    }
 }
 
 /// Quickselect: linear on average.
@@ -220,6 +236,15 @@ fn median(values: &mut [u32]) -> Option<f64> {
         Some(high) if even => Some((low + f64::from(*high)) / 2.0),
         _ => Some(low),
     }
+}
+
+/// Appends many numbers, counted.
+fn extend(v: &mut Vec<u32>, more: &[u32], budget: &mut Budget) -> Result<()> {
+    if v.capacity() - v.len() < more.len() {
+        grow_within(v, more.len().max(v.capacity()), budget)?;
+    }
+    v.extend_from_slice(more);
+    Ok(())
 }
 
 /// Room for one number per event, reused.

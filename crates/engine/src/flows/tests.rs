@@ -183,7 +183,7 @@ proptest! {
     #[test]
     fn every_way_answers_as_the_law(
         mut list in events(),
-        (forward, reverse) in (0usize..4, 0usize..4).prop_filter("a step", |(f, r)| f + r > 0),
+        (forward, reverse) in (0usize..6, 0usize..6).prop_filter("a step", |(f, r)| f + r > 0),
         within in prop::sample::select(vec![0, 2 * HOUR, 24 * HOUR, 24 * HOUR + 1, 30 * 24 * HOUR]),
         (collapse, total, streams) in any::<(bool, bool, bool)>(),
         anchors in prop::sample::select(vec![vec![A], vec![A, 1], vec![1, 2, 3, 4]]),

@@ -68,13 +68,7 @@ impl<'p> StreamKernel<'p> {
         };
         cell.sessions += durations.len() as u64;
         cell.events += part.n as u64;
-        let spare = cell.durations.capacity() - cell.durations.len();
-        if spare < durations.len() {
-            let more = durations.len().max(cell.durations.capacity());
-            crate::gather::grow_within(&mut cell.durations, more, &mut self.partial.budget)?;
-        }
-        cell.durations.extend_from_slice(durations);
-        Ok(())
+        super::extend(&mut cell.durations, durations, &mut self.partial.budget)
     }
 
     fn by_start(&mut self, day_start: i64, part: &Part, tick: &mut dyn Tick) -> Result<()> {

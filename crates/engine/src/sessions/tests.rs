@@ -1,6 +1,7 @@
 use super::*;
 use crate::chunk::{Chunk, Column, Events, Hits, PropertyColumn, USER};
 use crate::mask::Mask;
+use crate::parallel::Workers;
 use crate::stream::{Builder, Columns, Part, Ranks, decode, encode};
 use crate::tick::NoTick;
 use crate::time::{DayCache, Unit};
@@ -209,11 +210,11 @@ proptest! {
         let (a, b) = (gather(&plan, &ranks, a), gather(&plan, &ranks, b));
         let a = Partial::decode(&a.encode().unwrap(), &plan).unwrap();
         let merged = b.merge(a, &plan).unwrap();
-        prop_assert_eq!(&finish(&plan, merged, &mut NoTick).unwrap(), &want);
+        prop_assert_eq!(&finish(&plan, merged, &Workers::new(2, 0), &mut NoTick).unwrap(), &want);
         if let Mode::Timeout(_) = mode {
             let partial = streamed(&plan, &calendar, &ranks, &events);
             let partial = Partial::decode(&partial.encode().unwrap(), &plan).unwrap();
-            prop_assert_eq!(&finish(&plan, partial, &mut NoTick).unwrap(), &want);
+            prop_assert_eq!(&finish(&plan, partial, &Workers::new(2, 0), &mut NoTick).unwrap(), &want);
         }
     }
 
@@ -229,7 +230,7 @@ fn sessions(mode: Mode, list: &[Ev]) -> Vec<(u64, Option<f64>)> {
     let calendar = Calendar::utc();
     let ranks = Ranks::new(&SORTED).unwrap();
     let plan = plan(mode, &calendar, Unit::Day);
-    let rows = finish(&plan, gather(&plan, &ranks, list), &mut NoTick).unwrap();
+    let rows = finish(&plan, gather(&plan, &ranks, list), &Workers::serial(), &mut NoTick).unwrap();
     rows.iter()
         .map(|r| (r.sessions, r.avg_duration.map(|d| d / MINUTE as f64)))
         .collect()

@@ -5,6 +5,7 @@
 
 mod build;
 mod codec;
+mod pace;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use crate::chunk::SubjectNo;
 use crate::error::{Error, Result, try_vec};
 pub use build::{Builder, Extra, Sorted, merge};
 pub use codec::{Buffers, Columns, decode, encode};
+pub use pace::{Due, choose};
 
 /// Users of one part are those whose numbers agree above these bits.
 pub const PART_BITS: u32 = 16;
