@@ -515,11 +515,13 @@ mod tests {
     fn an_unwinding_leader_takes_the_workers_with_it() {
         let workers = Workers::new(4, 0);
         let endless = |thread: usize, _: usize, tick: &mut dyn Tick| {
-            while thread > 0 {
+            loop {
+                if thread == 0 {
+                    return Ok(());
+                }
                 tick.tick()?;
                 std::thread::yield_now();
             }
-            Ok(())
         };
         let feed = |f: &mut Feeder<usize>| -> Result<()> {
             (0..10).try_for_each(|i| f.push(i, 1))?;

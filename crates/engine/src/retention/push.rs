@@ -51,7 +51,7 @@ impl Tags<'_> {
         let inside = |span: Span64| t >= span.from && t < span.to;
         let born = (self.all.0 || self.born.rows.get(row)) && inside(self.births);
         let returned = (self.all.1 || self.returned.rows.get(row)) && inside(self.returns);
-        u32::from(born) * BORN | u32::from(returned) * RETURNED
+        (u32::from(born) * BORN) | (u32::from(returned) * RETURNED)
     }
 }
 
@@ -138,7 +138,7 @@ pub(super) fn push(
         let Some(&t) = chunk.time.get(row) else { return Ok(()) };
         let born = mask & 1 != 0 && inside(births, t);
         let returned = mask & 2 != 0 && inside(returns, t);
-        match u32::from(born) * BORN | u32::from(returned) * RETURNED {
+        match (u32::from(born) * BORN) | (u32::from(returned) * RETURNED) {
             0 => Ok(()),
             tag => sink.add(no, t, tag),
         }
