@@ -172,7 +172,7 @@ fn ranges(json: &Json) -> Result<Ranges> {
         },
     };
     let size = number("size")?.ok_or_else(|| Failure::param("breakdown: a bucket needs a \"size\"", HINT))?;
-    Ok(Ranges::new(size, number("min")?, number("max")?).map_err(|e| Failure::from(e).within("breakdown"))?)
+    Ranges::new(size, number("min")?, number("max")?).map_err(|e| Failure::from(e).within("breakdown"))
 }
 
 /// The dimensions of a breakdown, at most four.
