@@ -30,8 +30,7 @@ def columns(variant):
             "quantity": ("UInt16", "ifNull(quantity, 0)"), "amount": ("Float64", "ifNull(amount, 0)"), "insert_id": ("UInt64", "insert_no"),
         }
     return {
-        "event": (low, "event"), "time": ("DateTime64(3, 'UTC')", "fromUnixTimestamp64Milli(t, 'UTC')"),
-        "day": ("Date", "toDate(intDiv(t, 86400000))"), "t": ("UInt64", "t"),
+        "event": (low, "event"), "day": ("Date", "toDate(intDiv(t, 86400000))"), "t": ("UInt64", "t"),
         "user_id": ("String", "user_id"), "company_id": ("String", "company_id"),
         "country": (low, "country"), "browser": (low, "browser"), "os": (low, "os"), "device": (low, "device"),
         "utm_source": ("LowCardinality(Nullable(String))", "utm_source"), "url": ("String", "url"), "item_id": ("Nullable(String)", "item_id"),

@@ -46,7 +46,7 @@ class DuckDB(Engine):
         events, companies = self.file("events.parquet"), self.file("companies.parquet")
         start = time.time()
         if self.variant == "natural":
-            db.execute(f"""CREATE TABLE ev AS SELECT event, make_timestamp(t * 1000) AS time, (t // 86400000)::INT + DATE '1970-01-01' AS day, t,
+            db.execute(f"""CREATE TABLE ev AS SELECT event, (t // 86400000)::INT + DATE '1970-01-01' AS day, t,
                 user_id, company_id, country, browser, os, device, utm_source, url, item_id, quantity, amount, insert_id
                 FROM '{events}' ORDER BY event, day, user_id, t""")
             db.execute(f"CREATE TABLE comp AS SELECT company_id, industry, plan FROM '{companies}'")
