@@ -14,6 +14,7 @@
 
 pub mod build;
 pub mod check;
+mod count;
 
 use crate::error::{Failure, Result};
 use crate::pg::spi::{Arg, Sql};
