@@ -78,7 +78,8 @@ CREATE TABLE @project@.event_block (
 ) WITH (autovacuum_vacuum_scale_factor = 0.05);
 ALTER TABLE @project@.event_block ALTER COLUMN data SET STORAGE EXTERNAL;
 
--- Sealed columns of one event over a run of days, sorted by (day, user, time).
+-- Sealed columns of one event over a run of days, sorted by (day, user, time). Segments of an event may lie over one
+-- another in days and users: late events come to lie beside a large segment. No event is in two of them.
 CREATE TABLE @project@.segment (
     no       bigint PRIMARY KEY,
     event    integer  NOT NULL,

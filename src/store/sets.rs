@@ -14,6 +14,7 @@
 
 pub mod build;
 pub mod check;
+mod count;
 
 use crate::error::{Failure, Result};
 use crate::pg::spi::{Arg, Sql};
@@ -26,6 +27,9 @@ pub const ANY: u32 = 0;
 
 /// An event with fewer rows than this on a day gets no sets: they would take more room than its rows.
 pub const RARE: u64 = 64;
+
+/// Pairs of kind and event that are asked for one by one.
+const SINGLE: usize = 8;
 
 /// Who did an event on a day.
 #[derive(Debug, Clone, PartialEq)]
@@ -110,21 +114,32 @@ pub fn read(
     let kinds: Vec<i32> = kinds.iter().map(|k| i32::from(*k)).collect();
     let events: Vec<i32> = events.iter().map(|e| *e as i32).collect();
     let columns = if with_subjects { ", data" } else { "" };
-    let rows = sql.read(
-        &project.sql(&format!(
-            "SELECT kind, event, day, events, rows, card{columns} FROM @.subject_set
-             WHERE kind = ANY($1) AND event = ANY($2) AND day BETWEEN $3 AND $4"
-        )),
-        &[
-            Arg::Int4s(&kinds),
-            Arg::Int4s(&events),
-            Arg::Int4(day_from),
-            Arg::Int4(day_to),
-        ],
-    )?;
-    out.sets = engine::error::try_vec(rows.len(), "sets of subjects")?;
-    for i in 0..rows.len() {
-        out.sets.push(set_row(&rows, i, with_subjects)?);
+    let days = [Arg::Int4(day_from), Arg::Int4(day_to)];
+    // A plan for lists of unknown length reads the sets of all events; a few single questions read what they need.
+    let single = kinds.len().saturating_mul(events.len()) <= SINGLE;
+    let (matches, asked): (&str, Vec<[Arg; 2]>) = if single {
+        let pairs = kinds
+            .iter()
+            .flat_map(|k| events.iter().map(|e| [Arg::Int4(*k), Arg::Int4(*e)]));
+        ("kind = $1 AND event = $2", pairs.collect())
+    } else {
+        (
+            "kind = ANY($1) AND event = ANY($2)",
+            vec![[Arg::Int4s(&kinds), Arg::Int4s(&events)]],
+        )
+    };
+    let text = project.sql(&format!(
+        "SELECT kind, event, day, events, rows, card{columns} FROM @.subject_set
+         WHERE {matches} AND day BETWEEN $3 AND $4"
+    ));
+    for [kind, event] in asked {
+        let rows = sql.read(&text, &[kind, event, days[0], days[1]])?;
+        out.sets
+            .try_reserve(rows.len())
+            .map_err(|_| engine::error::Error::OutOfMemory("sets of subjects"))?;
+        for i in 0..rows.len() {
+            out.sets.push(set_row(&rows, i, with_subjects)?);
+        }
     }
     out.sets.sort_unstable_by_key(|s| (s.kind, s.event, s.day));
     Ok(out)

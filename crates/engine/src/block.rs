@@ -179,12 +179,12 @@ pub fn decode(bytes: &[u8], wanted: &Wanted) -> Result<Chunk> {
     Ok(chunk)
 }
 
-/// Takes an encoded property column: its property, its bytes, its number of rows.
-pub(crate) type EachColumn<'a> = dyn FnMut(u32, &[u8], usize) -> Result<()> + 'a;
+/// Takes a property, its encoded column and the number of rows.
+pub(crate) type EachProperty<'a> = &'a mut dyn FnMut(u32, &[u8], usize) -> Result<()>;
 
 /// Decodes the columns that are wanted except properties, whose encoded columns are handed to `each` with their property
 /// and the number of rows, in the order of the properties.
-pub(crate) fn decode_except(bytes: &[u8], wanted: &Wanted, each: &mut EachColumn) -> Result<Chunk> {
+pub(crate) fn decode_except(bytes: &[u8], wanted: &Wanted, each: EachProperty<'_>) -> Result<Chunk> {
     let frame = open(Codec::Block, bytes)?;
     let corrupt = |what: &str| Err(Codec::Block.corrupt(what));
     let rows = frame.rows;

@@ -1,6 +1,6 @@
 //! Comparing every stored set with the segments.
 
-use super::build::{self, Counted};
+use super::count::{self, Counted};
 use super::{ANY, RARE, Set, day_row, name, set_row};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
@@ -50,7 +50,7 @@ pub fn verify(sql: &Sql, project: &Project, problem: &mut dyn FnMut(&str, String
             problem,
         };
         let mut any: BTreeMap<i32, Counted> = BTreeMap::new();
-        build::count(
+        count::count(
             sql,
             project,
             false,
