@@ -17,10 +17,12 @@
 //! * [`Count::Unique`] counts each subject once, [`Count::Total`] each attempt; a further attempt begins after the end of
 //!   the one before it. With a breakdown, uniques form attempts as totals do and count the best one of each segment.
 //! * [`Reentry::Optimized`] tries every step-1 event; how is told where attempts are searched for.
+mod attempts;
 mod attribute;
 mod counts;
 mod in_turn;
 mod latest;
+mod list;
 mod partial;
 mod prepared;
 mod rows;

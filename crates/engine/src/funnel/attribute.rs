@@ -1,7 +1,7 @@
 //! Which segments an attempt belongs to, and whether the global filter takes it.
 
+use super::attempts::Fill;
 use super::prepared::{Place, Prepared};
-use super::search::Fill;
 use super::{Attribution, Plan};
 use crate::breakdown::{Dimension, MAX_DIMENSIONS, Segments, texts_of};
 use crate::chunk::{Chunk, Column, Events, Kind, Membership, PropertyColumn, SharedProfile, SubjectNo, USER};

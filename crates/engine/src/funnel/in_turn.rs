@@ -3,8 +3,8 @@
 //! The attempt at hand is a number of steps and the end of its window; whatever event comes is its next step, or nothing to
 //! it, or lies past its end. As in [`super::latest`], a subject for which the grace matters is left to the search.
 
+use super::attempts::{Attempts, Fill};
 use super::prepared::Prepared;
-use super::search::{Attempts, Fill};
 use crate::error::Result;
 use crate::gather::{Budget, tag_of, time_of};
 use crate::time::Span64;

@@ -16,66 +16,14 @@
 //! before that second event, of those that would take the same one, begins the attempt; those between are absorbed. It
 //! ends as in default re-entry. In strict order nothing is absorbed: an entry right after another has broken it.
 
+use super::attempts::{Attempts, Fill};
+use super::list::{BARRED, List, TAKEN, is, time_at};
 use super::prepared::{Prepared, block};
 use super::{Count, Ordering, Reentry};
 use crate::error::Result;
 use crate::gather::{Budget, grow_within, push_within, time_of};
 use crate::tick::Tick;
 use crate::time::Span64;
-
-/// A step of an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fill {
-    pub step: u32,
-    /// Position of the event among the subject's.
-    pub at: u32,
-    /// When the step was reached, never before the step before it.
-    pub reached: i64,
-}
-
-/// An attempt that was made.
-#[derive(Debug, Clone, Copy)]
-struct Found {
-    entry: u32,
-    from: usize,
-    len: usize,
-}
-
-/// The attempts of one subject and their steps.
-#[derive(Debug, Default)]
-pub(super) struct Attempts {
-    found: Vec<Found>,
-    all: Vec<Fill>,
-}
-
-impl Attempts {
-    pub fn clear(&mut self) {
-        self.found.clear();
-        self.all.clear();
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.found.is_empty()
-    }
-
-    /// The steps of each attempt, in order of their entries.
-    pub fn iter(&self) -> impl Iterator<Item = &[Fill]> {
-        let steps = |f: &Found| self.all.get(f.from..f.from + f.len).unwrap_or(&[]);
-        self.found.iter().map(steps)
-    }
-
-    /// Adds a step to the attempt at the end.
-    pub fn push(&mut self, fill: Fill, budget: &mut Budget) -> Result<()> {
-        push_within(&mut self.all, fill, budget)
-    }
-
-    /// The last `len` steps are an attempt.
-    pub fn close(&mut self, len: usize, budget: &mut Budget) -> Result<()> {
-        let from = self.all.len() - len;
-        let entry = self.all.get(from).map_or(0, |f| f.at);
-        push_within(&mut self.found, Found { entry, from, len }, budget)
-    }
-}
 
 /// How an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,123 +33,6 @@ enum End {
     Window,
     Excluded(u32),
     Broken(i64),
-}
-
-/// Used by an attempt that counts.
-const TAKEN: u8 = 1;
-/// Ended an attempt: never an entry.
-const BARRED: u8 = 2;
-
-/// Positions of events, ascending.
-#[derive(Debug, Default)]
-struct List {
-    at: Vec<u32>,
-    /// Where to go on from here: itself, or past used events.
-    next: Vec<u32>,
-    /// Entries of `next` that were changed, where that is kept: room for all of them is.
-    changed: Option<Vec<u32>>,
-    hint: usize,
-}
-
-impl List {
-    fn clear(&mut self) {
-        self.at.clear();
-        self.next.clear();
-        self.changed = None;
-        self.hint = 0;
-    }
-
-    fn push(&mut self, pos: u32, budget: &mut Budget) -> Result<()> {
-        let n = self.at.len() as u32;
-        push_within(&mut self.at, pos, budget)?;
-        push_within(&mut self.next, n, budget)
-    }
-
-    /// Keeps what [`List::restore`] needs.
-    fn remember(&mut self, budget: &mut Budget) -> Result<()> {
-        let mut changed = Vec::new();
-        grow_within(&mut changed, self.at.len(), budget)?;
-        self.changed = Some(changed);
-        Ok(())
-    }
-
-    /// Forgets which events were used.
-    fn restore(&mut self) {
-        for i in self.changed.iter_mut().flat_map(|c| c.drain(..)) {
-            if let Some(n) = self.next.get_mut(i as usize) {
-                *n = i;
-            }
-        }
-    }
-
-    fn get(&self, i: usize) -> Option<u32> {
-        self.at.get(i).copied()
-    }
-
-    /// The first index at which `before` is false; quick near the last answer.
-    fn lower(&mut self, before: impl Fn(u32) -> bool) -> usize {
-        let n = self.at.len();
-        let (mut low, mut high) = (0, n);
-        let mut step = 1;
-        let mut i = self.hint.min(n);
-        if self.get(i).is_some_and(&before) {
-            while self.get(i).is_some_and(&before) {
-                low = i + 1;
-                i = i.saturating_add(step);
-                step *= 2;
-            }
-            high = i.min(n);
-        } else {
-            while i > 0 {
-                high = i;
-                i = i.saturating_sub(step);
-                step *= 2;
-                if self.get(i).is_some_and(&before) {
-                    low = i + 1;
-                    break;
-                }
-            }
-        }
-        let part = self.at.get(low..high).unwrap_or(&[]);
-        self.hint = low + part.partition_point(|p| before(*p));
-        self.hint
-    }
-
-    /// The first index from `i` on whose event is not used.
-    fn free(&mut self, start: usize, flags: &[u8]) -> usize {
-        let mut i = start;
-        while let Some(next) = self.next.get(i).map(|n| *n as usize) {
-            if next != i {
-                i = next;
-            } else if self.get(i).is_some_and(|p| is(flags, p, TAKEN)) {
-                i += 1;
-            } else {
-                break;
-            }
-        }
-        let mut j = start;
-        while j < i {
-            let Some(n) = self.next.get_mut(j) else { break };
-            let further = (*n as usize).max(j + 1);
-            if *n as usize == j
-                && let Some(changed) = &mut self.changed
-            {
-                // Each entry once, so there is room.
-                changed.push(j as u32);
-            }
-            *n = i as u32;
-            j = further;
-        }
-        i
-    }
-}
-
-fn is(flags: &[u8], pos: u32, flag: u8) -> bool {
-    flags.get(pos as usize).is_some_and(|f| f & flag != 0)
-}
-
-fn time_at(events: &[u64], pos: u32) -> i64 {
-    events.get(pos as usize).map_or(i64::MAX, |e| time_of(*e))
 }
 
 /// Finds the attempts of one subject after another.
@@ -294,7 +125,7 @@ impl<'a> Search<'a> {
             }
         }
         self.by_held = by_held;
-        self.attempts.found.sort_unstable_by_key(|f| f.entry);
+        self.attempts.sort();
         Ok(())
     }
 
@@ -377,7 +208,7 @@ impl<'a> Search<'a> {
     }
 
     fn every_entry(&mut self, events: &[u64], span: Span64, one: bool, tick: &mut dyn Tick) -> Result<()> {
-        let count = self.entries.at.len();
+        let count = self.entries.len();
         self.seconds.clear();
         self.owners.clear();
         for _ in 0..events.len() {
@@ -408,8 +239,8 @@ impl<'a> Search<'a> {
                 self.keep()?;
                 continue;
             }
-            let better = match self.attempts.found.first() {
-                Some(best) => (self.fills.len(), best.entry) > (best.len, entry),
+            let better = match self.attempts.only() {
+                Some((first, len)) => (self.fills.len(), first) > (len, entry),
                 None => true,
             };
             if better {
