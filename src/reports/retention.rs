@@ -109,7 +109,8 @@ fn run(
                 kernel.push(chunk, &b, &r, tick)
             },
         )?;
-        let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+        let partials = kernels.into_iter().map(Kernel::finish).collect::<Result<Vec<_>, _>>()?;
+        let partial = engine::parallel::merge(partials.into_iter(), |a, b| a.merge(b, &plan))?;
         Ok(count_on(&plan, partial, &workers, &mut Interrupts)?)
     };
     let counts = in_parts(count, |a, b| Ok(a.merge(b)))?;

@@ -149,7 +149,7 @@ fn main() {
                 for (chunk, hits) in prepared.iter().filter(|(_, h)| !h[2].rows.any()) {
                     kernel.push(chunk, &hits[0], &hits[1], &mut NoTick).unwrap();
                 }
-                retention::finish(&plan, kernel.finish(), &mut NoTick).unwrap()
+                retention::finish(&plan, kernel.finish().unwrap(), &mut NoTick).unwrap()
             });
         }
     }

@@ -80,6 +80,7 @@ struct State {
     ids: ValueNumbers,
     /// Line of each code of the breakdown.
     by_code: Vec<u32>,
+    positions: broken_down::Positions,
     /// Days that a trailing window looks at.
     days: Vec<bool>,
 }
@@ -118,6 +119,7 @@ impl<'p> Kernel<'p> {
                 scope,
                 ids: ValueNumbers::default(),
                 by_code: Vec::new(),
+                positions: broken_down::Positions::default(),
                 days: trailing.map_or(Vec::new(), |n| plan.time.looked_at(n, 0)),
             });
         }
@@ -192,7 +194,11 @@ impl<'p> Kernel<'p> {
             return Ok(());
         };
         let State {
-            scope, ids, by_code, ..
+            scope,
+            ids,
+            by_code,
+            positions,
+            ..
         } = state;
         let remap = self.plan.remap;
         let property = m.measure.property().unwrap_or(0);
@@ -235,6 +241,7 @@ impl<'p> Kernel<'p> {
                         .map_err(|_| Error::OutOfMemory("segments"))?;
                     by_code.resize(*codes, UNKNOWN);
                 }
+                positions.begin(*codes, *lasting)?;
                 by_code
             }
             None => &mut nowhere,
@@ -249,7 +256,9 @@ impl<'p> Kernel<'p> {
             remap: remap.filter(|_| m.by == USER),
         };
         match (&picked, &coded) {
-            (Some(p), Some(c)) => broken_down::push_coded(counts, p, c, source, &mut lines, values, budget, tick),
+            (Some(p), Some(c)) => {
+                broken_down::push_coded(counts, p, c, source, &mut lines, positions, values, budget, tick)
+            }
             _ => {
                 let runs = &self.runs;
                 broken_down::push_rows(counts, hits, runs, *scope, source, &mut lines, values, budget, tick)

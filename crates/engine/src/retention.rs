@@ -230,8 +230,10 @@ impl<'p> Kernel<'p> {
     }
 
     /// What was gathered.
-    pub fn finish(self) -> Partial {
-        self.partial
+    pub fn finish(mut self) -> Result<Partial> {
+        let Partial { postings, budget } = &mut self.partial;
+        self.places.finish(postings, budget)?;
+        Ok(self.partial)
     }
 }
 

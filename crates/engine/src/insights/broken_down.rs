@@ -13,6 +13,7 @@ use crate::chunk::{Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result};
 use crate::gather::{Budget, for_each_row};
 use crate::tick::Tick;
+use crate::value::Value;
 
 /// Not a line of any table, not a position in one.
 pub const UNKNOWN: u32 = u32::MAX;
@@ -43,11 +44,47 @@ impl Lines<'_, '_> {
     }
 }
 
+/// Where the cells of codes are, in one interval.
+#[derive(Debug, Default)]
+pub struct Positions {
+    /// By code; [`UNKNOWN`] until it is met.
+    of: Vec<u32>,
+    bucket: Option<u32>,
+}
+
+impl Positions {
+    /// Makes room for `codes` codes and forgets what they meant, unless `lasting`: that they mean the same as before.
+    pub fn begin(&mut self, codes: usize, lasting: bool) -> Result<()> {
+        if lasting && self.of.len() == codes {
+            return Ok(());
+        }
+        self.bucket = None;
+        self.of.clear();
+        self.of.try_reserve(codes).map_err(|_| Error::OutOfMemory("segments"))?;
+        self.of.resize(codes, UNKNOWN);
+        Ok(())
+    }
+
+    /// Can cells be remembered for `rows` rows of an interval? What was remembered of another one is forgotten, which
+    /// has to pay.
+    fn remember(&mut self, bucket: u32, rows: usize) -> bool {
+        if self.bucket == Some(bucket) {
+            return true;
+        }
+        if self.of.len() > rows.saturating_mul(4) {
+            return false;
+        }
+        self.of.fill(UNKNOWN);
+        self.bucket = Some(bucket);
+        true
+    }
+}
+
 /// The rows of a chunk where one code per row decides, and what its table is.
 struct Coder<'a, 'c> {
     picked: &'a Picked<'c>,
     coded: &'a Coded<'c>,
-    positions: Vec<u32>,
+    positions: &'a mut Positions,
 }
 
 impl Coder<'_, '_> {
@@ -65,20 +102,16 @@ impl Coder<'_, '_> {
         counts: impl Fn(usize) -> bool,
         mut add: impl FnMut(&mut T, usize, SubjectNo, &mut Source, &mut Segments, &mut Budget) -> Result<()>,
     ) -> Result<()> {
-        let (picked, coded, positions) = (self.picked, self.coded, &mut self.positions);
+        let (picked, coded, positions) = (self.picked, self.coded, &mut *self.positions);
         picked.runs(tick, |run| {
-            // Positions of cells are looked up once per code where that is worth it.
-            let few = positions.len() <= run.len();
-            if few {
-                positions.fill(UNKNOWN);
-            }
+            let remembered = positions.remember(run.bucket, run.len());
             picked.try_each(run, |row, no| {
                 if !counts(row) {
                     return Ok(());
                 }
                 let code = coded.code(row, no);
-                if few
-                    && let Some(at) = code.and_then(|c| positions.get(c as usize))
+                if remembered
+                    && let Some(at) = code.and_then(|c| positions.of.get(c as usize))
                     && let Some(cell) = table.at(*at as usize)
                 {
                     return add(cell, row, no, source, values, budget);
@@ -101,7 +134,7 @@ impl Coder<'_, '_> {
                     return Ok(());
                 }
                 let at = table.place(line, run.bucket as usize, budget)?;
-                if few && let Some(p) = code.and_then(|c| positions.get_mut(c as usize)) {
+                if remembered && let Some(p) = code.and_then(|c| positions.of.get_mut(c as usize)) {
                     *p = u32::try_from(at).unwrap_or(UNKNOWN);
                 }
                 match table.at(at) {
@@ -121,14 +154,11 @@ pub fn push_coded(
     coded: &Coded,
     mut source: Source,
     lines: &mut Lines,
+    positions: &mut Positions,
     values: &mut Segments,
     budget: &mut Budget,
     tick: &mut dyn Tick,
 ) -> Result<()> {
-    let codes = lines.by_code.len();
-    budget.take(codes * size_of::<u32>())?;
-    let mut positions = crate::error::try_vec(codes, "segments")?;
-    positions.resize(codes, UNKNOWN);
     let mut c = Coder {
         picked,
         coded,
@@ -136,7 +166,7 @@ pub fn push_coded(
     };
     let (s, l, v, b) = (&mut source, lines, values, &mut *budget);
     let always = |_: usize| true;
-    let done = match counts {
+    match counts {
         Counts::Totals(t) => c.each(t, false, l, s, v, b, tick, always, |cell, _, _, _, _, _| {
             *cell = cell.saturating_add(1);
             Ok(())
@@ -194,7 +224,13 @@ pub fn push_coded(
         }
         Counts::Distinct(t) => {
             let column = s.column;
-            let set = |row: usize| column.is_some_and(|c| c.get(row).is_some());
+            // As in `push_rows`, an event without a value opens no segment.
+            let is_value = |v: &Value| match v {
+                Value::Null => false,
+                Value::List(l) => l.iter().any(|v| !matches!(v, Value::Null)),
+                _ => true,
+            };
+            let set = |row: usize| column.and_then(|c| c.get(row)).is_some_and(|v| is_value(&v));
             c.each(t, true, l, s, v, b, tick, set, |cell, row, _, s, v, b| {
                 let list = s.ids.of(s.column, row, v, b)?;
                 list.iter().try_for_each(|id| cell.add(*id, b))
@@ -223,9 +259,7 @@ pub fn push_coded(
             let list = if list.is_empty() { &[0] } else { list };
             list.iter().try_for_each(|id| cell.push(no, u64::from(*id), b))
         }),
-    };
-    budget.give(codes * size_of::<u32>());
-    done
+    }
 }
 
 /// Finds the interval of rows that come in order.

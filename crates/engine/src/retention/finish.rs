@@ -5,6 +5,7 @@ use crate::error::{Result, try_vec};
 use crate::gather::{BucketFinder, Budget, tag_of, time_of, zeroed};
 use crate::parallel::{Workers, merge};
 use crate::tick::Tick;
+use crate::time::Span64;
 
 /// One cell of the report.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,11 +54,16 @@ pub fn count_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn
     budget.set_limit(plan.memory_limit);
     let (cohorts, cells) = (plan.cohorts.len(), plan.cohorts.len().saturating_mul(plan.buckets + 1));
     budget.take(workers.threads().saturating_mul(cohorts + cells).saturating_mul(8))?;
+    let units = Span64 {
+        from: plan.edges.first().copied().unwrap_or(0),
+        to: plan.edges.iter().rev().find(|e| **e != i64::MAX).copied().unwrap_or(0),
+    };
     let make = || {
         let mut counted = Budget::new(usize::MAX);
         Ok(Triangle {
             plan,
             finder: BucketFinder::new(&plan.cohorts.starts, plan.cohorts.range),
+            units: BucketFinder::new(&plan.edges, units),
             counts: Counts {
                 sizes: zeroed(cohorts, &mut counted)?,
                 retained: zeroed(cells, &mut counted)?,
@@ -99,6 +105,8 @@ pub fn rows(plan: &Plan, counts: &Counts, tick: &mut dyn Tick) -> Result<Vec<Row
 struct Triangle<'a> {
     plan: &'a Plan<'a>,
     finder: BucketFinder<'a>,
+    /// The calendar units of the buckets, up to the last one that ends.
+    units: BucketFinder<'a>,
     counts: Counts,
     /// Times of the current subject's returns.
     returns: Vec<i64>,
@@ -155,12 +163,16 @@ impl Triangle<'_> {
         let after = self.returns.partition_point(|t| *t <= t0);
         let mut later = self.returns.get(after..).unwrap_or(&[]);
         // The bucket of an instant after the birth, if it is one of the report's.
-        let bucket = |t: i64| match plan.alignment {
+        let units = &mut self.units;
+        let mut bucket = |t: i64| match plan.alignment {
             Alignment::Rolling => usize::try_from((t - t0) / plan.unit_ms).ok(),
-            Alignment::Calendar => {
-                let starts = plan.edges.get(c..).unwrap_or(&[]);
-                starts.partition_point(|s| *s <= t).checked_sub(1)
-            }
+            Alignment::Calendar => match units.of(t) {
+                Some(unit) => unit.checked_sub(c),
+                None => {
+                    let starts = plan.edges.get(c..).unwrap_or(&[]);
+                    starts.partition_point(|s| *s <= t).checked_sub(1)
+                }
+            },
         };
         let mut keep = |from: usize, to: usize| {
             for cell in cells.iter_mut().take(to).skip(from) {

@@ -34,6 +34,8 @@ const NOTHING: Place = Place {
 pub(super) struct Places {
     of: Vec<Place>,
     touched: Vec<SubjectNo>,
+    /// When each user was first born, where only that counts.
+    first: Vec<i64>,
 }
 
 /// Which parts of an event count.
@@ -79,6 +81,26 @@ pub(super) fn push(
     };
     let mut sink = Sink::new(plan, returns, postings, budget);
     let whole_rows = born.more.is_none() && returned.more.is_none();
+    let first_births = plan.births == Births::First && plan.criterion != Criterion::Streak;
+    if first_births && whole_rows && plan.by == USER && plan.remap.is_none() {
+        if let Some(first) = places.first_births(chunk.user.iter().max().copied().unwrap_or(0), sink.budget)? {
+            for (row, (no, t)) in chunk.user.iter().zip(&chunk.time).enumerate() {
+                if row % EVERY == 0 {
+                    tick.tick()?;
+                }
+                let tag = tags.of(row, *t);
+                if tag & BORN != 0
+                    && let Some(f) = first.get_mut(*no as usize)
+                {
+                    *f = (*f).min(*t);
+                }
+                if tag & RETURNED != 0 && *no != 0 {
+                    sink.add(*no, *t, RETURNED)?;
+                }
+            }
+            return Ok(());
+        }
+    }
     if plan.by == USER && plan.remap.is_none() {
         for (row, (no, t)) in chunk.user.iter().zip(&chunk.time).enumerate() {
             if row % EVERY == 0 {
@@ -146,6 +168,30 @@ pub(super) fn push(
 }
 
 impl Places {
+    /// Room for the first births of users up to `most`, unless there are too many.
+    fn first_births(&mut self, most: SubjectNo, budget: &mut Budget) -> Result<Option<&mut [i64]>> {
+        let n = most as usize + 1;
+        if n > MOST_PLACES {
+            return Ok(None);
+        }
+        if self.first.len() < n {
+            let room = n.next_power_of_two();
+            let more = room - self.first.len();
+            grow_within(&mut self.first, more, budget)?;
+            self.first.resize(room, i64::MAX);
+        }
+        Ok(Some(&mut self.first))
+    }
+
+    /// Adds the first births, once all chunks are read.
+    pub(super) fn finish(&mut self, postings: &mut Postings, budget: &mut Budget) -> Result<()> {
+        for (no, t) in self.first.iter().enumerate().skip(1).filter(|(_, t)| **t != i64::MAX) {
+            postings.push(no as SubjectNo, pack(*t, BORN)?, budget)?;
+        }
+        self.first.clear();
+        Ok(())
+    }
+
     fn make_room(&mut self, n: usize, budget: &mut Budget) -> Result<()> {
         if self.of.len() < n {
             let more = n.next_power_of_two().saturating_sub(self.of.len());

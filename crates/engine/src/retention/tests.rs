@@ -30,7 +30,7 @@ fn gather<'p>(plan: &'p Plan<'p>, events: &[Ev], only: &Option<BTreeSet<u32>>) -
     let mut k = Kernel::new(plan);
     let (chunk, hits) = chunk_of(events, 2, plan.by, only);
     k.push(&chunk, &hits[0], &hits[1], &mut NoTick).unwrap();
-    k.finish()
+    k.finish().unwrap()
 }
 
 fn run(q: Question, events: &[Ev]) -> Vec<Row> {
