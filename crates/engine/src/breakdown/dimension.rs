@@ -67,6 +67,19 @@ pub enum Scope {
 }
 
 impl Dimension {
+    /// A value of the very subject that is counted: by subject number, users before identity merges.
+    pub fn of_subject(by: Kind, column: SharedProfile) -> Self {
+        if by == USER {
+            return Dimension::UserProfile(column);
+        }
+        Dimension::GroupProperty {
+            kind: by,
+            column,
+            membership: None,
+            via_profile: false,
+        }
+    }
+
     /// Checks that the dimension makes sense for what is counted by `by`, and says what its values depend on.
     pub fn scope(&self, by: Kind) -> Result<Scope> {
         let only_users = |what: &str| {

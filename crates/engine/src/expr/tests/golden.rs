@@ -385,7 +385,7 @@ fn what_binding_refuses() {
         USER,
         "and needs conditions, but \"x\" is a string",
     );
-    refused("cohort(\"vip\")", USER, "cohorts are not available yet");
+    refused("cohort(\"vip\")", USER, "unknown cohort \"vip\"");
     refused("group[\"planet\"][\"x\"] == 1", USER, "unknown group key \"planet\"");
     refused(
         "user[\"plan\"] == \"pro\"",
