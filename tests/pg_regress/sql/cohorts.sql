@@ -82,7 +82,9 @@ SELECT metric, value FROM analytics_groups.insights('[{"event":"Purchase","label
     {"event":"Purchase","filter":"not cohort(\"busy\")","label":"of others"}]', '2024-01-01', '2024-03-31', unit => 'range');
 SELECT metric, value FROM analytics_groups.insights('[{"event":"$any","measure":"unique","by":"company_id"}]', '2024-01-01', '2024-03-31', unit => 'range',
     filter => 'cohort("buyers of march")');
--- As a breakdown everybody is in one of two segments.
+-- As a breakdown everybody is in one of two segments, also the nobody of an event without a user.
+SELECT analytics_groups.track('[{"event":"Cron","properties":{"time":1704099600}}]') ->> 'num_records_imported' AS stored;
+SELECT segment, value FROM analytics_groups.insights('"Cron"', '2024-01-01', '2024-03-31', unit => 'range', breakdown => '["cohort.busy"]');
 SELECT segment, value FROM analytics_groups.insights('{"event":"$any","measure":"unique"}', '2024-01-01', '2024-03-31', unit => 'range', breakdown => '["cohort.busy"]');
 SELECT segment, value FROM analytics_groups.insights('{"event":"$any","measure":"unique","by":"company_id"}', '2024-01-01', '2024-03-31', unit => 'range',
     breakdown => '["cohort.buyers of march", "group.company_id.plan"]');

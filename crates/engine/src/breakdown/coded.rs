@@ -28,7 +28,7 @@ impl Coded<'_> {
             Coded::Column(codes) => codes.get(row).copied(),
             Coded::Unset => Some(0),
             // Subject 0 is nobody, and no profile is stored for it.
-            Coded::Subject(column) => Some(if subject == 0 { 0 } else { column.code(subject) }),
+            Coded::Subject(column) => Some(column.code(subject)),
             Coded::Group { first, column, alone } => match first.get(row).copied().unwrap_or(0) {
                 0 if *alone => Some(0),
                 0 => None,

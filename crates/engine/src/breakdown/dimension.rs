@@ -270,7 +270,8 @@ impl<'p> Breakdown<'p> {
                 None => add(out, codes.of(0, &[], shape, segments, budget)?, budget),
             },
             Dimension::UserProfile(column) => {
-                let code = if event.user == 0 { 0 } else { column.code(event.user) };
+                // Nobody has no profile, but is outside of every cohort.
+                let code = column.code(event.user);
                 add(out, codes.of(code, &column.values, shape, segments, budget)?, budget)
             }
             Dimension::GroupProperty {
