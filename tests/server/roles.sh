@@ -31,7 +31,7 @@ lifecycle="SELECT sum(count) FROM analytics_groups.lifecycle('\"Seen\"', '2024-0
 frequency="SELECT sum(count) FROM analytics_groups.frequency('\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
 sessions="SELECT sessions FROM analytics_groups.sessions('2024-01-01', '2024-01-01', project => 'PROJECT')"
 flows="SELECT count FROM analytics_groups.flows('\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
-define="SELECT analytics_groups.define_cohort('seen', '{\\"did\\": \\"Seen\\", \\"at_least\\": 1, \\"within\\": \\"50 years\\"}', project => 'PROJECT')"
+define="SELECT analytics_groups.define_cohort('seen', '{\"did\": \"Seen\", \"at_least\": 1, \"within\": \"50 years\"}', project => 'PROJECT')"
 members="SELECT count(*) FROM analytics_groups.cohort_members('seen', project => 'PROJECT')"
 freeze="SELECT analytics_groups.freeze_cohort('seen', project => 'PROJECT')"
 drop_cohort="SELECT analytics_groups.drop_cohort('seen', project => 'PROJECT')"

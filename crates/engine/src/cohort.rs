@@ -16,8 +16,11 @@
 mod compare;
 mod definition;
 mod distinct;
+mod finish;
 mod kernel;
 mod members;
+mod partial;
+mod plan;
 mod profiles;
 mod sequence;
 #[cfg(test)]
@@ -27,8 +30,11 @@ mod window;
 
 pub use compare::Compare;
 pub use definition::{Behaviour, Condition, Definition, Test};
-pub use kernel::{Counted, Kernel, Partial, Plan, What, finish};
+pub use finish::finish;
+pub use kernel::Kernel;
 pub use members::Members;
+pub use partial::Partial;
+pub use plan::{Counted, Plan, What};
 pub use profiles::{nobody_fits, who};
 pub use tree::{Answers, Blank, evaluate, may_be_unknown};
 pub use window::Window;

@@ -21,7 +21,8 @@ const SINCE_1973: i64 = 100_000_000_000;
 pub enum Dimension {
     /// A property of the event, by its number in the project's lexicon.
     EventProperty(u32),
-    /// A property of the user's profile. Only for what is counted by user.
+    /// A property of the user's profile, or another value by user. Entry 0 is for events without a user: profiles leave it
+    /// unset, cohorts do not. Only for what is counted by user.
     UserProfile(SharedProfile),
     /// A property of the profiles of a group key: of the very group that is counted when the report counts by this
     /// key, else of all groups of the key that the event is attributed to, each an element of a list. An event without
