@@ -66,7 +66,7 @@ impl Inside {
     }
 
     /// As of the end of a day; of today when that lies in the future.
-    pub fn as_of(self, day: i32) -> Self {
+    pub fn until(self, day: i32) -> Self {
         Inside { day: Some(day), ..self }
     }
 

@@ -83,7 +83,7 @@ fn size(
     for (i, label) in buckets.labels.iter().enumerate() {
         Interrupts.tick()?;
         let end = buckets.end(i);
-        let inside = now.clone().as_of(project.calendar.day_of(end.saturating_sub(1))?);
+        let inside = now.clone().until(project.calendar.day_of(end.saturating_sub(1))?);
         let found = find(sql, &project, name, &inside)?;
         let members = known_members(sql, &project, found, end)?;
         out.push((timestamp(*label)?, members.count() as i64));
