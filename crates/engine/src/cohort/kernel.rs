@@ -30,10 +30,11 @@ impl<'p> Kernel<'p> {
 
     /// Takes the rows of a chunk into account that `keep` picks.
     pub fn push(&mut self, chunk: &Chunk, keep: &Mask, tick: &mut dyn Tick) -> Result<()> {
-        let bounds = |f: fn(i64, i64) -> i64| chunk.time.iter().copied().reduce(f);
-        let (Some(first), Some(last)) = (bounds(i64::min), bounds(i64::max)) else {
+        if chunk.is_empty() {
             return Ok(());
-        };
+        }
+        let bounds = |(first, last): (i64, i64), t: &i64| (first.min(*t), last.max(*t));
+        let (first, last) = chunk.time.iter().fold((i64::MAX, i64::MIN), bounds);
         let Partial { found, budget } = &mut self.partial;
         for (counted, found) in self.plan.counted.iter().zip(found) {
             let span = counted.reads();
