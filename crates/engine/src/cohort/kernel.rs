@@ -123,16 +123,7 @@ fn add(
                 Some(subjects) => {
                     for block in subjects.chunks(crate::tick::EVERY) {
                         tick.tick()?;
-                        for &no in block {
-                            if no == run {
-                                n += 1;
-                                continue;
-                            }
-                            if run != 0 {
-                                times.put::<Add>(run, n, budget)?;
-                            }
-                            (run, n) = (no, 1);
-                        }
+                        times.add_rows(block, budget)?;
                     }
                 }
                 None => try_for_each_subject(chunk, by, hits, remap, tick, |_, no| {
