@@ -77,3 +77,20 @@ Example: SELECT id, last_seen FROM analytics_groups.query_groups(''company_id'',
 COMMENT ON FUNCTION analytics_groups.verify(text) IS
 'Reads everything a project stores again and returns every problem found; none on a healthy store.
 Example: SELECT * FROM analytics_groups.verify();';
+
+COMMENT ON FUNCTION analytics_groups.define_cohort(text, jsonb, text, text) IS
+'Defines, or defines anew, a cohort of users or of the groups of a key (by): {"all":[…]}, {"any":[…]} and {"not":…} of
+{"did":selector,"at_least"|"at_most"|"exactly":n} (at_most and exactly 0 include who never did it), the same with "measure":"sum"|"average"|"min"|"max"|"distinct" and "property", {"did_not":selector}, {"first_time":selector} (the first ever lies in the time), {"sequence":[selector,…]} (in this order), each with a time: "within":"30 days" (weeks, months, years; today is the last day) or "from_date" and "to_date"; {"where":filter on user["…"] or group["key"]["…"]}, {"cohort":"name"}. Members are found when a report asks, as of now, and hold for its whole range. In reports: filter => ''cohort("name")'' and breakdown => ''["cohort.name"]'', for what counts the same users or groups.
+Example: SELECT analytics_groups.define_cohort(''buyers'', ''{"all":[{"did":"Purchase","at_least":2,"within":"30 days"},{"where":"group[\"company_id\"][\"plan\"] == \"pro\""}]}'', by => ''company_id'');';
+COMMENT ON FUNCTION analytics_groups.drop_cohort(text, text) IS
+'Forgets a cohort. One that another cohort is made of stays, with an error.
+Example: SELECT analytics_groups.drop_cohort(''buyers'');';
+COMMENT ON FUNCTION analytics_groups.freeze_cohort(text, text) IS
+'Keeps the members of a cohort as they are now, whatever happens later, and says how many there are. define_cohort makes it dynamic again.
+Example: SELECT analytics_groups.freeze_cohort(''buyers'');';
+COMMENT ON FUNCTION analytics_groups.cohort_members(text, text) IS
+'Who is in a cohort now, with the properties of the profile. Conditions that hold for who never did something include everybody who has a profile or an event.
+Example: SELECT id, properties ->> ''plan'' FROM analytics_groups.cohort_members(''buyers'');';
+COMMENT ON FUNCTION analytics_groups.cohort_size(text, date, date, text, text) IS
+'How many were in a cohort at the end of each interval: windows slide, what happened later is left out; profiles are those of today, and a frozen cohort never changes. unit: day, week, month, quarter, year, range; at most 93 intervals.
+Example: SELECT bucket, size FROM analytics_groups.cohort_size(''buyers'', ''2024-01-01'', ''2024-03-31'', unit => ''week'');';

@@ -146,6 +146,17 @@ CREATE TABLE @project@.user_stream (
 ALTER TABLE @project@.user_stream ALTER COLUMN users SET STORAGE EXTERNAL, ALTER COLUMN times SET STORAGE EXTERNAL,
     ALTER COLUMN events SET STORAGE EXTERNAL;
 
+-- Cohorts: users (kind 0) or groups of a key. members = the subjects of a frozen one (as in subject_set); NULL = found when asked.
+CREATE TABLE @project@.cohort (
+    name       text COLLATE "C" PRIMARY KEY,
+    kind       smallint NOT NULL,
+    definition jsonb NOT NULL,
+    members    bytea,
+    frozen_at  timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- What was refused or left unattributed, per call: never lost silently.
 CREATE TABLE @project@.ingest_error (
     at      timestamptz NOT NULL DEFAULT now(),

@@ -79,5 +79,26 @@ COMMENT ON VIEW analytics_groups.group_keys IS
 'The registered group keys: how many groups each knows, how many events are attributed to it, and how many values could not be.
 Example: SELECT property, display_name, groups, attributed_events FROM analytics_groups.group_keys WHERE project = ''default'';';
 
-GRANT SELECT ON analytics_groups.projects, analytics_groups.group_keys, analytics_groups.lexicon_events,
+CREATE FUNCTION analytics_groups._cohorts()
+RETURNS TABLE (project text, cohort text, by text, definition jsonb, frozen_at timestamptz, created_at timestamptz, updated_at timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    chosen text;
+BEGIN
+    FOR chosen IN SELECT p.project FROM analytics_groups.projects p ORDER BY 1 LOOP
+        RETURN QUERY EXECUTE format($q$
+            SELECT $1, c.name::text, CASE c.kind WHEN 0 THEN 'user' ELSE (
+                       SELECT k.property FROM analytics_groups.group_key k JOIN analytics_groups.project p ON p.id = k.project
+                       WHERE p.name = $1 AND k.kind = c.kind) END,
+                   c.definition, c.frozen_at, c.created_at, c.updated_at FROM %I.cohort c$q$, 'analytics_' || chosen) USING chosen;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION analytics_groups._cohorts() IS 'The cohorts of every project the caller may use. Internal.';
+
+CREATE VIEW analytics_groups.cohorts AS SELECT * FROM analytics_groups._cohorts();
+COMMENT ON VIEW analytics_groups.cohorts IS
+'The cohorts that were defined, and whom they hold: users, or the groups of a key. frozen_at is NULL while members are found when asked.
+Example: SELECT cohort, by, definition FROM analytics_groups.cohorts WHERE project = ''default'';';
+
+GRANT SELECT ON analytics_groups.cohorts, analytics_groups.projects, analytics_groups.group_keys, analytics_groups.lexicon_events,
     analytics_groups.lexicon_properties, analytics_groups.ingest_errors TO PUBLIC;

@@ -72,6 +72,7 @@ impl From<Error> for Failure {
             Error::Syntax { hint, .. } | Error::Param { hint, .. } => {
                 (PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, hint)
             }
+            Error::Unsupported { hint, .. } => (PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED, hint),
             Error::Cancelled => (PgSqlErrorCode::ERRCODE_QUERY_CANCELED, None),
             Error::OutOfMemory(_) => (PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, None),
         };

@@ -4,6 +4,7 @@
 //! table of contents; CONTRIBUTING.md has the map.
 
 mod aggregates;
+mod cohorts;
 mod error;
 mod ingest;
 mod pg;

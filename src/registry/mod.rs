@@ -60,6 +60,15 @@ impl Project {
         })
     }
 
+    /// What a kind holds, in words.
+    pub fn plural(&self, kind: Kind) -> String {
+        match self.keys.iter().find(|k| k.kind == kind) {
+            Some(k) => format!("groups of {}", k.property),
+            None if kind == USER => "users".to_string(),
+            None => "groups of a key that is gone".to_string(),
+        }
+    }
+
     /// A statement with `@` standing for the project's schema.
     pub fn sql(&self, text: &str) -> String {
         text.replace('@', &self.schema)
@@ -68,7 +77,7 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "event_name",
     "property",
     "subject",
@@ -82,6 +91,7 @@ const TABLES: [&str; 14] = [
     "subject_set",
     "event_day",
     "user_stream",
+    "cohort",
     "ingest_error",
 ];
 

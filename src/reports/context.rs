@@ -1,14 +1,17 @@
 //! What a report knows of the project's names: filled from its references before anything is bound, so that binding and
 //! counting need no SQL.
 
+use super::cohort;
 use crate::error::{Failure, Result};
 use crate::pg::interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
+use engine::breakdown::Dimension;
 use engine::chunk::{Kind, Membership, ProfileColumn, SharedProfile, SubjectNo, USER};
+use engine::cohort::Members;
 use engine::error::Error;
-use engine::expr::{Names, References, SelectorSpec};
+use engine::expr::{CohortColumn, Names, References, SelectorSpec};
 use engine::time::Calendar;
 use engine::value::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,15 +31,77 @@ pub struct Context<'a> {
     memberships: BTreeMap<Kind, Arc<Membership>>,
     event_names: Option<SharedProfile>,
     distinct_ids: Option<SharedProfile>,
+    cohorts: BTreeMap<String, Cohort>,
+    inside: Inside,
+}
+
+/// A cohort whose members were found.
+pub struct Cohort {
+    pub kind: Kind,
+    pub members: Members,
+    /// There may be numbers among the members of whom nothing is known.
+    pub open: bool,
+    of: String,
+    remap: Option<Vec<SubjectNo>>,
+    column: SharedProfile,
+}
+
+/// Where members of cohorts are looked for: as of which day, and inside of which other cohorts.
+#[derive(Debug, Clone)]
+pub struct Inside {
+    day: Option<i32>,
+    today: i32,
+    names: Vec<String>,
+}
+
+impl Inside {
+    /// As of now.
+    pub fn now(project: &Project) -> Result<Self> {
+        let today = project.calendar.day_of(crate::ingest::now_ms())?;
+        Ok(Inside {
+            day: None,
+            today,
+            names: Vec::new(),
+        })
+    }
+
+    /// As of the end of a day; of today when that lies in the future.
+    pub fn until(self, day: i32) -> Self {
+        Inside { day: Some(day), ..self }
+    }
+
+    /// The same inside of one more cohort.
+    pub fn enter(&self, name: &str) -> Result<Self> {
+        if self.names.iter().any(|n| n == name) {
+            return Err(Failure::param(
+                format!("cohort \"{name}\" depends on itself"),
+                "Define one of the cohorts it is made of anew.",
+            ));
+        }
+        let mut inside = self.clone();
+        inside.names.push(name.to_string());
+        Ok(inside)
+    }
+
+    /// The last day whose events count.
+    pub fn day(&self) -> i32 {
+        self.day.map_or(self.today, |d| d.min(self.today))
+    }
 }
 
 impl<'a> Context<'a> {
     /// Looks up everything that `references` and the selectors name.
-    pub fn new(
+    pub fn new(sql: &'a Sql, project: &'a Project, specs: &[&SelectorSpec], references: References) -> Result<Self> {
+        Context::inside(sql, project, specs, references, Inside::now(project)?)
+    }
+
+    /// The same for what finds the members of a cohort.
+    pub fn inside(
         sql: &'a Sql,
         project: &'a Project,
         specs: &[&SelectorSpec],
         mut references: References,
+        inside: Inside,
     ) -> Result<Self> {
         let mut c = Context {
             sql,
@@ -48,6 +113,8 @@ impl<'a> Context<'a> {
             memberships: BTreeMap::new(),
             event_names: None,
             distinct_ids: None,
+            cohorts: BTreeMap::new(),
+            inside,
         };
         let mut names = BTreeSet::new();
         for spec in specs {
@@ -88,6 +155,9 @@ impl<'a> Context<'a> {
                 self.load_membership(kind)?;
             }
         }
+        for name in &references.cohorts {
+            self.load_cohort(name)?;
+        }
         if references.event_name {
             self.event_names = Some(self.names_of_events()?);
         }
@@ -95,6 +165,49 @@ impl<'a> Context<'a> {
             self.distinct_ids = Some(self.ids(USER)?);
         }
         Ok(())
+    }
+
+    /// A cohort: its members are found when it is first asked for.
+    pub fn load_cohort(&mut self, name: &str) -> Result<&Cohort> {
+        if !self.cohorts.contains_key(name) {
+            let found = cohort::find(self.sql, self.project, name, &self.inside)?;
+            let column = found
+                .members
+                .column(found.remap.as_deref(), Value::Bool(true), Value::Bool(false))?;
+            let cohort = Cohort {
+                kind: found.kind,
+                of: self.project.plural(found.kind),
+                members: found.members,
+                open: found.open,
+                remap: found.remap,
+                column,
+            };
+            self.cohorts.insert(name.to_string(), cohort);
+        }
+        self.cohorts
+            .get(name)
+            .ok_or_else(|| Failure::internal("a cohort was not kept"))
+    }
+
+    /// A breakdown of what counts `by` into members of a cohort and the rest.
+    pub fn cohort_dimension(&mut self, name: &str, by: Kind) -> Result<Dimension> {
+        let cohort = self.load_cohort(name)?;
+        if cohort.kind != by {
+            return Err(Failure::param(
+                format!(
+                    "breakdown: cohort \"{name}\" holds {}, and something else is counted",
+                    cohort.of
+                ),
+                format!(
+                    "A cohort filters and breaks down what it holds: count by {}, or define a cohort of what is counted.",
+                    cohort.of
+                ),
+            ));
+        }
+        let inside = Value::str(format!("In {name}"));
+        let outside = Value::str(format!("Not In {name}"));
+        let column = cohort.members.column(cohort.remap.as_deref(), inside, outside)?;
+        Ok(Dimension::of_subject(by, column))
     }
 
     /// A property of the groups of a key.
@@ -365,6 +478,13 @@ impl Names for Context<'_> {
     }
     fn distinct_ids(&self) -> Option<SharedProfile> {
         self.distinct_ids.clone()
+    }
+    fn cohort(&self, name: &str) -> Option<CohortColumn> {
+        self.cohorts.get(name).map(|c| CohortColumn {
+            kind: c.kind,
+            of: c.of.clone(),
+            members: c.column.clone(),
+        })
     }
     fn calendar(&self) -> &Calendar {
         &self.project.calendar

@@ -43,7 +43,7 @@ struct Report<'a> {
 impl Report<'_> {
     /// Dimensions for the kernel; "users who did" runs its own pass over the store.
     fn dimension(&mut self, spec: &DimensionSpec, by: Kind) -> Result<Dimension> {
-        if let Some(loaded) = spec.load(&mut self.context, &self.project.calendar)? {
+        if let Some(loaded) = spec.load(&mut self.context, &self.project.calendar, by)? {
             return Ok(loaded);
         }
         let DimensionSpec::UsersWhoDid { selector, at_least } = spec else {
@@ -172,6 +172,14 @@ fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
             })
         })
         .collect::<Result<Vec<_>>>()?;
+    for d in &dimensions {
+        // A cohort breaks down what it holds, and so every metric.
+        if let DimensionSpec::Cohort(name) = d {
+            for m in &metrics {
+                context.cohort_dimension(name, m.by)?;
+            }
+        }
+    }
     let remap = context.remap()?;
     let mut report = Report {
         sql,

@@ -5,7 +5,8 @@
 mod active;
 mod arguments;
 pub mod attributed;
-mod context;
+pub mod cohort;
+pub mod context;
 mod flows;
 mod frequency;
 mod funnel;
@@ -16,3 +17,5 @@ mod query_profiles;
 mod retention;
 mod sessions;
 mod stream;
+
+pub use arguments::required;

@@ -4,6 +4,7 @@
 
 pub mod append;
 pub mod backfill;
+pub mod cohort;
 pub mod maintain;
 pub mod raw;
 pub mod scan;

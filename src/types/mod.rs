@@ -14,6 +14,7 @@ fn report(e: Error, bytes: PgSqlErrorCode) -> ErrorReport {
         Error::Param { .. } => ERRCODE_INVALID_PARAMETER_VALUE,
         Error::Cancelled => ERRCODE_QUERY_CANCELED,
         Error::OutOfMemory(_) => ERRCODE_OUT_OF_MEMORY,
+        Error::Unsupported { .. } => ERRCODE_FEATURE_NOT_SUPPORTED,
     };
     let message = match &e {
         // What was never stored is not corrupt, it is just wrong.

@@ -6,7 +6,7 @@ repeated. `undefined` (and JSON null) is Python's None.
     ("prop", name)  ("user", name)  ("group", key, name)  ("lit", value)
     ("==" | "!=" | "<" | "<=" | ">" | ">=", a, b)   ("and" | "or", a, b)   ("not", a)
     ("in", a, [literal, …])   ("part", literal, a)   ("any", list, literal)
-    ("defined", a)   ("number", a)   ("+", a, b)
+    ("defined", a)   ("number", a)   ("+", a, b)   ("cohort", name), which cohorts.py answers beforehand
 """
 
 import json
@@ -108,6 +108,8 @@ def render(tree):
         return f"user[{json.dumps(tree[1])}]"
     if op == "group":
         return f"group[{json.dumps(tree[1])}][{json.dumps(tree[2])}]"
+    if op == "cohort":
+        return f"cohort({json.dumps(tree[1])})"
     if op == "lit":
         return json.dumps(tree[1], ensure_ascii=False)
     if op in ("defined", "number"):

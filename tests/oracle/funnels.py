@@ -10,6 +10,7 @@ from fractions import Fraction
 from itertools import product
 from statistics import mean, median
 
+import cohorts
 import expression
 from oracle import date_part, group_ids, matches, numeric_bucket, segment_names, sightings
 from zone import DAY, HOUR, MINUTE
@@ -46,8 +47,8 @@ def source_of(item):
     if isinstance(item, dict):
         return "shape", json.dumps(item)
     parts = item.split(".")
-    if parts[0] == "user":
-        return "user", parts[1]
+    if parts[0] in ("user", "cohort"):
+        return parts[0], parts[1]
     if parts[0] == "group":
         return "group", parts[1], parts[2] if len(parts) > 2 else None
     return "prop", item
@@ -69,6 +70,8 @@ def value_of(source, world, event, by, subject):
         return event.properties.get(source[1])
     if source[0] == "shape":  # the texts of ranges or of parts of dates stand for the value
         return shaped(json.loads(source[1]), world, event)
+    if source[0] == "cohort":
+        return cohorts.segment(world, source[1], subject)
     if source[0] == "user":
         return world.users.get(event.user, {}).get(source[1])
     _, name, prop = source
@@ -95,7 +98,7 @@ def shaped(item, world, event):
 
 def of_subject(source, by):
     """A property of the very subject that is counted is the same whatever happened."""
-    return source[0] == "user" or (source[0] == "group" and source[1] == by)
+    return source[0] in ("user", "cohort") or (source[0] == "group" and source[1] == by)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -290,6 +293,7 @@ class Ask:
 
     def streams(self, world):
         """Subject -> its happenings in order."""
+        self.world = world
         streams = defaultdict(list)
         for event, subject in sightings(world, self.by):
             if subject is None:
@@ -310,7 +314,7 @@ class Ask:
             s: [h for _, h in sorted(stream, key=lambda x: x[0])] for s, stream in streams.items()
         }
 
-    def takes(self, subject, done):
+    def takes(self, who, subject, done):
         """The filter, on the values attributed to the attempt."""
         if self.filter is None:
             return True
@@ -319,7 +323,8 @@ class Ask:
         def named(kind, *more):
             return {s[-1]: v for s, v in known.items() if s[0] == kind and s[1 : 1 + len(more)] == more}
 
-        return expression.evaluate(self.filter, named("prop"), named("user"), lambda k: named("group", k)) is True
+        tree = cohorts.resolved(self.filter, self.world, who)
+        return expression.evaluate(tree, named("prop"), named("user"), lambda k: named("group", k)) is True
 
     def outcomes(self, streams, start, end):
         """(subject, segments, whether the filter takes it, times reached) of every attempt that may count."""
@@ -329,7 +334,7 @@ class Ask:
             subject = Subject(near, self, start, end)
             for done in subject.attempts():
                 names = [segment_names(subject.attributed(done, n)) for n in range(len(self.breakdown))]
-                found.append((who, set(product(*names)), self.takes(subject, done), [t for _, _, t in done]))
+                found.append((who, set(product(*names)), self.takes(who, subject, done), [t for _, _, t in done]))
         return found
 
     def counted(self, outcomes, segments):

@@ -3,6 +3,7 @@
 import copy
 from datetime import date, timedelta
 
+import cohorts
 from project import TRANSACTIONS, WAYS, is_strict
 from zone import DAY, HOUR, MINUTE, WEEKDAYS, Calendar
 
@@ -34,6 +35,7 @@ class Generator:
         self.calendar = Calendar(self.zone, self.week_start)
         self.centre = random.choice(ZONES[self.zone])
         self.complete_profiles = random.random() < 0.5
+        self.in_cohort = False
 
     def chance(self, p):
         return self.random.random() < p
@@ -223,6 +225,21 @@ class Generator:
 
     # -- questions
 
+    def cohort(self, by):
+        """The name of a random cohort; the filters inside of it name no further ones."""
+        self.in_cohort = True
+        try:
+            return cohorts.cohort(self, by)
+        finally:
+            self.in_cohort = False
+
+    def cohorts(self):
+        name = self.cohort(self.by())
+        if self.chance(0.5):
+            return {"report": "cohort_members", "cohort": name}
+        unit = self.random.choice(["day", "day", "week", "month", "range"])
+        return {"report": "cohort_size", "cohort": name, **self.dates(), "unit": unit}
+
     def filter(self, by, depth=1):
         """A filter that the law gives a meaning for reports of this entity."""
         r = self.random
@@ -230,6 +247,8 @@ class Generator:
             op = r.choice(["and", "or", "not"])
             parts = [self.filter(by, depth - 1) for _ in range(1 if op == "not" else 2)]
             return (op, *parts)
+        if not self.in_cohort and self.chance(0.12):
+            return ("cohort", self.cohort(by))
         n, plan = ("prop", "n"), ("prop", "plan")
         choices = [
             (r.choice(["==", "!="]), plan, ("lit", r.choice(["free", "pro", "none"]))),
@@ -285,6 +304,8 @@ class Generator:
             {"property": r.choice(["n", "mixed", "tags"]), "bucket": r.choice(BUCKETS)},
         ]
         (only,) = bys if len(bys) == 1 else (None,)
+        if only is not None and self.chance(0.2):
+            choices += [f"cohort.{self.cohort(only)}"] * 2
         if only == "user":
             choices += ["user.plan", "user.age"]
         elif only is not None:
@@ -497,4 +518,4 @@ class Generator:
         often = [self.insights] * 4
         funnels = [self.funnel] * 3
         others = [self.lifecycle, self.frequency, self.sessions, self.flow_paths, self.flows]
-        return self.random.choice([*often, *funnels, self.retention, *others])()
+        return self.random.choice([*often, *funnels, self.retention, *others, self.cohorts, self.cohorts])()

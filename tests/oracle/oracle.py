@@ -152,6 +152,7 @@ def passes(tree, world, event, by, subject):
             raise Undetermined("a group property in a filter of another entity's report")
         return world.groups.get((key, subject), {})
 
+    tree = cohorts.resolved(tree, world, subject)
     return expression.evaluate(tree, event.properties, world.users.get(event.user, {}), group) is True
 
 
@@ -213,6 +214,8 @@ def segments_of(item, world, event, by, subject, active):
     if isinstance(item, dict):
         return numeric_bucket(event.properties.get(item["property"]), item["bucket"])
     parts = item.split(".")
+    if parts[0] == "cohort":
+        return [cohorts.segment(world, parts[1], subject)]
     if parts[0] == "user":
         return segment_names(world.users.get(event.user, {}).get(parts[1]))
     if parts[0] != "group":
@@ -656,3 +659,7 @@ def retention(
                 size, kept = rows[cohort, n]
                 rows[cohort, n] = size + 1, kept + retained(criterion, active, n)
     return dict(rows)
+
+
+# Cohorts are made of what is above.
+import cohorts  # noqa: E402

@@ -9,6 +9,7 @@ import random
 import sys
 import time
 
+import cohorts
 from generate import Generator
 from oracle import Undetermined
 from project import Image, Refused, as_sql, create, drop, perform
@@ -127,6 +128,7 @@ def report(session, generator, seed, script, place, question, lines):
     print("-- the shortest way to it:")
     print(as_sql(small, generator.zone, generator.week_start))
     if isinstance(question, dict):
+        print("\n".join(cohorts.statements(question, "repro")))
         print(f"SELECT * FROM {call(question, 'repro')};")
         image = Image(generator.zone, generator.week_start)
         for step in small:

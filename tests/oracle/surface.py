@@ -8,6 +8,7 @@ sides are brought to one shape and compared number for number.
 import time
 from datetime import timedelta
 
+import cohorts
 import expression
 import funnels
 import oracle
@@ -53,7 +54,11 @@ def epoch_ms(column):
 def call(question, project):
     """The SQL query of a question, as a person would type it."""
     q = question
+    if q["report"] == "cohort_members":
+        return f"analytics_groups.cohort_members({quote(q['cohort'])}, project => {quote(project)})"
     arguments = []
+    if q["report"] == "cohort_size":
+        arguments.append(f"name => {quote(q['cohort'])}")
     if q["report"] == "insights":
         arguments.append(f"metrics => {jsonb([selector_json(m) for m in q['metrics']])}")
     elif "steps" in q:
@@ -110,6 +115,8 @@ def query(question, project):
         + ", ".join(f"{epoch_ms(t)} AS {t}" for t in DURATIONS),
         "flows": "step, event, kind, next_event, next_kind, count",
         "flow_paths": "path, count, share",
+        "cohort_members": "id",
+        "cohort_size": f"{epoch_ms('bucket')} AS bucket, size",
     }[question["report"]]
     return f"SELECT {columns} FROM {call(question, project)}"
 
@@ -127,6 +134,8 @@ def keyed(rows, key):
 def expected(question, world):
     """The oracle's answer as {key: {column: value}}."""
     arguments = {k: v for k, v in question.items() if k != "report"}
+    if question["report"] in ("cohort_members", "cohort_size"):
+        return getattr(cohorts, question["report"])(world, **arguments)
     if question["report"] in SEQUENCES:
         return getattr(sequences, question["report"])(world, **arguments)
     module = funnels if "steps" in question else oracle
@@ -175,6 +184,10 @@ def actual(question, rows):
         return in_order(rows, lambda r: (r["step"], r["event"], r["kind"], r["next_event"], r["next_kind"]), lambda r: (r["step"], -r["count"]))
     if question["report"] == "flow_paths":
         return in_order(rows, lambda r: tuple(r["path"]), lambda r: (-r["count"], [p.encode() for p in r["path"]]))
+    if question["report"] == "cohort_members":
+        return {key: {"member": True} for key in keyed(rows, lambda r: r["id"])}
+    if question["report"] == "cohort_size":
+        return keyed(rows, lambda r: r["bucket"])
     if any(row["segment"] for row in rows):
         raise AssertionError("segments without a breakdown")
     if question["report"] in ("lifecycle", "frequency"):
@@ -224,6 +237,8 @@ def differences(question, wanted, got):
 def check(session, question, project, world):
     """Asks both sides. Returns the differences, one line each."""
     wanted = expected(question, world)
+    for statement in cohorts.statements(question, project):
+        session.run(statement)
     try:
         return differences(question, wanted, actual(question, session.rows(query(question, project))))
     except AssertionError as e:

@@ -4,6 +4,7 @@ import unittest
 from collections import defaultdict
 from datetime import date
 
+import cohorts
 import expression
 from funnels import funnel, p_value
 from oracle import World, frequency, group_ids, history, insights, lifecycle, retained, retention, time_ms
@@ -464,6 +465,42 @@ class Funnels(unittest.TestCase):
             ((1000, 300, 200, 75), 0.006742),
         ):
             self.assertAlmostEqual(p_value(*numbers), p, 6)
+
+
+class Cohorts(unittest.TestCase):
+    """§8: the example of the law and its corners."""
+
+    def members(self, w, by, definition, last=date(2024, 3, 31)):
+        return cohorts.Members(w, last).of(cohorts.named(by, definition)) - {"seed"}
+
+    def test_the_example(self):
+        raw = [
+            ev("03-05 10:00", "u1", "Purchase", company_id="acme"),
+            ev("03-20 10:00", "u2", "Purchase", company_id="acme"),
+            ev("02-20 10:00", "u3", "Purchase", company_id="globex"),
+            ev("03-20 10:00", "u3", "Purchase", company_id="globex"),
+            *[ev(f"03-{day} 10:00", "u4", "Purchase", company_id="init") for day in (11, 12, 13)],
+        ]
+        plans = {"acme": "pro", "globex": "pro", "init": "free", "hooli": "pro"}
+        w = world(raw, groups={("company_id", g): {"plan": plan} for g, plan in plans.items()})
+        often = {"did": "Purchase", "at_least": 2, "within": "30 days"}
+        pro = {"where": ("==", ("group", "company_id", "plan"), ("lit", "pro"))}
+        self.assertEqual(self.members(w, "company_id", {"all": [often, pro]}), {"acme"})
+        never = {"did": "Purchase", "exactly": 0, "within": "30 days"}
+        self.assertEqual(self.members(w, "company_id", never), {"hooli"})
+        self.assertEqual(self.members(w, "company_id", {"did_not": "Purchase", "within": "30 days"}), {"hooli"})
+        # Seen from an earlier day, what happened later has not happened.
+        self.assertEqual(self.members(w, "company_id", often, date(2024, 3, 12)), {"init"})
+
+    def test_a_sequence_takes_different_events_in_order(self):
+        w = world([ev("03-05 10:00", "u1", "A"), ev("03-05 10:00", "u2", "A"), ev("03-05 10:00", "u2", "B")])
+
+        def steps(*names):
+            return {"sequence": list(names), "within": "30 days"}
+
+        self.assertEqual(self.members(w, "user", steps("A", "A")), set())
+        self.assertEqual(self.members(w, "user", steps("A", "B")), {"u2"})
+        self.assertEqual(self.members(w, "user", steps("B", "A")), {"u2"})
 
 
 class Retention(unittest.TestCase):

@@ -15,6 +15,7 @@ sql -v "events=$events" -f "$DATA/generate.sql"
 sed '/^CALL /d' "$DATA/load.sql" >"$server.load.sql"
 sql -f "$server.load.sql" 2>/dev/null
 rm -f "$server.load.sql"
+sql -c "SELECT analytics_groups.define_cohort('everything', '{\"sequence\": [\"\$any\", \"\$any\", \"\$any\"], \"within\": \"60 days\"}', by => 'company_id')" >/dev/null
 sql -c 'DROP SCHEMA source CASCADE' 2>/dev/null
 
 any='"$any"'
@@ -25,6 +26,7 @@ declare -A long=(
     [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id')"
     [attempts]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id', count => 'total', reentry => 'optimized', breakdown => '[\"page\"]')"
     [retention]="SELECT count(*) FROM analytics_groups.retention('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id')"
+    [cohort]="SELECT count(*) FROM analytics_groups.cohort_size('everything', '2024-01-01', '2024-03-31')"
     [sessions]="SELECT count(*) FROM analytics_groups.sessions('2024-01-01', '2024-03-31', by => 'company_id')"
     [flows]="SELECT count(*) FROM analytics_groups.flows('$any', '2024-01-01', '2024-03-31', count => 'total', reverse => 5, forward => 5)"
 )

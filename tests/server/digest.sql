@@ -35,4 +35,12 @@ FROM unnest('{user,company_id}'::text[]) AS by, analytics_groups.sessions('2024-
 SELECT 'flows', by, counting, md5(string_agg(f::text, E'\n' ORDER BY f::text COLLATE "C")), count(*)
 FROM unnest('{user,company_id}'::text[]) AS by, unnest('{unique,total}'::text[]) AS counting,
      analytics_groups.flows('"Sign Up"', '2024-01-01', '2024-03-31', by => by, count => counting, rows => 10) AS f GROUP BY by, counting ORDER BY by, counting;
+SELECT 'cohorts', cohort, by, definition, frozen_at IS NOT NULL FROM analytics_groups.cohorts WHERE project = 'default' ORDER BY cohort COLLATE "C";
+SELECT 'members', c.cohort, md5(string_agg(m.id, E'\n' ORDER BY m.id COLLATE "C")), count(*)
+FROM analytics_groups.cohorts AS c, analytics_groups.cohort_members(c.cohort) AS m WHERE c.project = 'default' GROUP BY c.cohort ORDER BY c.cohort COLLATE "C";
+SELECT 'in cohorts', by, i.segment, i.value FROM (VALUES ('user', 'payers'), ('company_id', 'growing')) AS of (by, name),
+     analytics_groups.insights(jsonb_build_object('event', '$any', 'measure', 'unique', 'by', by), '2024-01-01', '2024-04-30', unit => 'range',
+                               breakdown => jsonb_build_array('cohort.' || name)) AS i ORDER BY by, i.segment;
+SELECT 'size', by, md5(string_agg(s::text, E'\n' ORDER BY s::text COLLATE "C")), sum(size) FROM (VALUES ('user', 'payers'), ('company_id', 'growing')) AS of (by, name),
+     analytics_groups.cohort_size(name, '2024-01-01', '2024-03-31', unit => 'month') AS s GROUP BY by ORDER BY by;
 SELECT 'profiles', analytics_groups.user_profile('u000001'), analytics_groups.group_profile('company_id', 'c0001');

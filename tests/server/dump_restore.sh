@@ -14,6 +14,7 @@ createdb origin
 sql -c 'CREATE EXTENSION analytics_groups'
 sql -v events=30000 -f "$DATA/generate.sql"
 sql -f "$DATA/load.sql" 2>/dev/null
+sql -f "$DATA/cohorts.sql" >/dev/null
 # Some of it compacted, some still as it came; a second project; something hidden in the registry's own tables.
 sql <<'SQL' >/dev/null
 SELECT analytics_groups.track('Sign Up', 'fresh' || i, '{"company_id": "c0001"}', at => '2024-03-31 12:00Z') FROM generate_series(1, 50) AS i;

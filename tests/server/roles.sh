@@ -31,6 +31,10 @@ lifecycle="SELECT sum(count) FROM analytics_groups.lifecycle('\"Seen\"', '2024-0
 frequency="SELECT sum(count) FROM analytics_groups.frequency('\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
 sessions="SELECT sessions FROM analytics_groups.sessions('2024-01-01', '2024-01-01', project => 'PROJECT')"
 flows="SELECT count FROM analytics_groups.flows('\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
+define="SELECT analytics_groups.define_cohort('seen', '{\"did\": \"Seen\", \"at_least\": 1, \"within\": \"50 years\"}', project => 'PROJECT')"
+members="SELECT count(*) FROM analytics_groups.cohort_members('seen', project => 'PROJECT')"
+freeze="SELECT analytics_groups.freeze_cohort('seen', project => 'PROJECT')"
+drop_cohort="SELECT analytics_groups.drop_cohort('seen', project => 'PROJECT')"
 profile="SELECT analytics_groups.user_profile('ann-of-PROJECT', project => 'PROJECT') IS NULL"
 track="SELECT analytics_groups.track('Sold', 'ROLE', '{\"company_id\": \"acme\"}', at => '2024-01-02 10:00Z', project => 'PROJECT')"
 ndjson="SELECT analytics_groups.track_ndjson('{\"event\":\"Sold\",\"properties\":{\"distinct_id\":\"ROLE\",\"time\":1704189600,\"\$insert_id\":\"ROLE\"}}', project => 'PROJECT') ->> 'code'"
@@ -68,7 +72,11 @@ may_not reader shop track ndjson people groups maintain add_key company grant dr
 may writer shop 1 count
 may writer shop t track retention
 may writer shop 200 ndjson people groups
-may writer shop '' maintain
+may writer shop '' maintain define
+may reader shop 1 members
+may_not reader shop define freeze drop_cohort
+may writer shop 1 freeze
+may writer shop '' drop_cohort
 may_not writer shop add_key company grant drop
 may admin shop 1 count
 may admin shop t track add_key
@@ -77,8 +85,8 @@ may admin shop '' maintain
 # A grant to a role is a grant to its members.
 may member shop 1 count
 may_not member shop track
-for role in reader writer admin nobody member; do may_not "$role" secret count funnel retention lifecycle frequency sessions flows profile track ndjson people groups maintain add_key drop; done
-may_not nobody shop count funnel retention lifecycle frequency sessions flows profile track ndjson people groups maintain add_key company grant drop create
+for role in reader writer admin nobody member; do may_not "$role" secret count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups maintain define freeze drop_cohort add_key drop; done
+may_not nobody shop count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups maintain define freeze drop_cohort add_key company grant drop create
 may_not other shop count track drop
 
 # Nobody sees projects, keys or names that are not theirs, nor the tables beneath.

@@ -10,6 +10,7 @@ createdb standby_test
 sql -c 'CREATE EXTENSION analytics_groups'
 sql -v events=30000 -f "$DATA/generate.sql"
 sql -f "$DATA/load.sql" 2>/dev/null
+sql -f "$DATA/cohorts.sql" >/dev/null
 sql -c 'DROP SCHEMA source CASCADE' 2>/dev/null
 # Something that waits for maintenance.
 sql -c "SELECT analytics_groups.track('Page View', 'u000001', '{\"company_id\": \"c0001\"}', at => '2024-03-31 12:00Z')" >/dev/null

@@ -19,6 +19,9 @@ pub enum Error {
     /// An argument that makes no sense (SQLSTATE 22023).
     #[error("{message}")]
     Param { message: String, hint: Option<String> },
+    /// Something that is part of the language but not yet built (SQLSTATE 0A000).
+    #[error("{message} is not available yet")]
+    Unsupported { message: String, hint: Option<String> },
     /// The caller asked to stop.
     #[error("cancelled")]
     Cancelled,

@@ -8,7 +8,7 @@ mod cell;
 mod cells;
 mod combinations;
 mod evaluate;
-mod exact_sum;
+pub(crate) mod exact_sum;
 mod finish;
 mod formula;
 mod measure;

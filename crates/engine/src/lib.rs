@@ -10,6 +10,7 @@ pub mod breakdown;
 pub mod chunk;
 pub mod chunk_builder;
 pub mod codec;
+pub mod cohort;
 pub mod compact;
 pub mod dedupe;
 pub mod error;

@@ -17,6 +17,7 @@ pub enum Tag {
     Frequency = 11,
     Sessions = 16,
     Flows = 17,
+    Cohort = 20,
 }
 
 const VERSION: u8 = 1;

@@ -273,7 +273,7 @@ impl<'a> Question<'a> {
         let breakdown = dimensions(self.breakdown.as_ref(), project)?
             .iter()
             .map(|d| {
-                let loaded = d.load(context, &project.calendar)?;
+                let loaded = d.load(context, &project.calendar, by)?;
                 loaded.ok_or_else(|| Failure::not_available("a breakdown of funnels by \"users_who_did\""))
             })
             .collect::<Result<Vec<_>>>()?;

@@ -27,6 +27,8 @@ pub enum DimensionSpec {
         selector: SelectorSpec,
         at_least: u32,
     },
+    /// In a cohort or not.
+    Cohort(String),
     /// The time of the event.
     Time(DateUnit),
     /// The values of another one, in ranges of numbers or parts of dates.
@@ -35,11 +37,11 @@ pub enum DimensionSpec {
 }
 
 impl DimensionSpec {
-    /// The dimension, with the columns it needs; `None` for "users who did", which takes a pass over the store.
-    pub fn load(&self, context: &mut Context, calendar: &Calendar) -> Result<Option<Dimension>> {
+    /// The dimension for what counts `by`, with the columns it needs; `None` for "users who did", which takes a pass over the store.
+    pub fn load(&self, context: &mut Context, calendar: &Calendar, by: Kind) -> Result<Option<Dimension>> {
         let dates = |unit: &DateUnit| Shape::Dates(calendar.clone(), *unit);
         let mut shaped = |inner: &DimensionSpec, shape: Shape| {
-            let inner = inner.load(context, calendar)?;
+            let inner = inner.load(context, calendar, by)?;
             Ok::<_, Failure>(inner.map(|d| Dimension::Shaped(Box::new(d), shape)))
         };
         Ok(match self {
@@ -58,13 +60,14 @@ impl DimensionSpec {
                 membership: context.load_membership(*kind)?,
                 via_profile: *via_profile,
             }),
+            DimensionSpec::Cohort(name) => Some(context.cohort_dimension(name, by)?),
             DimensionSpec::UsersWhoDid { .. } => None,
         })
     }
 }
 
 fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {
-    const HINT: &str = "Use \"country\" (event property), \"user.plan\", \"group.company_id\", \"group.company_id.plan\", {\"property\":\"amount\",\"bucket\":{\"size\":10,\"min\":0,\"max\":100}}, {\"property\":\"$time\",\"unit\":\"day_of_week\"}, or {\"users_who_did\":\"Login\",\"at_least\":1}.";
+    const HINT: &str = "Use \"country\" (event property), \"user.plan\", \"group.company_id\", \"group.company_id.plan\", \"cohort.name\", {\"property\":\"amount\",\"bucket\":{\"size\":10,\"min\":0,\"max\":100}}, {\"property\":\"$time\",\"unit\":\"day_of_week\"}, or {\"users_who_did\":\"Login\",\"at_least\":1}.";
     match json {
         Json::String(s) => {
             if let Some(p) = s.strip_prefix("user.") {
@@ -95,8 +98,8 @@ fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {
                     via_profile,
                 });
             }
-            if s.starts_with("cohort.") {
-                return Err(Failure::not_available("a breakdown by cohort"));
+            if let Some(name) = s.strip_prefix("cohort.") {
+                return Ok(DimensionSpec::Cohort(name.to_string()));
             }
             Ok(DimensionSpec::Event(s.clone()))
         }

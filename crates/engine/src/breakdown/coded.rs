@@ -10,7 +10,7 @@ pub enum Coded<'c> {
     Column(&'c [u32]),
     /// The same for all rows: nothing is set.
     Unset,
-    /// By the subject that is counted; nobody has nothing set.
+    /// By the subject that is counted.
     Subject(&'c ProfileColumn),
     /// By the group of the event; `alone`: an event without one has nothing set.
     Group {
@@ -27,8 +27,8 @@ impl Coded<'_> {
         match self {
             Coded::Column(codes) => codes.get(row).copied(),
             Coded::Unset => Some(0),
-            // Subject 0 is nobody, and no profile is stored for it.
-            Coded::Subject(column) => Some(if subject == 0 { 0 } else { column.code(subject) }),
+            // 0 is nobody: profiles say nothing of it, cohorts do.
+            Coded::Subject(column) => Some(column.code(subject)),
             Coded::Group { first, column, alone } => match first.get(row).copied().unwrap_or(0) {
                 0 if *alone => Some(0),
                 0 => None,

@@ -21,7 +21,8 @@ const SINCE_1973: i64 = 100_000_000_000;
 pub enum Dimension {
     /// A property of the event, by its number in the project's lexicon.
     EventProperty(u32),
-    /// A property of the user's profile. Only for what is counted by user.
+    /// A property of the user's profile, or another value by user. Entry 0 is for events without a user: profiles leave it
+    /// unset, cohorts do not. Only for what is counted by user.
     UserProfile(SharedProfile),
     /// A property of the profiles of a group key: of the very group that is counted when the report counts by this
     /// key, else of all groups of the key that the event is attributed to, each an element of a list. An event without
@@ -67,6 +68,19 @@ pub enum Scope {
 }
 
 impl Dimension {
+    /// A value of the very subject that is counted: by subject number, users before identity merges.
+    pub fn of_subject(by: Kind, column: SharedProfile) -> Self {
+        if by == USER {
+            return Dimension::UserProfile(column);
+        }
+        Dimension::GroupProperty {
+            kind: by,
+            column,
+            membership: None,
+            via_profile: false,
+        }
+    }
+
     /// Checks that the dimension makes sense for what is counted by `by`, and says what its values depend on.
     pub fn scope(&self, by: Kind) -> Result<Scope> {
         let only_users = |what: &str| {
@@ -257,7 +271,8 @@ impl<'p> Breakdown<'p> {
                 None => add(out, codes.of(0, &[], shape, segments, budget)?, budget),
             },
             Dimension::UserProfile(column) => {
-                let code = if event.user == 0 { 0 } else { column.code(event.user) };
+                // Nobody has no profile, but is outside of every cohort.
+                let code = column.code(event.user);
                 add(out, codes.of(code, &column.values, shape, segments, budget)?, budget)
             }
             Dimension::GroupProperty {

@@ -165,6 +165,8 @@ pub struct References {
     pub event_name: bool,
     /// The distinct_id of the event's user.
     pub distinct_id: bool,
+    /// Cohorts.
+    pub cohorts: BTreeSet<String>,
 }
 
 impl References {
@@ -176,6 +178,7 @@ impl References {
         self.time |= other.time;
         self.event_name |= other.event_name;
         self.distinct_id |= other.distinct_id;
+        self.cohorts.extend(other.cohorts);
     }
 }
 
@@ -196,6 +199,9 @@ impl Expr {
             Expr::Time => r.time = true,
             Expr::EventName => r.event_name = true,
             Expr::DistinctId => r.distinct_id = true,
+            Expr::Cohort(name) => {
+                r.cohorts.insert(name.clone());
+            }
             _ => {}
         });
         r

@@ -27,8 +27,24 @@ pub trait Names {
     fn event_names(&self) -> Option<SharedProfile>;
     /// distinct_ids by user number.
     fn distinct_ids(&self) -> Option<SharedProfile>;
+    /// A cohort; `None` = there is none of that name.
+    fn cohort(&self, name: &str) -> Option<CohortColumn> {
+        let _ = name;
+        None
+    }
     /// The project's calendar.
     fn calendar(&self) -> &Calendar;
+}
+
+/// A cohort as filters read it.
+#[derive(Debug, Clone)]
+pub struct CohortColumn {
+    /// Whom it holds: users, or the groups of one key.
+    pub kind: Kind,
+    /// The same in words.
+    pub of: String,
+    /// By subject number, before identity merges: true for members.
+    pub members: SharedProfile,
 }
 
 /// Turns the names of one expression into leaves.
@@ -65,12 +81,8 @@ fn build(e: &Expr, r: &mut dyn Resolve, vars: &mut Vec<String>) -> Result<Node> 
         Expr::Property(_) | Expr::User(_) | Expr::Group { .. } | Expr::Time | Expr::EventName | Expr::DistinctId => {
             Node::Leaf(r.leaf(e)?)
         }
-        Expr::Cohort(_) => {
-            return Err(Error::param_hint(
-                "cohorts are not available yet",
-                "Leave cohort(…) out of the filter and write its conditions instead.",
-            ));
-        }
+        // Who is unknown to the cohort is not in it.
+        Expr::Cohort(_) => Node::Call(Func::Boolean, vec![Node::Leaf(r.leaf(e)?)], r.calendar().clone()),
         Expr::Var(name) => match vars.iter().rev().position(|v| v == name) {
             Some(i) => Node::Var(i),
             None => return Err(Error::param(format!("unknown name \"{name}\" in a filter"))),

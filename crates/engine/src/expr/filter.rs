@@ -109,6 +109,24 @@ fn profile(of: Of, column: Option<SharedProfile>) -> Leaf {
 }
 
 impl Binder<'_> {
+    fn cohort(&self, name: &str) -> Result<Leaf> {
+        let cohort = self
+            .names
+            .cohort(name)
+            .ok_or_else(|| Error::param_hint(format!("unknown cohort \"{name}\""), "Make it with define_cohort(…)."))?;
+        if cohort.kind != self.by {
+            return Err(Error::param_hint(
+                format!("cohort \"{name}\" holds {}, and something else is counted", cohort.of),
+                format!(
+                    "A cohort filters and breaks down what it holds: count by {}, or define a cohort of what is counted.",
+                    cohort.of
+                ),
+            ));
+        }
+        let of = if self.by == USER { Of::User } else { Of::Subject };
+        Ok(profile(of, Some(cohort.members)))
+    }
+
     fn group(&self, key: &str, property: &str) -> Result<Leaf> {
         let kind = self.names.group_kind(key).ok_or_else(|| {
             Error::param_hint(
@@ -150,6 +168,7 @@ impl Resolve for Binder<'_> {
             Expr::Time => Leaf::Time,
             Expr::EventName => profile(Of::Event, self.names.event_names()),
             Expr::DistinctId => profile(Of::User, self.names.distinct_ids()),
+            Expr::Cohort(name) => self.cohort(name)?,
             _ => Leaf::Unset,
         };
         self.seen.push(e.clone());

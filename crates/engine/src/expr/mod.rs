@@ -28,6 +28,8 @@
 //!   equal as wholes. `x in list` is membership, `x in "text"` is substring.
 //! * `number`, `string`, `floor`, `round`, `ceil`, `lower`, `upper` and `datetime` of a list are the list of their results.
 //! * `round` rounds halves away from zero. `boolean` is false for `"false"`, `""`, 0, null and undefined, else true.
+//! * `cohort("name")` is true when what is counted is a member: a cohort of users is for reports by user, a cohort of groups
+//!   for reports by their key (semantics §8.3). Nobody, the user of an event without one, is in no cohort.
 //! * Several groups on one event make one list of their set values; elements of list-valued properties are elements of it.
 mod ast;
 mod bind;
@@ -44,7 +46,7 @@ mod select;
 mod tests;
 
 pub use ast::{BinaryOp, Expr, Func, References, Step};
-pub use bind::Names;
+pub use bind::{CohortColumn, Names};
 pub use filter::{Filter, bind};
 pub use parser::{MAX_CHARS, MAX_DEPTH, parse};
 pub use profile::{ProfileFilter, ProfileScope, eval_object};

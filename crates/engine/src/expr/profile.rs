@@ -133,6 +133,12 @@ impl Resolve for Binder<'_> {
                     "Use user[\"property\"] or properties[\"property\"]; the groups a user is linked to are in the user's own property of that key.",
                 ));
             }
+            (Expr::Cohort(_), _) => {
+                return Err(Error::param_hint(
+                    format!("{e} is not available in a query of profiles"),
+                    "cohort_members('name') lists the members of a cohort with their profiles.",
+                ));
+            }
             _ => {
                 return Err(Error::param_hint(
                     format!("{e} belongs to events, and profiles are queried"),

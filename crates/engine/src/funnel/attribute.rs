@@ -6,7 +6,7 @@ use super::{Attribution, Plan};
 use crate::breakdown::{Dimension, MAX_DIMENSIONS, Segments, texts_of};
 use crate::chunk::{Chunk, Column, Events, Kind, Membership, PropertyColumn, SharedProfile, SubjectNo, USER};
 use crate::error::{Error, Result};
-use crate::expr::{self, Expr, Filter, Names};
+use crate::expr::{self, Expr, Filter, Func, Names};
 use crate::gather::{Budget, push_within};
 use crate::mask::Mask;
 use crate::tick::NoTick;
@@ -81,6 +81,10 @@ impl GlobalFilter {
                 }),
             );
         }
+        for name in &r.cohorts {
+            let dimension = names.cohort(name).map(|c| Dimension::of_subject(by, c.members));
+            add(slot(&Expr::Cohort(name.clone())), dimension);
+        }
         let attributed = Attributed {
             slots,
             calendar: names.calendar(),
@@ -150,7 +154,8 @@ fn as_properties(e: &Expr) -> Expr {
             list: boxed(list),
             condition: boxed(condition),
         },
-        Expr::Undefined | Expr::Literal(_) | Expr::Time | Expr::EventName | Expr::Cohort(_) | Expr::Var(_) => e.clone(),
+        Expr::Cohort(_) => Expr::Call(Func::Boolean, vec![Expr::Property(slot(e))]),
+        Expr::Undefined | Expr::Literal(_) | Expr::Time | Expr::EventName | Expr::Var(_) => e.clone(),
     }
 }
 

@@ -355,6 +355,50 @@ fn filters_tell_what_they_read() {
     shared::<Filter>();
 }
 
+#[test]
+fn cohorts_are_conditions_on_what_is_counted() {
+    let chunk = attributed();
+    let rows = |text: &str| {
+        run(text, &chunk, USER)
+            .rows
+            .ones()
+            .map(|r| chunk.user[r])
+            .collect::<Vec<_>>()
+    };
+    let all = rows("true");
+    let staff: Vec<u32> = all.iter().copied().filter(|u| *u == 1).collect();
+    assert!(!staff.is_empty() && staff.len() < all.len());
+    assert_eq!(rows("cohort(\"staff\")"), staff);
+    // Whoever the cohort does not know is not in it.
+    assert_eq!(rows("not cohort(\"staff\")").len(), all.len() - staff.len());
+    assert_eq!(rows("cohort(\"staff\") and not cohort(\"staff\")"), [0; 0]);
+    // Each group of an event is asked on its own.
+    let pairs = |text: &str| {
+        let mut out = Vec::new();
+        chunk.for_each_subject(COMPANY, &run(text, &chunk, COMPANY), |row, s| out.push((row, s)));
+        out
+    };
+    let everything = pairs("true");
+    let large: Vec<_> = everything.iter().copied().filter(|(_, s)| [2, 3].contains(s)).collect();
+    assert!(!large.is_empty() && large.len() < everything.len());
+    assert_eq!(pairs("cohort(\"large\")"), large);
+    assert_eq!(pairs("not cohort(\"large\")").len(), everything.len() - large.len());
+    refused(
+        "cohort(\"large\")",
+        USER,
+        "cohort \"large\" holds groups of company_id, and something else is counted",
+    );
+    refused(
+        "cohort(\"staff\")",
+        COMPANY,
+        "cohort \"staff\" holds users, and something else is counted",
+    );
+    let read = parse("cohort(\"staff\") or any(x, properties[\"l\"], cohort('large'))")
+        .unwrap()
+        .references();
+    assert_eq!(read.cohorts.into_iter().collect::<Vec<_>>(), ["large", "staff"]);
+}
+
 fn refused(text: &str, by: u16, message: &str) {
     match filter(text, by) {
         Err(Error::Param { message: m, hint }) => {
@@ -385,7 +429,7 @@ fn what_binding_refuses() {
         USER,
         "and needs conditions, but \"x\" is a string",
     );
-    refused("cohort(\"vip\")", USER, "cohorts are not available yet");
+    refused("cohort(\"vip\")", USER, "unknown cohort \"vip\"");
     refused("group[\"planet\"][\"x\"] == 1", USER, "unknown group key \"planet\"");
     refused(
         "user[\"plan\"] == \"pro\"",

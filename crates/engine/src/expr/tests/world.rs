@@ -2,7 +2,7 @@
 
 use crate::chunk::Membership;
 use crate::chunk::{Chunk, Kind, ProfileColumn, SharedProfile, SubjectNo, USER};
-use crate::expr::Names;
+use crate::expr::{CohortColumn, Names};
 use crate::time::Calendar;
 use crate::value::Value;
 use std::collections::BTreeMap;
@@ -137,6 +137,22 @@ impl Names for World {
     }
     fn distinct_ids(&self) -> Option<SharedProfile> {
         self.column(USER, "$distinct_id")
+    }
+    /// "staff" holds user 1, "large" the companies 2 and 3.
+    fn cohort(&self, name: &str) -> Option<CohortColumn> {
+        let (kind, members) = match name {
+            "staff" => (USER, vec![2, 1, 2]),
+            "large" => (COMPANY, vec![2, 2, 1, 1]),
+            _ => return None,
+        };
+        Some(CohortColumn {
+            kind,
+            of: if kind == USER { "users" } else { "groups of company_id" }.to_string(),
+            members: Arc::new(ProfileColumn {
+                values: vec![Value::Bool(true), Value::Bool(false)],
+                codes: members,
+            }),
+        })
     }
     fn calendar(&self) -> &Calendar {
         &self.calendar

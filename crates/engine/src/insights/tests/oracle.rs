@@ -107,7 +107,7 @@ impl World<'_> {
             Dimension::Shaped(..) => unreachable!(),
             Dimension::EventProperty(P) => texts(e.p.as_ref()),
             Dimension::EventProperty(_) => texts(e.n.map(Value::number).as_ref()),
-            Dimension::UserProfile(column) => texts(column.get(user).filter(|_| user != 0)),
+            Dimension::UserProfile(column) => texts(column.get(user)),
             Dimension::GroupProperty {
                 kind,
                 column,
