@@ -82,24 +82,28 @@ pub(super) fn push(
     let mut sink = Sink::new(plan, returns, postings, budget);
     let whole_rows = born.more.is_none() && returned.more.is_none();
     let first_births = plan.births == Births::First && plan.criterion != Criterion::Streak;
-    if first_births && whole_rows && plan.by == USER && plan.remap.is_none() {
-        if let Some(first) = places.first_births(chunk.user.iter().max().copied().unwrap_or(0), sink.budget)? {
-            for (row, (no, t)) in chunk.user.iter().zip(&chunk.time).enumerate() {
-                if row % EVERY == 0 {
-                    tick.tick()?;
-                }
-                let tag = tags.of(row, *t);
-                if tag & BORN != 0
-                    && let Some(f) = first.get_mut(*no as usize)
-                {
-                    *f = (*f).min(*t);
-                }
-                if tag & RETURNED != 0 && *no != 0 {
-                    sink.add(*no, *t, RETURNED)?;
-                }
+    if first_births
+        && whole_rows
+        && plan.by == USER
+        && plan.remap.is_none()
+        && let most = chunk.user.iter().max().copied().unwrap_or(0)
+        && let Some(first) = places.first_births(most, sink.budget)?
+    {
+        for (row, (no, t)) in chunk.user.iter().zip(&chunk.time).enumerate() {
+            if row % EVERY == 0 {
+                tick.tick()?;
             }
-            return Ok(());
+            let tag = tags.of(row, *t);
+            if tag & BORN != 0
+                && let Some(f) = first.get_mut(*no as usize)
+            {
+                *f = (*f).min(*t);
+            }
+            if tag & RETURNED != 0 && *no != 0 {
+                sink.add(*no, *t, RETURNED)?;
+            }
         }
+        return Ok(());
     }
     if plan.by == USER && plan.remap.is_none() {
         for (row, (no, t)) in chunk.user.iter().zip(&chunk.time).enumerate() {
