@@ -8,9 +8,9 @@ use pgrx::prelude::*;
 mod tests {
     use super::*;
     use crate::error::Failure;
-    use crate::pg::CaughtError;
     use crate::pg::owner;
     use crate::pg::spi::{self, Arg};
+    use crate::pg::{CaughtError, as_next_statement};
     use crate::registry;
     use crate::registry::lexicon::{self, Space};
     use crate::store::{append, sets};
@@ -207,9 +207,11 @@ mod tests {
             ));
         }
         let read = |events: &[u32], with_subjects| {
-            spi::connect(|sql| {
-                let project = registry::open(sql, None)?;
-                sets::read(sql, &project, &[USER], events, 19_723, 19_725, with_subjects)
+            as_next_statement(|| {
+                spi::connect(|sql| {
+                    let project = registry::open(sql, None)?;
+                    sets::read(sql, &project, &[USER], events, 19_723, 19_725, with_subjects)
+                })
             })
             .unwrap()
         };
