@@ -80,7 +80,9 @@ fn oracle(mode: Mode, calendar: &Calendar, buckets: &Buckets, excluded: &[u32], 
         day.sort_by_key(|e| {
             let rank = SORTED.iter().position(|s| *s == e.event);
             let value = e.value.map(|v| crate::row::insert_hash(&v.to_string()));
-            (e.t, rank, e.start, e.end, value)
+            // Where starts and ends are not asked for, they are events like any other.
+            let marked = mode == Mode::Events;
+            (e.t, rank, marked && e.start, marked && e.end, value)
         });
         for (start, n, duration) in cut(mode, &day) {
             cells[buckets.of(start).unwrap()].push((n, duration));
