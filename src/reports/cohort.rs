@@ -193,7 +193,7 @@ fn counted(
             Test::FirstTime => What::FirstTime,
             Test::Sequence => What::Sequence,
         };
-        let selectors = b.steps.iter().map(|s| Ok(s.bind(context, kind, None)?));
+        let selectors = b.steps.iter().map(|s| context.bind(s, kind, None));
         out.push(Counted {
             selectors: selectors.collect::<Result<_>>()?,
             span: b.window.span(&project.calendar, day)?,

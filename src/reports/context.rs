@@ -1,6 +1,8 @@
 //! What a report knows of the project's names: filled from its references before anything is bound, so that binding and
 //! counting need no SQL.
 
+mod first_times;
+
 use super::cohort;
 use crate::error::{Failure, Result};
 use crate::pg::interrupts;

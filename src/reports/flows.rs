@@ -124,7 +124,7 @@ fn run<R>(
     let refs = [&q.anchor];
     let context = Context::new(sql, &project, &refs, References::default())?;
     arguments::notice_unknown(&context, &refs)?;
-    let anchor = q.anchor.bind(&context, by, None)?;
+    let anchor = context.bind(&q.anchor, by, None)?;
     let remap = context.remap()?;
     let names = EventNames::read(sql, &project, false)?;
     let (anchors, named) = picked(&anchor, &names);
@@ -157,7 +157,7 @@ fn run<R>(
     };
     plan.check()?;
     let workers = settings::workers();
-    let unfiltered = anchor.alternatives.iter().all(|a| a.filter.is_none());
+    let unfiltered = anchor.is_plain();
     let partials = if by == USER && remap.is_none() && unfiltered {
         let span = plan.span();
         let days = (

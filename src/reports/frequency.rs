@@ -44,7 +44,7 @@ fn run(sql: &Sql, event: &Json, q: &Question) -> Result<Vec<Row>> {
     let context = Context::new(sql, &project, &[&spec], References::default())?;
     arguments::notice_unknown(&context, &[&spec])?;
     let remap = context.remap()?;
-    let selector = spec.bind(&context, by, None)?;
+    let selector = context.bind(&spec, by, None)?;
     let limit = settings::query_memory();
     let mut plan = Plan::new(by, &project.calendar, (unit, every), days, q.cumulative, limit)?;
     plan.remap = remap.as_deref();

@@ -49,7 +49,7 @@ impl Report<'_> {
         let DimensionSpec::UsersWhoDid { selector, at_least } = spec else {
             return Err(Failure::internal("a dimension that nothing can load"));
         };
-        let bound = selector.bind(&self.context, by, None)?;
+        let bound = self.context.bind(selector, by, None)?;
         let mut kernel = UsersWhoDid::new(
             by,
             *at_least,
@@ -230,7 +230,7 @@ impl Report<'_> {
         let selectors = q
             .specs
             .iter()
-            .map(|m| Ok(m.selector.bind(&self.context, m.by, self.filter.as_ref())?))
+            .map(|m| self.context.bind(&m.selector, m.by, self.filter.as_ref()))
             .collect::<Result<Vec<_>>>()?;
         let mut need = need(selectors.iter(), q.metrics.iter().map(|m| m.by), &breakdown);
         need.properties

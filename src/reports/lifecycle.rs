@@ -35,7 +35,7 @@ fn run(
     let context = Context::new(sql, &project, &[&spec], References::default())?;
     arguments::notice_unknown(&context, &[&spec])?;
     let remap = context.remap()?;
-    let selector = spec.bind(&context, by, None)?;
+    let selector = context.bind(&spec, by, None)?;
     let limit = settings::query_memory();
     let plan = Plan::new(by, &project.calendar, Unit::parse(unit)?, days, remap.as_deref(), limit)?;
     let activity = Activity {

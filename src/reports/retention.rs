@@ -69,8 +69,8 @@ fn run(
     let context = Context::new(sql, &project, &refs, references)?;
     arguments::notice_unknown(&context, &refs)?;
     let remap = context.remap()?;
-    let born = specs[0].bind(&context, by, filter.as_ref())?;
-    let returned = specs[1].bind(&context, by, filter.as_ref())?;
+    let born = context.bind(&specs[0], by, filter.as_ref())?;
+    let returned = context.bind(&specs[1], by, filter.as_ref())?;
     let plan = Plan::new(
         Question {
             by,

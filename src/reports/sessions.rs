@@ -132,8 +132,8 @@ fn run(
         )?;
         kernels.into_iter().map(StreamKernel::finish).collect()
     } else {
-        let everything = SelectorSpec::parse(&Json::from("$any"))?.bind(&context, by, filter.as_ref())?;
-        let bind = |s: &Option<SelectorSpec>| s.as_ref().map(|s| s.bind(&context, by, None)).transpose();
+        let everything = context.bind(&SelectorSpec::parse(&Json::from("$any"))?, by, filter.as_ref())?;
+        let bind = |s: &Option<SelectorSpec>| s.as_ref().map(|s| context.bind(s, by, None)).transpose();
         let (starts, ends) = (bind(&definition.starts)?, bind(&definition.ends)?);
         // What a start or an end names is meant, hidden or not.
         let alternatives = starts.iter().chain(&ends).flat_map(|s| &s.alternatives);

@@ -12,7 +12,7 @@ from statistics import mean, median
 
 import cohorts
 import expression
-from oracle import date_part, group_ids, matches, numeric_bucket, segment_names, sightings
+from oracle import date_part, group_ids, matches, bucket_of, segment_names, sightings
 from zone import DAY, HOUR, MINUTE
 
 OTHER = "$other"
@@ -92,7 +92,7 @@ def shaped(item, world, event):
     value = event.properties.get(item["property"])
     if value is None:
         return None
-    names = numeric_bucket(value, item["bucket"])
+    names = bucket_of(value, item["bucket"])
     return names if len(names) > 1 else names[0]
 
 

@@ -21,7 +21,8 @@ USERS = ["u1", "u2", "u3", "u4", "U1", "ü5"]
 DEVICES = ["D1", "D2", "D3"]
 COMPANIES = ["acme", "Acme", "globex", "42", "ünï", "1.5"]
 TEAMS = ["eng", "ops"]
-BUCKETS = [{"size": 2, "min": 0, "max": 5}, {"size": 0.5, "min": -1, "max": 2.5}, {"size": 100, "min": 1, "max": 2}]
+BUCKETS = [{"size": 2, "min": 0, "max": 5}, {"size": 0.5, "min": -1, "max": 2.5}, {"size": 100, "min": 1, "max": 2}, {"at": [0, 1.5, 4]}, {"at": [2]},
+           [{"name": "small", "values": [1, 2, "a"]}, {"name": "others", "values": [True, "b", 2, 2.5, "x"]}]]
 KEYS = {"company_id": COMPANIES, "team_id": TEAMS}
 
 
@@ -279,8 +280,16 @@ class Generator:
         roll = r.random()
         if roll < 0.6:
             return r.choice([*EVENTS * 4, *["A", "B", "$any"] * 3, "nobody sends this"])
+        if any_of and roll < 0.65:  # first times of the lot
+            once = self.selector(by, False)
+            if self.chance(0.3):
+                once = {"any": [r.choice(EVENTS), once]}
+            return ({"event": once} if isinstance(once, str) else once) | {"first_time": True}
         if any_of and roll < 0.75:
-            return {"any": [self.selector(by, False), self.selector(by, False)]}
+            each = [self.selector(by, False), self.selector(by, False)]
+            if self.chance(0.2):
+                each[0] = ({"event": each[0]} if isinstance(each[0], str) else each[0]) | {"first_time": True}
+            return {"any": each}
         return {"event": r.choice([*EVENTS, "$any"]), "filter": self.filter(by)}
 
     def dates(self, most=20):
@@ -368,6 +377,8 @@ class Generator:
             metric = {"event": r.choice([*EVENTS, "$any"]), **self.measure(), "by": by}
             if self.chance(0.4):
                 metric["filter"] = self.filter(by)
+            if self.chance(0.1):
+                metric["first_time"] = True
             if self.chance(0.2):
                 metric["label"] = f"label {i}"
             metrics.append(metric)

@@ -126,6 +126,7 @@ class World:
         self.events = history(raw, registered)
         self.users = users or {}  # user -> properties
         self.groups = groups or {}  # (key, group id) -> properties
+        self.firsts = {}  # (selector, by) -> first_times of them, once asked for
 
 
 def sightings(world, by):
@@ -156,10 +157,27 @@ def passes(tree, world, event, by, subject):
     return expression.evaluate(tree, event.properties, world.users.get(event.user, {}), group) is True
 
 
+def first_times(world, selector, by):
+    """When each subject first did what the selector picks, over all there is."""
+    asked = (repr(selector), by)
+    if asked not in world.firsts:
+        found = {}
+        for event, subject in sightings(world, by):
+            if subject is not None and matches(selector, world, event, by, subject):
+                found[subject] = min(event.time, found.get(subject, event.time))
+        world.firsts[asked] = found
+    return world.firsts[asked]
+
+
 def matches(selector, world, event, by, subject):
     """Whether an event selector picks an event."""
     if isinstance(selector, str):
         return selector in ("*", "$any") or selector == event.event
+    if selector.get("first_time"):
+        every = {k: v for k, v in selector.items() if k != "first_time"}
+        if event.time != first_times(world, every, by).get(subject):
+            return False
+        return matches(every, world, event, by, subject)
     if "any" in selector:
         return any(matches(s, world, event, by, subject) for s in selector["any"])
     return matches(selector["event"], world, event, by, subject) and passes(
@@ -176,14 +194,24 @@ def segment_names(value):
     return ["(empty string)"] if value == "" else [text_of(value)]
 
 
-def numeric_bucket(value, bucket):
-    """The name of the even range a number lies in."""
+def bucket_of(value, bucket):
+    """The name of the range a number lies in, or of the first bucket that lists a value."""
     if value is None:
         return [NOT_SET]
     if isinstance(value, list):
-        return sorted({name for item in value for name in numeric_bucket(item, bucket)}) or [NOT_SET]
+        return sorted({name for item in value for name in bucket_of(item, bucket)}) or [NOT_SET]
+    if isinstance(bucket, list):
+        listed = [b["name"] for b in bucket if text_of(value) in [text_of(v) for v in b["values"]]]
+        return (listed or ["(remaining values)"])[:1]
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return ["(non-numeric values)"]
+    if "at" in bucket:
+        ends = [None, *bucket["at"], None]
+        for low, high in zip(ends, ends[1:]):
+            if high is None:
+                return [f">={text_of(low)}"]
+            if value < high:
+                return [f"<{text_of(high)}" if low is None else f"[{text_of(low)},{text_of(high)})"]
     size, low, high = bucket["size"], bucket["min"], bucket["max"]
     if value < low:
         return [f"<{text_of(low)}"]
@@ -212,7 +240,7 @@ def segments_of(item, world, event, by, subject, active):
     if isinstance(item, dict) and item["property"] == "$time":
         return [date_part(world.calendar, item["unit"], event.time)]
     if isinstance(item, dict):
-        return numeric_bucket(event.properties.get(item["property"]), item["bucket"])
+        return bucket_of(event.properties.get(item["property"]), item["bucket"])
     parts = item.split(".")
     if parts[0] == "cohort":
         return [cohorts.segment(world, parts[1], subject)]
@@ -467,9 +495,8 @@ def insights_of(
         ]
         facts[label] = []
         for event, subject in sightings(world, by):
-            if not matches(metric["event"], world, event, by, subject):
-                continue
-            if not passes(metric.get("filter"), world, event, by, subject):
+            picked = {k: metric[k] for k in ("event", "filter", "first_time") if k in metric}
+            if not matches(picked, world, event, by, subject):
                 continue
             if not passes(filter, world, event, by, subject) or not contributes(metric, event, subject):
                 continue

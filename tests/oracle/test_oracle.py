@@ -193,6 +193,20 @@ class Insights(unittest.TestCase):
             {"<50": 1, "[50,60)": 2, "[60,70)": 1, ">=100": 1, "(non-numeric values)": 1, "(not set)": 1},
         )
 
+    def test_first_times(self):  # §4.7
+        w = world(
+            [
+                ev("01-05 10:00", "ann", "Buy", company_id="acme", n=5),
+                ev("01-08 10:00", "ben", "Buy", company_id="acme", n=70),
+                ev("01-10 10:00", "ann", "Buy", company_id="acme", n=50),
+                ev("01-10 12:00", "cat", "Buy", company_id=["acme", "globex"], n=20),
+            ]
+        )
+        first = {"event": "Buy", "first_time": True}
+        self.assertEqual(value(w, first, "total"), 3)
+        self.assertEqual(value(w, first, "total", "company_id"), 2)
+        self.assertEqual(value(w, first | {"filter": (">", ("prop", "n"), ("lit", 25))}, "total"), 2)
+
     def test_users_who_did(self):  # §4.9
         sent = [
             ("u1", "Login", "acme"),
@@ -604,4 +618,4 @@ class AppendixB(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)

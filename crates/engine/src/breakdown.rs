@@ -10,7 +10,7 @@ mod shape;
 
 pub use coded::Coded;
 pub use dimension::{Breakdown, Dimension, Event, Scope};
-pub use shape::{Ranges, Shape};
+pub use shape::{Named, Ranges, Shape};
 
 use crate::error::{Error, Result};
 use crate::gather::{Budget, push_within};

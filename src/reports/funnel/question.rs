@@ -304,7 +304,7 @@ impl<'a> Question<'a> {
         let exclusions = self.exclusions.iter().map(|x| (&x.0, "exclude".to_string()));
         steps
             .chain(exclusions)
-            .map(|(s, place)| s.bind(context, by, None).map_err(|e| Failure::from(e).within(place)))
+            .map(|(s, place)| context.bind(s, by, None).map_err(|e| e.within(place)))
             .collect()
     }
 }

@@ -4,11 +4,13 @@ use crate::error::{Failure, Result};
 use crate::registry::Project;
 use crate::reports::arguments;
 use crate::reports::context::{Context, GROUP_ID};
-use engine::breakdown::{Dimension, Ranges, Shape};
+use engine::breakdown::{Dimension, Named, Ranges, Shape};
 use engine::chunk::Kind;
 use engine::expr::SelectorSpec;
 use engine::time::{Calendar, DateUnit};
+use engine::value::Value;
 use serde_json::Value as Json;
+use std::sync::Arc;
 
 const MAX_DIMENSIONS: usize = 4;
 /// How a breakdown calls the time of an event.
@@ -31,8 +33,9 @@ pub enum DimensionSpec {
     Cohort(String),
     /// The time of the event.
     Time(DateUnit),
-    /// The values of another one, in ranges of numbers or parts of dates.
+    /// The values of another one, in ranges of numbers, in buckets with names, or as parts of dates.
     Ranges(Box<DimensionSpec>, Ranges),
+    Named(Box<DimensionSpec>, Arc<Named>),
     Dates(Box<DimensionSpec>, DateUnit),
 }
 
@@ -45,7 +48,8 @@ impl DimensionSpec {
             Ok::<_, Failure>(inner.map(|d| Dimension::Shaped(Box::new(d), shape)))
         };
         Ok(match self {
-            DimensionSpec::Ranges(inner, ranges) => shaped(inner, Shape::Numbers(*ranges))?,
+            DimensionSpec::Ranges(inner, ranges) => shaped(inner, Shape::Numbers(ranges.clone()))?,
+            DimensionSpec::Named(inner, named) => shaped(inner, Shape::Named(named.clone()))?,
             DimensionSpec::Dates(inner, unit) => shaped(inner, dates(unit))?,
             DimensionSpec::Time(unit) => Some(Dimension::Time(dates(unit))),
             DimensionSpec::Event(p) => Some(Dimension::EventProperty(context.load_property(p)?)),
@@ -130,10 +134,14 @@ fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {
             match (o.get("bucket"), o.get("unit")) {
                 (Some(_), Some(_)) => Err(Failure::param("breakdown: bucket and unit exclude each other", HINT)),
                 (Some(_), None) if name == TIME => Err(Failure::param("breakdown: a time has no bucket", HINT)),
-                (Some(bucket), None) => Ok(DimensionSpec::Ranges(
-                    Box::new(dimension(property, project)?),
-                    ranges(bucket)?,
-                )),
+                (Some(Json::Array(buckets)), None) => {
+                    let named = Arc::new(named(buckets)?);
+                    Ok(DimensionSpec::Named(Box::new(dimension(property, project)?), named))
+                }
+                (Some(bucket), None) => {
+                    let ranges = ranges(bucket)?;
+                    Ok(DimensionSpec::Ranges(Box::new(dimension(property, project)?), ranges))
+                }
                 (None, Some(unit)) => {
                     let unit = unit
                         .as_str()
@@ -155,12 +163,43 @@ fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {
     }
 }
 
-/// Even ranges of numbers.
-fn ranges(json: &Json) -> Result<Ranges> {
-    const HINT: &str = "For example {\"property\":\"amount\",\"bucket\":{\"size\":10,\"min\":0,\"max\":100}}; min and max may be left out.";
-    let Json::Object(o) = json else {
-        return Err(Failure::param("breakdown: \"bucket\" must be an object", HINT));
+/// Buckets with names: `[{"name":"DACH","values":["DE","AT","CH"]}, …]`.
+fn named(list: &[Json]) -> Result<Named> {
+    const HINT: &str =
+        "For example {\"property\":\"country\",\"bucket\":[{\"name\":\"DACH\",\"values\":[\"DE\",\"AT\",\"CH\"]}]}.";
+    let bucket = |json: &Json| {
+        let object = json.as_object().filter(|o| o.len() == 2);
+        let name = object.and_then(|o| o.get("name")).and_then(Json::as_str);
+        let values = object.and_then(|o| o.get("values")).and_then(Json::as_array);
+        match (name, values) {
+            (Some(name), Some(values)) => Ok((name.to_string(), values.iter().map(Value::from_json).collect())),
+            _ => Err(Failure::param(
+                "breakdown: a bucket with a name needs \"name\" and \"values\"",
+                HINT,
+            )),
+        }
     };
+    let buckets = list.iter().map(bucket).collect::<Result<Vec<(String, Vec<Value>)>>>()?;
+    if buckets.is_empty() {
+        return Err(Failure::param("breakdown: no bucket", HINT));
+    }
+    Named::new(buckets).map_err(|e| Failure::from(e).within("breakdown"))
+}
+
+/// Ranges of numbers: even ones, or between bounds.
+fn ranges(json: &Json) -> Result<Ranges> {
+    const HINT: &str = "For example {\"property\":\"amount\",\"bucket\":{\"size\":10,\"min\":0,\"max\":100}}; min and max may be left out; {\"at\":[10,50,100]} for ranges of different widths; [{\"name\":\"DACH\",\"values\":[\"DE\",\"AT\"]}] for values.";
+    let Json::Object(o) = json else {
+        return Err(Failure::param(
+            "breakdown: \"bucket\" must be an object or an array",
+            HINT,
+        ));
+    };
+    if let Some(at) = o.get("at").filter(|_| o.len() == 1) {
+        let bounds = at.as_array().and_then(|l| l.iter().map(Json::as_f64).collect());
+        let bounds = bounds.ok_or_else(|| Failure::param("breakdown: \"at\" must be an array of numbers", HINT))?;
+        return Ranges::at(bounds).map_err(|e| Failure::from(e).within("breakdown"));
+    }
     if let Some(key) = o.keys().find(|k| !matches!(k.as_str(), "size" | "min" | "max")) {
         return Err(Failure::param(
             format!("breakdown: unknown key \"{key}\" of a bucket"),

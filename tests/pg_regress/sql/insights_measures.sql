@@ -124,6 +124,11 @@ FROM unnest('{"{\"amount\": 12}","{\"amount\": 50}","{\"amount\": 59.9}","{\"amo
 SELECT segment, value FROM analytics_groups.insights('["bought"]', '2024-06-01', '2024-06-01', breakdown => '[{"property": "amount", "bucket": {"size": 10, "min": 50, "max": 100}}]');
 -- Without min and max the ranges are multiples of the size.
 SELECT segment, value FROM analytics_groups.insights('["bought"]', '2024-06-01', '2024-06-01', breakdown => '[{"property": "amount", "bucket": {"size": 0.1}}]');
+-- Ranges of different widths have their bounds.
+SELECT segment, value FROM analytics_groups.insights('["bought"]', '2024-06-01', '2024-06-01', breakdown => '[{"property": "amount", "bucket": {"at": [50, 60]}}]');
+-- Buckets with names: the first that lists a value has it.
+SELECT segment, value FROM analytics_groups.insights('["bought"]', '2024-06-01', '2024-06-01',
+    breakdown => '[{"property": "amount", "bucket": [{"name": "small", "values": [12, 50]}, {"name": "strange", "values": ["a", 12]}]}]');
 -- When it happened, on the project's clock; and a property that is a date.
 SELECT segment, value FROM analytics_groups.insights('["point"]', '2024-05-01', '2024-05-09', unit => 'range', breakdown => '[{"property": "$time", "unit": "day_of_week"}]');
 SELECT count(analytics_groups.track('renewed', 'u1', jsonb_build_object('due', d), at => '2024-06-01 09:00Z')) AS tracked

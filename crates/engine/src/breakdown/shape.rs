@@ -4,21 +4,56 @@ use super::{NOT_SET, texts_of};
 use crate::error::{Error, Result};
 use crate::time::{Calendar, DateUnit};
 use crate::value::Value;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Segment of what is no number where numbers are asked for.
 pub const NON_NUMERIC: &str = "(non-numeric values)";
 /// Segment of what is no date where dates are asked for.
 pub const NO_DATE: &str = "(no date)";
 
-/// Even ranges `lower <= x < upper`, with one below and one above when they have an end.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ranges {
+/// Segment of the values that no named bucket lists.
+pub const REMAINING: &str = "(remaining values)";
+/// Most bounds of ranges of different widths.
+pub const MAX_BOUNDS: usize = 10;
+/// Most buckets with names.
+pub const MAX_NAMED: usize = 100;
+
+/// Ranges `lower <= x < upper`, with one below and one above when they have an end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ranges(Bounds);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Bounds {
+    Even(Even),
+    /// Ascending.
+    At(Vec<f64>),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Even {
     size: f64,
     min: Option<f64>,
     max: Option<f64>,
 }
 
+fn text_of(x: f64) -> String {
+    Value::number(x).to_text()
+}
+
 impl Ranges {
+    /// Ranges between bounds, which ascend; one below the first and one from the last on.
+    pub fn at(bounds: Vec<f64>) -> Result<Self> {
+        let ascend = bounds.windows(2).all(|w| matches!(w, [a, b] if a < b));
+        if bounds.is_empty() || bounds.len() > MAX_BOUNDS || !ascend || !bounds.iter().all(|x| x.is_finite()) {
+            return Err(Error::param_hint(
+                format!("bucket: \"at\" must be 1 to {MAX_BOUNDS} ascending numbers"),
+                "For example {\"property\":\"amount\",\"bucket\":{\"at\":[10,50,100]}}.",
+            ));
+        }
+        Ok(Ranges(Bounds::At(bounds)))
+    }
+
     /// Ranges of `size` from `min`, or from 0 in both directions, up to `max`; the last one ends with `max`.
     pub fn new(size: f64, min: Option<f64>, max: Option<f64>) -> Result<Self> {
         let finite = |x: Option<f64>| x.is_none_or(f64::is_finite);
@@ -33,13 +68,29 @@ impl Ranges {
         }
         match (min, max) {
             (Some(min), Some(max)) if min >= max => wrong("\"min\" must be below \"max\""),
-            _ => Ok(Ranges { size, min, max }),
+            _ => Ok(Ranges(Bounds::Even(Even { size, min, max }))),
         }
     }
 
     /// The text of the range a number lies in.
     fn text(&self, x: f64) -> String {
-        let text = |x: f64| Value::number(x).to_text();
+        let bounds = match &self.0 {
+            Bounds::Even(even) => return even.text(x),
+            Bounds::At(bounds) => bounds,
+        };
+        let above = bounds.partition_point(|b| *b <= x);
+        let bound = |i: usize| bounds.get(i).copied().map(text_of).unwrap_or_default();
+        match above {
+            0 => format!("<{}", bound(0)),
+            n if n == bounds.len() => format!(">={}", bound(n - 1)),
+            n => format!("[{},{})", bound(n - 1), bound(n)),
+        }
+    }
+}
+
+impl Even {
+    fn text(&self, x: f64) -> String {
+        let text = text_of;
         if let Some(min) = self.min
             && x < min
         {
@@ -68,11 +119,56 @@ impl Ranges {
     }
 }
 
+/// Buckets with names, each a list of values. The first that lists a value has it.
+#[derive(Debug, Clone, Default)]
+pub struct Named {
+    bucket_of: HashMap<String, Arc<str>>,
+}
+
+impl Named {
+    /// From names and the values of each, which are compared as texts.
+    pub fn new(buckets: impl IntoIterator<Item = (String, Vec<Value>)>) -> Result<Self> {
+        const HINT: &str = "For example {\"property\":\"country\",\"bucket\":[{\"name\":\"DACH\",\"values\":[\"DE\",\"AT\",\"CH\"]}]}.";
+        let mut named = Named::default();
+        for (n, (name, values)) in buckets.into_iter().enumerate() {
+            if n >= MAX_NAMED {
+                return Err(Error::param_hint(
+                    format!("bucket: more than {MAX_NAMED} buckets"),
+                    HINT,
+                ));
+            }
+            if name.is_empty() || values.is_empty() {
+                return Err(Error::param_hint("bucket: each needs a name and values", HINT));
+            }
+            let name: Arc<str> = name.into();
+            for value in &values {
+                if matches!(value, Value::Null | Value::List(_) | Value::Object(_)) {
+                    return Err(Error::param_hint(
+                        "bucket: values must be texts, numbers or booleans",
+                        HINT,
+                    ));
+                }
+                named.bucket_of.entry(value.to_text()).or_insert_with(|| name.clone());
+            }
+        }
+        Ok(named)
+    }
+
+    fn text(&self, value: &Value) -> &str {
+        match value {
+            Value::Object(_) => REMAINING,
+            v => self.bucket_of.get(&v.to_text()).map_or(REMAINING, |name| name),
+        }
+    }
+}
+
 /// How values become texts.
 #[derive(Debug, Clone)]
 pub enum Shape {
     /// Ranges of numbers.
     Numbers(Ranges),
+    /// Buckets with names.
+    Named(Arc<Named>),
     /// Parts of dates and times, as the project's clock shows them. A value is a text that names an instant.
     Dates(Calendar, DateUnit),
 }
@@ -93,6 +189,7 @@ impl Shape {
                     Some(x) => f(&ranges.text(x)),
                     None => f(NON_NUMERIC),
                 },
+                Shape::Named(named) => f(named.text(v)),
                 Shape::Dates(calendar, unit) => match v.as_str().and_then(|s| calendar.parse_instant(s)) {
                     Some(t) => f(&calendar.date_part(*unit, t)?),
                     None => f(NO_DATE),
@@ -105,6 +202,7 @@ impl Shape {
     fn wrong(&self) -> &'static str {
         match self {
             Shape::Numbers(_) => NON_NUMERIC,
+            Shape::Named(_) => REMAINING,
             Shape::Dates(..) => NO_DATE,
         }
     }
@@ -114,6 +212,7 @@ impl Shape {
         match self {
             Shape::Dates(calendar, unit) => calendar.date_part(*unit, t),
             Shape::Numbers(_) => Err(Error::param("a time is no number")),
+            Shape::Named(_) => Err(Error::param("a time is in no bucket with a name")),
         }
     }
 }
@@ -185,6 +284,62 @@ mod tests {
                 Ranges::new(size, min, max),
                 Err(Error::Param { hint: Some(_), .. })
             ));
+        }
+    }
+
+    #[test]
+    fn ranges_between_bounds() {
+        let shape = Shape::Numbers(Ranges::at(vec![10.0, 50.0, 100.0]).unwrap());
+        for (value, expected) in [
+            ("9.99", "<10"),
+            ("10", "[10,50)"),
+            ("49", "[10,50)"),
+            ("50", "[50,100)"),
+            ("100", ">=100"),
+            ("1e9", ">=100"),
+            ("\"a\"", "(non-numeric values)"),
+            ("[5, 60, null]", "<10 [50,100) (not set)"),
+        ] {
+            assert_eq!(texts(&shape, value), expected, "{value}");
+        }
+        assert_eq!(
+            texts(&Shape::Numbers(Ranges::at(vec![0.5]).unwrap()), "[0, 0.5]"),
+            "<0.5 >=0.5"
+        );
+        for wrong in [
+            vec![],
+            vec![2.0, 1.0],
+            vec![1.0, 1.0],
+            vec![f64::NAN],
+            (0..11).map(f64::from).collect(),
+        ] {
+            assert!(matches!(Ranges::at(wrong), Err(Error::Param { hint: Some(_), .. })));
+        }
+    }
+
+    #[test]
+    fn buckets_with_names() {
+        let value = |json: &str| serde_json::from_str::<Value>(json).unwrap();
+        let named = Named::new([
+            ("DACH".to_string(), vec![value("\"DE\""), value("\"AT\"")]),
+            ("few".to_string(), vec![value("1"), value("true"), value("\"DE\"")]),
+        ]);
+        let shape = Shape::Named(Arc::new(named.unwrap()));
+        for (value, expected) in [
+            ("\"DE\"", "DACH"),
+            ("\"FR\"", "(remaining values)"),
+            ("\"\"", "(remaining values)"),
+            ("1", "few"),
+            ("true", "few"),
+            ("null", "(not set)"),
+            ("{\"a\": 1}", "(remaining values)"),
+            ("[\"AT\", \"FR\", [1]]", "DACH (remaining values) (remaining values)"),
+        ] {
+            assert_eq!(texts(&shape, value), expected, "{value}");
+        }
+        for wrong in [("", vec![value("1")]), ("a", vec![]), ("a", vec![Value::Null])] {
+            let wrong = Named::new([(wrong.0.to_string(), wrong.1)]);
+            assert!(matches!(wrong, Err(Error::Param { hint: Some(_), .. })));
         }
     }
 

@@ -26,6 +26,7 @@ fn budget() -> Budget {
 /// Picks the events of these names.
 fn selector(events: &[u32]) -> Selector {
     let alternatives = events.iter().map(|e| Alternative {
+        first: None,
         event: Some(*e),
         filter: None,
     });

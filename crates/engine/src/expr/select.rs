@@ -3,20 +3,15 @@
 use super::ast::{Expr, References};
 use super::bind::Names;
 use super::filter::{Filter, bind};
-use super::parser::{near, parse};
+use super::first::FirstTimes;
+use super::read_selector::{Outer, Reading};
 use crate::chunk::{Chunk, Events, Hits, Kind};
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::tick::Tick;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use std::collections::BTreeSet;
-
-/// Most events one selector may combine.
-const MAX_ALTERNATIVES: usize = 1000;
-/// Most levels of `any` inside `any`.
-const MAX_LEVELS: usize = 16;
-/// Keys of a selector itself.
-const KEYS: [&str; 4] = ["event", "filter", "any", "first_time"];
+use std::sync::Arc;
 
 /// An event selector as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +26,8 @@ pub struct AlternativeSpec {
     /// `None` = any event.
     pub event: Option<String>,
     pub filter: Option<Expr>,
+    /// Only first times of each subject: of all the alternatives of the selector that have the same number here.
+    pub first: Option<usize>,
 }
 
 /// An event selector bound to a project.
@@ -45,6 +42,8 @@ pub struct Alternative {
     /// `None` = any event, 0 = an event nobody sent.
     pub event: Option<u32>,
     pub filter: Option<Filter>,
+    /// Picks only what happened at the first time of its subject.
+    pub first: Option<Arc<FirstTimes>>,
 }
 
 impl AlternativeSpec {
@@ -55,7 +54,7 @@ impl AlternativeSpec {
 }
 
 /// Says which selector an error of a filter comes from; positions stay those of the filter's own text.
-fn within(place: &str, e: Error) -> Error {
+pub(super) fn within(place: &str, e: Error) -> Error {
     match e {
         Error::Syntax {
             message,
@@ -74,7 +73,7 @@ fn within(place: &str, e: Error) -> Error {
     }
 }
 
-fn wrong(message: impl Into<String>) -> Error {
+pub(super) fn wrong(message: impl Into<String>) -> Error {
     Error::param_hint(
         message,
         "An event selector is \"Purchase\", \"$any\", {\"event\":\"Purchase\",\"filter\":\"…\"} or {\"any\":[selector, …]}.",
@@ -90,9 +89,11 @@ impl SelectorSpec {
     /// Reads a selector that is part of something larger: an object may also have the keys `extra`, which are the
     /// caller's (`label`, `measure` …).
     pub fn parse_with(json: &Json, extra: &[&str]) -> Result<SelectorSpec> {
-        let mut alternatives = Vec::new();
-        read(json, extra, None, "", 0, &mut alternatives)?;
-        Ok(SelectorSpec { alternatives })
+        let mut reading = Reading::default();
+        reading.read(json, extra, &Outer::default())?;
+        Ok(SelectorSpec {
+            alternatives: reading.alternatives,
+        })
     }
 
     /// What all filters read.
@@ -111,8 +112,42 @@ impl SelectorSpec {
         names.filter(|n| seen.insert(*n)).collect()
     }
 
-    /// Binds it to a project for a report that counts `by`; `global` is a filter that must hold as well.
+    /// Selectors whose first times must be known before it can be bound, in the order that [`SelectorSpec::bind_with`]
+    /// wants them. They pick every time, without the filter of the report: the first time is that of the event with
+    /// the selector's own filters, whatever else is asked of it.
+    pub fn firsts(&self) -> Vec<SelectorSpec> {
+        let mut firsts: Vec<SelectorSpec> = Vec::new();
+        for a in &self.alternatives {
+            let Some(n) = a.first else { continue };
+            let every = AlternativeSpec {
+                first: None,
+                ..a.clone()
+            };
+            match firsts.get_mut(n) {
+                Some(known) => known.alternatives.push(every),
+                // They are numbered in order of appearance.
+                None => firsts.push(SelectorSpec {
+                    alternatives: vec![every],
+                }),
+            }
+        }
+        firsts
+    }
+
+    /// Binds one that asks for no first times.
     pub fn bind(&self, names: &dyn Names, by: Kind, global: Option<&Expr>) -> Result<Selector> {
+        self.bind_with(names, by, global, &[])
+    }
+
+    /// Binds it to a project for a report that counts `by`; `global` is a filter that must hold as well, `firsts` are the
+    /// first times of the subjects that are counted, one for each of [`SelectorSpec::firsts`].
+    pub fn bind_with(
+        &self,
+        names: &dyn Names,
+        by: Kind,
+        global: Option<&Expr>,
+        firsts: &[Arc<FirstTimes>],
+    ) -> Result<Selector> {
         let global_alone = match global {
             Some(g) => Some(bind(g, names, by)?),
             None => None,
@@ -130,132 +165,19 @@ impl SelectorSpec {
                 }
             };
             let event = a.event.as_ref().map(|name| names.event(name).unwrap_or(0));
-            Ok(Alternative { event, filter })
+            let first = a.first.map(|n| {
+                let known = firsts.get(n).cloned();
+                known.ok_or_else(|| wrong(format!("first_time of {} is not available here", a.name())))
+            });
+            Ok(Alternative {
+                event,
+                filter,
+                first: first.transpose()?,
+            })
         });
         Ok(Selector {
             alternatives: alternatives.collect::<Result<_>>()?,
         })
-    }
-}
-
-fn both(a: Option<&Expr>, b: Option<Expr>) -> Option<Expr> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(Expr::And(vec![a.clone(), b])),
-        (Some(a), None) => Some(a.clone()),
-        (None, b) => b,
-    }
-}
-
-fn read(
-    json: &Json,
-    extra: &[&str],
-    outer: Option<&Expr>,
-    place: &str,
-    level: usize,
-    out: &mut Vec<AlternativeSpec>,
-) -> Result<()> {
-    match json {
-        Json::String(name) => push(name, outer, None, place, out),
-        Json::Object(object) => read_object(object, extra, outer, place, level, out),
-        other => {
-            let what = match other {
-                Json::Null => "null",
-                Json::Bool(_) => "a boolean",
-                Json::Number(_) => "a number",
-                _ => "an array",
-            };
-            Err(wrong(format!("an event selector can't be {what}{place}")))
-        }
-    }
-}
-
-fn push(
-    name: &str,
-    outer: Option<&Expr>,
-    filter: Option<Expr>,
-    place: &str,
-    out: &mut Vec<AlternativeSpec>,
-) -> Result<()> {
-    if name.is_empty() {
-        return Err(wrong(format!("the event name is empty{place}")));
-    }
-    if out.len() >= MAX_ALTERNATIVES {
-        return Err(Error::Limit {
-            message: format!("more than {MAX_ALTERNATIVES} events in one selector"),
-            hint: Some("Use \"$any\" with a filter.".into()),
-        });
-    }
-    out.push(AlternativeSpec {
-        event: (name != "*" && name != "$any").then(|| name.to_string()),
-        filter: both(outer, filter),
-    });
-    Ok(())
-}
-
-fn read_object(
-    object: &Map<String, Json>,
-    extra: &[&str],
-    outer: Option<&Expr>,
-    place: &str,
-    level: usize,
-    out: &mut Vec<AlternativeSpec>,
-) -> Result<()> {
-    let known = || KEYS.into_iter().chain(extra.iter().copied());
-    if let Some(key) = object.keys().find(|k| !known().any(|n| n == k.as_str())) {
-        let allowed = format!("Allowed are {}.", known().collect::<Vec<_>>().join(", "));
-        return Err(Error::param_hint(
-            format!("unknown key \"{key}\" in an event selector{place}"),
-            match near(key, known()) {
-                Some(n) => format!("Did you mean {n}? {allowed}"),
-                None => allowed,
-            },
-        ));
-    }
-    match object.get("first_time") {
-        None | Some(Json::Bool(false)) => {}
-        Some(Json::Bool(true)) => {
-            return Err(Error::param_hint(
-                format!("first_time is not available yet{place}"),
-                "Leave it out to count every occurrence.",
-            ));
-        }
-        Some(_) => return Err(wrong(format!("first_time must be true or false{place}"))),
-    }
-    let event = match object.get("event") {
-        None | Some(Json::Null) => None,
-        Some(Json::String(name)) => Some(name.as_str()),
-        Some(_) => return Err(wrong(format!("event must be a string{place}"))),
-    };
-    let filter = match object.get("filter") {
-        None | Some(Json::Null) => None,
-        Some(Json::String(text)) => {
-            let of = match event {
-                Some(name) => Json::from(name).to_string(),
-                None => "\"any\"".to_string(),
-            };
-            Some(parse(text).map_err(|e| within(&format!("{of}{place}"), e))?)
-        }
-        Some(_) => return Err(wrong(format!("filter must be a string{place}"))),
-    };
-    match (event, object.get("any")) {
-        (Some(name), None) => push(name, outer, filter, place, out),
-        (None, Some(Json::Array(list))) => {
-            if list.is_empty() {
-                return Err(wrong(format!("any needs at least one selector{place}")));
-            }
-            if level >= MAX_LEVELS {
-                return Err(wrong(format!("more than {MAX_LEVELS} levels of any")));
-            }
-            let filter = both(outer, filter);
-            for (i, inner) in list.iter().enumerate() {
-                let place = format!(", selector {} of any{place}", i + 1);
-                read(inner, &[], filter.as_ref(), &place, level + 1, out)?;
-            }
-            Ok(())
-        }
-        (None, Some(_)) => Err(wrong(format!("any must be an array of selectors{place}"))),
-        (Some(_), Some(_)) => Err(wrong(format!("event and any exclude each other{place}"))),
-        (None, None) => Err(wrong(format!("an event selector needs event or any{place}"))),
     }
 }
 
@@ -268,7 +190,9 @@ impl Selector {
 
     /// True when it looks at nothing but the event's name.
     pub fn is_plain(&self) -> bool {
-        self.alternatives.iter().all(|a| a.filter.is_none())
+        self.alternatives
+            .iter()
+            .all(|a| a.filter.is_none() && a.first.is_none())
     }
 
     /// Event properties whose columns it reads.
@@ -297,6 +221,10 @@ impl Selector {
             let hits = match &a.filter {
                 None => Hits::rows(rows),
                 Some(f) => f.hits(chunk, &rows, tick)?,
+            };
+            let hits = match &a.first {
+                None => hits,
+                Some(first) => first.only(hits, chunk, by, tick)?,
             };
             all = either(all, hits, chunk, by);
         }

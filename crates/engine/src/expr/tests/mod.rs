@@ -1,5 +1,6 @@
 //! Tests of the filter language: meaning, syntax, selectors, and random filters against a naive evaluator.
 
+mod first;
 mod golden;
 mod naive;
 mod random;

