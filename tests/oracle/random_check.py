@@ -8,6 +8,7 @@ Project number i of a run is drawn from the seed SEED + i alone, so `random_chec
 import random
 import sys
 import time
+from collections import Counter
 
 import cohorts
 from generate import Generator
@@ -151,6 +152,7 @@ def main():
     first = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**9)
     print(f"{projects} projects from seed {first}")
     passed = failed = reports = 0
+    agree, differ = Counter(), Counter()
     with Session() as session:
         for seed in range(first, first + projects):
             generator = Generator(random.Random(seed))
@@ -159,6 +161,8 @@ def main():
 
             def tell(place, question, lines):
                 nonlocal passed, failed
+                kind = question["report"] if isinstance(question, dict) else question.split()[0]
+                (differ if lines else agree)[kind] += 1
                 if lines:
                     failed += 1
                     complaints.append((place, question, lines))
@@ -178,6 +182,8 @@ def main():
             elif complaints:
                 reports += 1
                 report(session, generator, seed, script, *complaints[0])
+    for kind in sorted({*agree, *differ}):
+        print(f"{kind}: {agree[kind]} agree, {differ[kind]} differ")
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
