@@ -12,6 +12,7 @@ mod frequency;
 mod funnel;
 mod insights;
 mod lifecycle;
+mod members;
 mod parts;
 mod query_profiles;
 mod retention;
