@@ -92,6 +92,18 @@ Example: SELECT path, count, share FROM analytics_groups.flow_paths(''"Login"'',
 COMMENT ON FUNCTION analytics_groups.flow_members(jsonb, date, date, text, integer, integer, interval, integer, boolean, text[], text, integer, text, text, text[], text, integer, text) IS
 'Who is behind an edge of flows (step, event and next_event of its row), a node (without next_event), or a path of flow_paths, asked with the same arguments; and how often each went there. Sorted by id; page with page_size and after => the last id.
 Example: SELECT id FROM analytics_groups.flow_members(''"Sign Up"'', ''2024-01-01'', ''2024-01-31'', step => 0, next_event => ''(drop-off)'');';
+COMMENT ON FUNCTION analytics_groups.activity(text, text, date, date, text[], timestamptz, integer, text) IS
+'What a user did, or what happened at a group of a key (events attributed to it), the newest first, with all properties; by default the last 30 days. Hidden events and those of hide are left out. A page ends with a whole millisecond: page_size (100) may be exceeded by simultaneous events; the next page is before => the time of the last event.
+Example: SELECT at, event, user_id, properties FROM analytics_groups.activity(''company_id'', ''acme'', hide => ''{Heartbeat}'');';
+COMMENT ON FUNCTION analytics_groups.group_members(text, text, timestamptz, text, integer, text) IS
+'The users of a group: who has events that are attributed to it (until at, when given), and whose profile lists it (today). Sorted by id; page with page_size and after => the last id.
+Example: SELECT id, events, last_seen FROM analytics_groups.group_members(''company_id'', ''acme'');';
+COMMENT ON FUNCTION analytics_groups.user_groups(text, text) IS
+'The groups of a user, of every key: those its events are attributed to, and those its profile lists.
+Example: SELECT group_key, group_id, first_seen FROM analytics_groups.user_groups(''user-1'');';
+COMMENT ON FUNCTION analytics_groups.company_profile(text, date, text) IS
+'The figures of one company (a group of the company key) as of the end of a day, by default today: users active on the day, in its 7 and in its 30 days; of these 30 days the events of users and events per user, and users that are new (the first event with the company ever), retained (active in the 30 days before as well), resurrected (active earlier) and dormant (active in the 30 days before only). Retention is of all users ever that had the time: active from 24 to 48 hours, 7 to 14 and 30 to 60 days after their first event. Everything is about events attributed to the company.
+Example: SELECT name, mau, new_users, week_1_retention FROM analytics_groups.company_profile(''acme'');';
 COMMENT ON FUNCTION analytics_groups.query_users(text, text, integer, text) IS
 'Every known user with profile, first and last event, sorted by id; page with after => the last id. The filter sees properties["p"] or user["p"].
 Example: SELECT id, properties ->> ''$name'' FROM analytics_groups.query_users(filter => ''user["plan"] == "pro"'');';

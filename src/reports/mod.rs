@@ -3,9 +3,11 @@
 //! A report never touches stored bytes and never writes: it runs on a hot standby and in READ ONLY transactions.
 
 mod active;
+mod activity;
 mod arguments;
 pub mod attributed;
 pub mod cohort;
+mod company;
 pub mod context;
 mod flows;
 mod frequency;
@@ -15,8 +17,10 @@ mod lifecycle;
 mod members;
 mod parts;
 mod query_profiles;
+mod relations;
 mod retention;
 mod sessions;
 mod stream;
+mod subject;
 
 pub use arguments::required;
