@@ -1,5 +1,7 @@
 //! flows and flow_paths: what users, or groups, do right after an anchor event, and right before it.
 
+mod members;
+
 use super::arguments::{self, required};
 use super::context::Context;
 use super::insights::need;
@@ -10,14 +12,16 @@ use crate::pg::instants::milliseconds;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
-use crate::registry;
 use crate::registry::event_names::{EventNames, set};
+use crate::registry::{self, Project};
 use crate::settings;
 use crate::store::scan;
 use crate::store::stream::Reading;
 use engine::chunk::USER;
 use engine::expr::{References, Selector, SelectorSpec};
-use engine::flows::{Count, EventKernel, MAX_STEPS, Paths, Plan, StreamKernel, edges, finish, top_paths};
+use engine::flows::{Count, EventKernel, MAX_STEPS, Partial, Paths, Plan, StreamKernel, edges, finish, top_paths};
+use engine::parallel::Workers;
+use engine::postings::Part;
 use engine::stream::Columns;
 use engine::time::DAY_MS;
 use pgrx::datum::{Date, Interval};
@@ -112,12 +116,19 @@ fn picked(anchor: &Selector, names: &EventNames) -> (Vec<bool>, Vec<bool>) {
     (anchors, named)
 }
 
-fn run<R>(
-    sql: &Sql,
-    q: &Question,
-    project: Option<&str>,
-    rows: impl FnOnce(&Plan, &Paths, &[String]) -> engine::error::Result<R>,
-) -> Result<R> {
+/// A question about one project, ready to be asked.
+struct Ready<'a> {
+    sql: &'a Sql,
+    project: &'a Project,
+    plan: &'a Plan<'a>,
+    anchor: Selector,
+    names: &'a EventNames,
+    /// By event number: what the anchor picks as far as names go.
+    anchors: Vec<bool>,
+}
+
+/// Looks up what a question names, and answers it with `f`.
+fn ask<R>(sql: &Sql, q: &Question, project: Option<&str>, f: impl FnOnce(&Ready) -> Result<R>) -> Result<R> {
     let project = registry::open(sql, project)?;
     let (from_day, to_day) = arguments::range(q.range.0, q.range.1)?;
     let by = project.kind(&q.by)?;
@@ -156,26 +167,50 @@ fn run<R>(
         memory_limit: settings::query_memory(),
     };
     plan.check()?;
-    let workers = settings::workers();
-    let unfiltered = anchor.is_plain();
-    let partials = if by == USER && remap.is_none() && unfiltered {
+    f(&Ready {
+        sql,
+        project: &project,
+        plan: &plan,
+        anchor,
+        names: &names,
+        anchors,
+    })
+}
+
+impl Ready<'_> {
+    /// How often each path was taken.
+    fn paths(&self) -> Result<Paths> {
+        let (plan, workers) = (self.plan, settings::workers());
+        let unfiltered = self.anchor.is_plain();
+        let partial = if plan.by == USER && plan.remap.is_none() && unfiltered {
+            let partials = self.streamed(&workers)?;
+            engine::parallel::merge(partials.into_iter(), |a, b| a.merge(b, plan))?
+        } else {
+            self.gathered(Part::WHOLE, &workers)?
+        };
+        Ok(finish(plan, partial, &workers, &mut Interrupts)?)
+    }
+
+    /// Follows users along the stream.
+    fn streamed(&self, workers: &Workers) -> Result<Vec<Partial>> {
+        let (plan, project, names, anchors) = (self.plan, self.project, self.names, &self.anchors);
         let span = plan.span();
         let days = (
             project.calendar.day_of(span.from)?,
             project.calendar.day_of(span.to.saturating_sub(1))?,
         );
-        let reading = Reading::open(sql, &project, &names.ranks, days.0, days.1)?;
+        let reading = Reading::open(self.sql, project, &names.ranks, days.0, days.1)?;
         let day_start = |day: i32| project.calendar.day_start(day);
-        if StreamKernel::answers(&plan) {
+        if StreamKernel::answers(plan) {
             // Where all there is lies within the window, nothing can be late and no time has to be read.
             let times = match reading.extent() {
                 Some((first, last)) => {
                     let all = project.calendar.days(first, last)?;
-                    all.to.saturating_sub(all.from) > q.within_ms
+                    all.to.saturating_sub(all.from) > plan.within_ms
                 }
                 None => false,
             };
-            let make = || StreamKernel::new(&plan, &anchors, times);
+            let make = || StreamKernel::new(plan, anchors, times);
             let push = |kernel: &mut StreamKernel,
                         piece: &engine::stream::Piece,
                         part: &_,
@@ -183,43 +218,43 @@ fn run<R>(
                 kernel.push(piece.part, day_start(piece.day)?, part, tick)
             };
             let columns = make()?.columns();
-            stream::walk(reading, &names.ranks, columns, Order::Days, &workers, make, push)?
+            stream::walk(reading, &names.ranks, columns, Order::Days, workers, make, push)?
                 .into_iter()
-                .map(StreamKernel::finish)
-                .collect::<Result<Vec<_>, _>>()?
+                .map(|k| Ok(StreamKernel::finish(k)?))
+                .collect()
         } else {
-            let make = || EventKernel::new(&plan);
+            let make = || EventKernel::new(plan);
             let push = |kernel: &mut EventKernel,
                         piece: &engine::stream::Piece,
                         part: &_,
                         tick: &mut dyn engine::tick::Tick| {
-                kernel.push_part(piece.part, day_start(piece.day)?, part, &anchors, tick)
+                kernel.push_part(piece.part, day_start(piece.day)?, part, anchors, tick)
             };
-            stream::walk(reading, &names.ranks, Columns::ALL, Order::Any, &workers, make, push)?
-                .into_iter()
-                .map(EventKernel::finish)
-                .collect()
+            let kernels = stream::walk(reading, &names.ranks, Columns::ALL, Order::Any, workers, make, push)?;
+            Ok(kernels.into_iter().map(EventKernel::finish).collect())
         }
-    } else {
-        let mut need = need([&anchor].into_iter(), [by], &[]);
+    }
+
+    /// Gathers the events of one part of the subjects.
+    fn gathered(&self, part: Part, workers: &Workers) -> Result<Partial> {
+        let (plan, anchor) = (self.plan, &self.anchor);
+        let mut need = need([anchor].into_iter(), [plan.by], &[]);
         need.events = None;
         let kernels = scan::scan_on(
-            sql,
-            &project,
+            self.sql,
+            self.project,
             &need,
             plan.span(),
-            &workers,
-            || EventKernel::new(&plan),
+            workers,
+            || Ok(EventKernel::new(plan)?.only(part)),
             |kernel, chunk, keep, tick| {
-                let hits = anchor.hits(chunk, keep, by, tick)?;
+                let hits = anchor.hits(chunk, keep, plan.by, tick)?;
                 kernel.push(chunk, keep, &hits, tick)
             },
         )?;
-        kernels.into_iter().map(EventKernel::finish).collect()
-    };
-    let partial = engine::parallel::merge(partials.into_iter(), |a, b| a.merge(b, &plan))?;
-    let paths = finish(&plan, partial, &workers, &mut Interrupts)?;
-    Ok(rows(&plan, &paths, &names.names)?)
+        let partials = kernels.into_iter().map(EventKernel::finish);
+        Ok(engine::parallel::merge(partials, |a, b| a.merge(b, plan))?)
+    }
 }
 
 fn positive(n: Option<i32>, most: i32, name: &str, hint: &str) -> Result<usize> {
@@ -268,8 +303,8 @@ fn flows(
         "It is the number of events to show per step; the rest becomes $other.",
     )?;
     let edges = spi::connect(|sql| {
-        run(sql, &q, project, |plan, paths, names| {
-            edges(plan, paths, names, shown, &mut Interrupts)
+        ask(sql, &q, project, |r| {
+            Ok(edges(r.plan, &r.paths()?, &r.names.names, shown, &mut Interrupts)?)
         })
     })?;
     let rows: Vec<_> = edges
@@ -303,8 +338,8 @@ fn flow_paths(
     let q = question(anchors, range, by, forward, reverse, within, count, collapse, hide)?;
     let top = positive(top, 1_000_000, "top", "It is the number of paths to show.")?;
     let rows = spi::connect(|sql| {
-        run(sql, &q, project, |plan, paths, names| {
-            top_paths(plan, paths, names, top, &mut Interrupts)
+        ask(sql, &q, project, |r| {
+            Ok(top_paths(r.plan, &r.paths()?, &r.names.names, top, &mut Interrupts)?)
         })
     })?;
     let rows: Vec<_> = rows.into_iter().map(|r| (r.path, r.count as i64, r.share)).collect();

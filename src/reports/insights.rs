@@ -2,6 +2,7 @@
 
 mod compare;
 mod dimensions;
+mod members;
 mod metrics;
 pub mod settled;
 
@@ -137,10 +138,30 @@ struct Question {
 fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
     let project = registry::open(sql, a.project)?;
     let days = arguments::range(a.from, a.to)?;
+    let earlier = match &a.compare {
+        Some(by) => Some(compare::earlier(&project.calendar, by, days)?),
+        None => None,
+    };
+    let (mut report, question) = open(sql, &project, metrics_json, a)?;
+    let mut rows = report.ask(&question, days, None)?;
+    if let Some(earlier) = earlier {
+        let labels = project.calendar.buckets(question.unit, days.0, days.1)?.labels;
+        let shown = compare::shown(&rows, question.dimensions.len());
+        let before = report.ask(&question, earlier, Some(shown))?;
+        compare::append(&mut rows, before, &labels)?;
+    }
+    rows.into_iter()
+        .map(|r| Ok((r.metric.to_string(), r.segment.to_vec(), timestamp(r.bucket)?, r.value)))
+        .collect()
+}
+
+/// Reads the arguments, and what they name.
+fn open<'a>(sql: &'a Sql, project: &'a Project, metrics_json: &Json, a: &Arguments) -> Result<(Report<'a>, Question)> {
+    let days = arguments::range(a.from, a.to)?;
     let unit = Unit::parse(a.unit)?;
-    let specs = metrics(metrics_json, &project)?;
+    let specs = metrics(metrics_json, project)?;
     let formulas = formulas(&a.formulas, &specs)?;
-    let dimensions = dimensions(a.breakdown.as_ref(), &project)?;
+    let dimensions = dimensions(a.breakdown.as_ref(), project)?;
     let filter = arguments::filter(a.filter)?;
     let top = usize::try_from(a.top).ok().filter(|t| *t > 0).ok_or_else(|| {
         Failure::param(
@@ -148,10 +169,6 @@ fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
             "It is the number of segments to show; the rest becomes $other.",
         )
     })?;
-    let earlier = match &a.compare {
-        Some(by) => Some(compare::earlier(&project.calendar, by, days)?),
-        None => None,
-    };
 
     let mut selectors: Vec<&SelectorSpec> = specs.iter().map(|m| &m.selector).collect();
     for d in &dimensions {
@@ -160,7 +177,7 @@ fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
         }
     }
     let references = filter.as_ref().map_or_else(References::default, Expr::references);
-    let mut context = Context::new(sql, &project, &selectors, references)?;
+    let mut context = Context::new(sql, project, &selectors, references)?;
     arguments::notice_unknown(&context, &selectors)?;
     let metrics = specs
         .iter()
@@ -181,9 +198,9 @@ fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
         }
     }
     let remap = context.remap()?;
-    let mut report = Report {
+    let report = Report {
         sql,
-        project: &project,
+        project,
         context,
         filter,
         time: project.calendar.buckets(unit, days.0, days.1)?.into(),
@@ -198,16 +215,7 @@ fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
         smoothing: a.smoothing,
         top,
     };
-    let mut rows = report.ask(&question, days, None)?;
-    if let Some(earlier) = earlier {
-        let labels = project.calendar.buckets(unit, days.0, days.1)?.labels;
-        let shown = compare::shown(&rows, question.dimensions.len());
-        let before = report.ask(&question, earlier, Some(shown))?;
-        compare::append(&mut rows, before, &labels)?;
-    }
-    rows.into_iter()
-        .map(|r| Ok((r.metric.to_string(), r.segment.to_vec(), timestamp(r.bucket)?, r.value)))
-        .collect()
+    Ok((report, question))
 }
 
 impl Report<'_> {

@@ -1,5 +1,7 @@
 //! lifecycle: users, or groups, that are new, retained, resurrected or dormant in each interval.
 
+mod members;
+
 use super::active::{self, Activity};
 use super::arguments::{self, required};
 use super::context::Context;
@@ -9,10 +11,10 @@ use crate::pg::instants::timestamp;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
-use crate::registry;
+use crate::registry::{self, Project};
 use crate::settings;
 use engine::expr::References;
-use engine::lifecycle::{Kernel, Plan, finish};
+use engine::lifecycle::{Kernel, Partial, Plan, finish};
 use engine::time::Unit;
 use pgrx::datum::{Date, TimestampWithTimeZone};
 use pgrx::prelude::*;
@@ -20,46 +22,73 @@ use serde_json::Value as Json;
 
 type Row = (Vec<String>, TimestampWithTimeZone, String, i64);
 
-fn run(
-    sql: &Sql,
-    event: &Json,
+/// What is asked, apart from the project.
+struct Question<'a> {
+    event: Json,
     range: (Option<Date>, Option<Date>),
-    by: &str,
-    unit: &str,
-    project: Option<&str>,
-) -> Result<Vec<Row>> {
-    let project = registry::open(sql, project)?;
-    let days = arguments::range(range.0, range.1)?;
-    let by = project.kind(by)?;
-    let spec = arguments::selector(event, "event", &[])?;
-    let context = Context::new(sql, &project, &[&spec], References::default())?;
-    arguments::notice_unknown(&context, &[&spec])?;
-    let remap = context.remap()?;
-    let selector = context.bind(&spec, by, None)?;
-    let limit = settings::query_memory();
-    let plan = Plan::new(by, &project.calendar, Unit::parse(unit)?, days, remap.as_deref(), limit)?;
-    let activity = Activity {
-        by,
-        selector: &selector,
-        span: plan.reads(),
-        whole_days: plan.remap.is_none(),
-    };
-    let kernels = active::gather(
-        sql,
-        &project,
-        &activity,
-        || Kernel::new(&plan),
-        |kernel, day, subjects| kernel.partial().add_portable(&plan, day, subjects),
-        Kernel::push,
-    )?;
-    let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
-    finish(&plan, partial, &mut Interrupts)?
-        .into_iter()
-        .map(|r| {
-            let state = r.state.name().to_string();
-            Ok((Vec::new(), timestamp(r.bucket)?, state, r.count as i64))
+    by: &'a str,
+    unit: &'a str,
+    project: Option<&'a str>,
+}
+
+impl<'a> Question<'a> {
+    fn new(
+        event: Option<Jsonb>,
+        range: (Option<Date>, Option<Date>),
+        by: Option<&'a str>,
+        unit: Option<&'a str>,
+        project: Option<&'a str>,
+    ) -> Result<Self> {
+        Ok(Question {
+            event: required(event, "event", "'\"$any\"' is any event.")?.parse("event")?,
+            range,
+            by: required(by, "by", "Count by 'user' or a registered group key.")?,
+            unit: required(unit, "unit", "For example 'day', 'week' or 'month'.")?,
+            project,
         })
-        .collect()
+    }
+
+    /// Gathers who was active when, for `answer`.
+    fn ask<R>(&self, sql: &Sql, answer: impl FnOnce(&Project, &Plan, Partial) -> Result<R>) -> Result<R> {
+        let project = registry::open(sql, self.project)?;
+        let days = arguments::range(self.range.0, self.range.1)?;
+        let by = project.kind(self.by)?;
+        let spec = arguments::selector(&self.event, "event", &[])?;
+        let context = Context::new(sql, &project, &[&spec], References::default())?;
+        arguments::notice_unknown(&context, &[&spec])?;
+        let remap = context.remap()?;
+        let selector = context.bind(&spec, by, None)?;
+        let (unit, limit) = (Unit::parse(self.unit)?, settings::query_memory());
+        let plan = Plan::new(by, &project.calendar, unit, days, remap.as_deref(), limit)?;
+        let activity = Activity {
+            by,
+            selector: &selector,
+            span: plan.reads(),
+            whole_days: plan.remap.is_none(),
+        };
+        let kernels = active::gather(
+            sql,
+            &project,
+            &activity,
+            || Kernel::new(&plan),
+            |kernel, day, subjects| kernel.partial().add_portable(&plan, day, subjects),
+            Kernel::push,
+        )?;
+        let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+        answer(&project, &plan, partial)
+    }
+}
+
+fn run(sql: &Sql, q: &Question) -> Result<Vec<Row>> {
+    q.ask(sql, |_, plan, partial| {
+        finish(plan, partial, &mut Interrupts)?
+            .into_iter()
+            .map(|r| {
+                let state = r.state.name().to_string();
+                Ok((Vec::new(), timestamp(r.bucket)?, state, r.count as i64))
+            })
+            .collect()
+    })
 }
 
 #[pg_extern(schema = "analytics_groups", name = "lifecycle", stable, parallel_restricted)]
@@ -84,9 +113,7 @@ fn lifecycle(
     >,
     ErrorReport,
 > {
-    let event = required(event, "event", "'\"$any\"' is any event.")?.parse("event")?;
-    let by = required(by, "by", "Count by 'user' or a registered group key.")?;
-    let unit = required(unit, "unit", "For example 'day', 'week' or 'month'.")?;
-    let rows = spi::connect(|sql| run(sql, &event, (from_date, to_date), by, unit, project))?;
+    let question = Question::new(event, (from_date, to_date), by, unit, project)?;
+    let rows = spi::connect(|sql| run(sql, &question))?;
     Ok(TableIterator::new(rows))
 }

@@ -3,19 +3,24 @@
 //! A report never touches stored bytes and never writes: it runs on a hot standby and in READ ONLY transactions.
 
 mod active;
+mod activity;
 mod arguments;
 pub mod attributed;
 pub mod cohort;
+mod company;
 pub mod context;
 mod flows;
 mod frequency;
 mod funnel;
 mod insights;
 mod lifecycle;
+mod members;
 mod parts;
 mod query_profiles;
+mod relations;
 mod retention;
 mod sessions;
 mod stream;
+mod subject;
 
 pub use arguments::required;

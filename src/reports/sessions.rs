@@ -1,5 +1,7 @@
 //! sessions: how often users, or groups, came, how long they stayed and how much they did.
 
+mod members;
+
 use super::arguments::{self, required};
 use super::context::Context;
 use super::insights::need;
@@ -10,12 +12,12 @@ use crate::pg::instants::{interval, milliseconds, timestamp};
 use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
-use crate::registry;
 use crate::registry::event_names::EventNames;
+use crate::registry::{self, Project};
 use crate::settings;
 use crate::store::scan;
 use crate::store::stream::Reading;
-use engine::chunk::USER;
+use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, SelectorSpec};
 use engine::sessions::{EventKernel, Marks, Mode, Partial, Plan, StreamKernel, finish};
 use engine::time::Unit;
@@ -87,21 +89,29 @@ fn definition(
     })
 }
 
-#[allow(clippy::too_many_arguments)]
-fn run(
-    sql: &Sql,
+/// What is asked, apart from the project.
+struct Question<'a> {
     range: (Option<Date>, Option<Date>),
-    by: &str,
-    unit: &str,
-    definition: &Definition,
-    filter: Option<&str>,
-    project: Option<&str>,
-) -> Result<Vec<Row>> {
-    let project = registry::open(sql, project)?;
-    let (from_day, to_day) = arguments::range(range.0, range.1)?;
-    let by = project.kind(by)?;
-    let filter = arguments::filter(filter)?;
-    let buckets = project.calendar.buckets(Unit::parse(unit)?, from_day, to_day)?;
+    by: &'a str,
+    unit: &'a str,
+    definition: Definition,
+    filter: Option<&'a str>,
+    project: Option<&'a str>,
+}
+
+/// Gathers sessions, or where `who` asks for it the events they are made of, for `answer`.
+fn ask<R>(
+    sql: &Sql,
+    q: &Question,
+    who: bool,
+    answer: impl FnOnce(&Project, Kind, &Plan, Partial) -> Result<R>,
+) -> Result<R> {
+    let definition = &q.definition;
+    let project = registry::open(sql, q.project)?;
+    let (from_day, to_day) = arguments::range(q.range.0, q.range.1)?;
+    let by = project.kind(q.by)?;
+    let filter = arguments::filter(q.filter)?;
+    let buckets = project.calendar.buckets(Unit::parse(q.unit)?, from_day, to_day)?;
     let refs: Vec<&SelectorSpec> = definition.starts.iter().chain(&definition.ends).collect();
     let references = filter.as_ref().map_or_else(References::default, Expr::references);
     let mut context = Context::new(sql, &project, &refs, references)?;
@@ -117,7 +127,8 @@ fn run(
     plan.remap = remap.as_deref();
     plan.memory_limit = settings::query_memory();
     let workers = settings::workers();
-    let by_stream = matches!(definition.mode, Mode::Timeout(_)) && by == USER && remap.is_none() && filter.is_none();
+    let by_stream =
+        matches!(definition.mode, Mode::Timeout(_)) && by == USER && remap.is_none() && filter.is_none() && !who;
     let partials: Vec<Partial> = if by_stream {
         let columns = StreamKernel::new(&plan)?.columns();
         let reading = Reading::open(sql, &project, &names.ranks, from_day, to_day)?;
@@ -169,20 +180,26 @@ fn run(
         kernels.into_iter().map(EventKernel::finish).collect()
     };
     let partial = engine::parallel::merge(partials.into_iter(), |a, b| a.merge(b, &plan))?;
-    finish(&plan, partial, &workers, &mut Interrupts)?
-        .into_iter()
-        .map(|r| {
-            let time = |t: Option<f64>| t.and_then(interval);
-            Ok((
-                Vec::new(),
-                timestamp(r.bucket)?,
-                r.sessions as i64,
-                r.events_per_session,
-                time(r.avg_duration),
-                time(r.median_duration),
-            ))
-        })
-        .collect()
+    answer(&project, by, &plan, partial)
+}
+
+fn run(sql: &Sql, q: &Question) -> Result<Vec<Row>> {
+    ask(sql, q, false, |_, _, plan, partial| {
+        finish(plan, partial, &settings::workers(), &mut Interrupts)?
+            .into_iter()
+            .map(|r| {
+                let time = |t: Option<f64>| t.and_then(interval);
+                Ok((
+                    Vec::new(),
+                    timestamp(r.bucket)?,
+                    r.sessions as i64,
+                    r.events_per_session,
+                    time(r.avg_duration),
+                    time(r.median_duration),
+                ))
+            })
+            .collect()
+    })
 }
 
 #[pg_extern(schema = "analytics_groups", name = "sessions", stable, parallel_restricted)]
@@ -226,7 +243,14 @@ fn sessions(
     )?;
     let starts = starts.map(|s| s.parse("starts")).transpose()?;
     let ends = ends.map(|s| s.parse("ends")).transpose()?;
-    let definition = definition(&timeout, starts, ends, property)?;
-    let rows = spi::connect(|sql| run(sql, (from_date, to_date), by, unit, &definition, filter, project))?;
+    let question = Question {
+        range: (from_date, to_date),
+        by,
+        unit,
+        definition: definition(&timeout, starts, ends, property)?,
+        filter,
+        project,
+    };
+    let rows = spi::connect(|sql| run(sql, &question))?;
     Ok(TableIterator::new(rows))
 }

@@ -5,6 +5,7 @@
 pub mod append;
 pub mod backfill;
 pub mod cohort;
+pub mod feed;
 pub mod maintain;
 pub mod raw;
 pub mod scan;

@@ -138,7 +138,7 @@ pub fn scan_with<K: Send>(
 }
 
 /// Decodes a segment and says which of its rows count.
-fn look(raw: &Raw, span: Span64, duplicates: &Duplicates) -> Result<(Chunk, Mask), Error> {
+pub(super) fn look(raw: &Raw, span: Span64, duplicates: &Duplicates) -> Result<(Chunk, Mask), Error> {
     let chunk = raw.decode()?;
     let mut keep = if raw.head.at_min >= span.from && raw.head.at_max < span.to {
         Mask::all(chunk.len())

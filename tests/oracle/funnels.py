@@ -339,16 +339,20 @@ class Ask:
 
     def counted(self, outcomes, segments):
         """The times of what counts in a set of segments, taken as one."""
+        return [times for _, times in self.chosen(outcomes, segments)]
+
+    def chosen(self, outcomes, segments):
+        """The same with the subject of each."""
         inside = [o for o in outcomes if o[1] & segments]
         if self.count == "total":
-            return [times for _, _, takes, times in inside if takes]
+            return [(who, times) for who, _, takes, times in inside if takes]
         best = {}
         for who, _, takes, times in inside:
             if self.reentry == "default" and not takes:
                 continue
             if who not in best or len(times) > len(best[who][1]):
                 best[who] = takes, times
-        return [times for takes, times in best.values() if takes]
+        return [(who, times) for who, (takes, times) in best.items() if takes]
 
     def shown(self, cells):
         """Segments by rank, and what they stand for; the rest is one."""

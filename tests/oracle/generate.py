@@ -462,9 +462,10 @@ class Generator:
         return ({"event": selector} if isinstance(selector, str) else selector) | between
 
     def retention(self):
+        """The plain question, or one with some of the options; or its average row."""
         r = self.random
         by = self.by()
-        return {
+        question = {
             "report": "retention",
             "born": self.selector(by),
             "returned": self.selector(by),
@@ -476,6 +477,58 @@ class Generator:
             "alignment": r.choice(["rolling", "calendar"]),
             "births": r.choice(["every", "first"]),
         }
+        if self.chance(0.3):
+            return question
+        if self.chance(0.3):
+            question["filter"] = self.filter(by)
+        if self.chance(0.3):
+            question["brackets"] = sorted(r.sample(range(1, 12), r.choice([1, 2, 3])))
+        if self.chance(0.6):
+            items = self.breakdown({by})
+            question["breakdown"] = [b for b in items if not (isinstance(b, dict) and "users_who_did" in b)]
+            if self.chance(0.4):
+                question["top"] = r.choice([1, 2])
+        question["measure"] = r.choice(["rate", "count", "sum", "average"])
+        if question["measure"] in ("sum", "average"):
+            question["property"] = r.choice(["n", "n", "mixed"])
+        if self.chance(0.2):
+            question |= {"report": "retention_summary", "average": r.choice(["weighted", "pooled"])}
+        return question
+
+    def members(self):
+        """Who is behind a number of another question."""
+        reports = [self.insights] * 3 + [self.funnel] * 2 + [self.retention] * 2
+        question = self.random.choice([*reports, self.lifecycle, self.frequency, self.sessions, self.flow_paths, self.flows])()
+        for key in ("rolling", "cumulative", "formulas") if question["report"] == "insights" else ():
+            question.pop(key, None)
+        # Its kin have numbers of their own.
+        question["report"] = {"retention_summary": "retention"}.get(question["report"], question["report"])
+        if question["report"].startswith("funnel"):
+            question["report"] = "funnel"
+        for key in ("unit", "buckets") if question["report"] == "funnel" else ("average",):
+            question.pop(key, None)
+        return {"report": "members", "of": question, "pick": self.random.random()}
+
+    def subjects(self):
+        """A question about one user or group."""
+        r = self.random
+        key = r.choice(list(KEYS))
+        report = r.choice(["group_members", "user_groups", "activity", "activity", "company_profile"])
+        if report == "company_profile":
+            as_of = self.day() + timedelta(days=r.choice([0, 1, 10, 40, 70]))
+            return {"report": report, "group_id": r.choice(COMPANIES), "as_of": as_of}
+        if report == "user_groups":
+            return {"report": report, "distinct_id": r.choice([*USERS, "7", "nobody"])}
+        if report == "group_members":
+            question = {"report": report, "group_key": key, "group_id": r.choice([*KEYS[key], "nobody"])}
+            return question | ({"at": self.calendar.day_start(self.day())} if self.chance(0.3) else {})
+        by = r.choice(["user", key])
+        question = {"report": report, "by": by, "id": r.choice(USERS if by == "user" else KEYS[key]), **self.dates()}
+        if self.chance(0.3):
+            question["hide"] = r.sample(EVENTS, r.choice([1, 2]))
+        if self.chance(0.2):
+            question["before"] = self.calendar.day_start(self.day())
+        return question | {"page_size": r.choice([None, 1, 3, 20])}
 
     def sessions(self):
         r = self.random
@@ -526,7 +579,7 @@ class Generator:
         return question
 
     def question(self):
-        often = [self.insights] * 4
+        often = [self.insights] * 4 + [self.members] * 4
         funnels = [self.funnel] * 3
         others = [self.lifecycle, self.frequency, self.sessions, self.flow_paths, self.flows]
-        return self.random.choice([*often, *funnels, self.retention, *others, self.cohorts, self.cohorts])()
+        return self.random.choice([*often, *funnels, self.retention, *others, self.subjects, self.subjects, self.cohorts, self.cohorts])()

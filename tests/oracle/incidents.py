@@ -67,10 +67,10 @@ def figures(question, answer):
         numbers = [row["count"] for _, row in sorted(answer.items())]
     else:
         totals = {}
-        for (_, bucket), row in answer.items():
+        for (_, _, bucket), row in answer.items():
             totals[bucket] = totals.get(bucket, 0) + row["retained"]
         numbers = [
-            sum(row["size"] for (_, b), row in answer.items() if b == 0),
+            sum(row["size"] for (_, _, b), row in answer.items() if b == 0),
             *(n for _, n in sorted(totals.items())),
         ]
     return " ".join(map(str, numbers))

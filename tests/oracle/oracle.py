@@ -431,13 +431,7 @@ def insights(world, metrics, from_date, to_date, unit="day", breakdown=(), compa
     if compare is None:
         return answer
 
-    def earlier(day):
-        days, months = compare
-        year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
-        last = (date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1) - timedelta(days=1)).day
-        return date(year, month + 1, min(day.day, last)) - timedelta(days=days)
-
-    first, last = earlier(from_date), earlier(to_date)
+    first, last = earlier_days(compare, from_date, to_date)
     before, _ = insights_of(world, metrics, first, last, unit, breakdown, shown=lines, **more)
     then = world.calendar.buckets(unit, first, last)
     for now, at in zip_longest(world.calendar.buckets(unit, from_date, to_date), then):
@@ -445,6 +439,18 @@ def insights(world, metrics, from_date, to_date, unit="day", breakdown=(), compa
             for label, segment in {key[:2] for key in before}:
                 answer[f"{label} (compared)", segment, now] = before.get((label, segment, at))
     return answer
+
+
+def earlier_days(compare, *days):
+    """The days that lie so many days and months before."""
+
+    def earlier(day):
+        back, months = compare
+        year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
+        last = (date(year + (month + 1) // 12, (month + 1) % 12 + 1, 1) - timedelta(days=1)).day
+        return date(year, month + 1, min(day.day, last)) - timedelta(days=back)
+
+    return [earlier(day) for day in days]
 
 
 def insights_of(
@@ -460,10 +466,12 @@ def insights_of(
     cumulative=False,
     formulas=(),
     shown=None,
+    cell=None,
 ):
     """The answer, and the segments it has. `shown` are those it must have.
 
-    `formulas` are (name, tree); of a distribution the value is the last element of the segment.
+    `formulas` are (name, tree); of a distribution the value is the last element of the segment. With a `cell`, which is
+    (label, segment, number of the interval), the facts behind that value instead.
     """
     calendar = world.calendar
     before = (rolling or 1) - 1
@@ -523,6 +531,12 @@ def insights_of(
     if shown is not None and breakdown:
         rest = set(segments) - set(shown)
         lines = {s: rest if s == other else {s} for s in shown}
+
+    if cell is not None:
+        metric = metrics[labels.index(cell[0])]
+        members = lines.get(cell[1], {cell[1]})
+        start, end = span(metric, of_range[cell[2]])
+        return metric, [f for f in facts[cell[0]] if f.segment in members and start <= f.event.time < end]
 
     raw = {}  # (label, segment) -> a value per interval
     for label, metric in zip(labels, metrics):
@@ -640,52 +654,116 @@ def retained(criterion, active, n):
     return all(a in active for a in range(n + 1))
 
 
-def retention(
-    world,
-    born,
-    returned,
-    from_date,
-    to_date,
-    by="user",
-    unit="day",
-    buckets=7,
-    criterion="on_or_after",
-    alignment="rolling",
-    births="every",
+class Birth(NamedTuple):
+    """A birth that counts: whose, in which row, when, in which segments, and the returns after it as (bucket, value)."""
+
+    subject: str
+    cohort: int
+    time: int
+    segments: set
+    returns: list
+    both: bool
+
+
+def births_of(
+    world, born, returned, from_date, to_date, by, unit, alignment, births, brackets, breakdown, property, filter
 ):
-    """{(cohort, bucket): (size, retained)} of every cohort with a member."""
+    """Every birth that counts. A bucket is a number of units, or of the brackets; beyond the last one it goes on."""
     start, end = world.calendar.span(from_date, to_date)
     streams = defaultdict(list)
     for event, subject in sightings(world, by):
-        if subject is not None:
+        if subject is not None and passes(filter, world, event, by, subject):
             streams[subject].append(event)
-    rows = defaultdict(lambda: (0, 0))
     for subject, events in streams.items():
+
+        def is_born(event):
+            return matches(born, world, event, by, subject)
 
         def returns(event):
             return matches(returned, world, event, by, subject)
 
-        back = [(e.time, world.calendar.unit_index(unit, e.time)) for e in events if returns(e)]
-        candidates = sorted(e.time for e in events if matches(born, world, e, by, subject))
+        def segments(event):
+            names = [segments_of(item, world, event, by, subject, 0) for item in breakdown]
+            return set(product(*names))
+
+        candidates = [e for e in events if is_born(e)]
+        # Of simultaneous births the first is one that is no return, then the one with the first segments.
+        candidates.sort(key=lambda e: (e.time, returns(e), sorted([t.encode() for t in s] for s in segments(e))))
         if births == "first":
             candidates = candidates[:1]
         first = {}  # cohort -> the subject's first birth in it
-        for time in candidates:
-            if start <= time < end:
-                first.setdefault(world.calendar.bucket(unit, from_date, time), time)
+        for event in candidates:
+            if start <= event.time < end:
+                first.setdefault(world.calendar.bucket(unit, from_date, event.time), event)
         for cohort, birth in first.items():
-            if alignment == "calendar":
-                index = world.calendar.unit_index(unit, birth)
-                active = {i - index for time, i in back if time > birth}
-            else:
-                active = {(time - birth) // UNIT_MS[unit] for time, _ in back if time > birth}
-            same_time = [e for e in events if e.time == birth and matches(born, world, e, by, subject)]
-            if criterion == "streak" and birth_returns(same_time, returns):
-                active.add(0)
-            for n in range(buckets + 1):
-                size, kept = rows[cohort, n]
-                rows[cohort, n] = size + 1, kept + retained(criterion, active, n)
-    return dict(rows)
+
+            def bucket(time):
+                if alignment == "calendar":
+                    n = world.calendar.unit_index(unit, time) - world.calendar.unit_index(unit, birth.time)
+                else:
+                    n = (time - birth.time) // UNIT_MS[unit]
+                return n if brackets is None else sum(b <= n for b in brackets)
+
+            back = [(bucket(e.time), e.properties.get(property)) for e in events if e.time > birth.time and returns(e)]
+            both = birth_returns([e for e in events if e.time == birth.time and is_born(e)], returns)
+            yield Birth(subject, cohort, birth.time, segments(birth), back, both)
+
+
+def own_cell(birth, n, criterion):
+    """(whether a birth is retained in a bucket, the sum of the numbers of the returns the criterion looks at)."""
+    active = {b for b, _ in birth.returns}
+    if criterion == "streak" and birth.both:
+        active.add(0)
+    kept = retained(criterion, active, n)
+    looked_at = {"on_or_after": lambda b: b >= n, "on_or_before": lambda b: b <= n}.get(criterion, lambda b: b == n)
+    numbers = [number_of(v) for b, v in birth.returns if kept and looked_at(b)]
+    return kept, math.fsum(x for x in numbers if x is not None)
+
+
+def retention_births(world, from_date, to_date, **more):
+    """Births and the segments that are shown, {name: segments}; those with most births, the rest as one."""
+    options = {"by": "user", "unit": "day", "alignment": "rolling", "births": "every", "brackets": None}
+    options |= {"breakdown": (), "property": None, "filter": None}
+    options |= {k: v for k, v in more.items() if k in options or k in ("born", "returned")}
+    found = list(births_of(world, from_date=from_date, to_date=to_date, **options))
+    if not options["breakdown"]:
+        return found, {(): {()}}
+    score = defaultdict(int)
+    for birth in found:
+        for segment in birth.segments:
+            score[segment] += 1
+    other = ("$other",) * len(options["breakdown"])
+    ranked = sorted(score, key=lambda s: (-score[s], [t.encode() for t in s]))
+    named = [s for s in ranked if s != other][: more.get("top", 200)]
+    shown = {s: {s} for s in named}
+    if set(score) - set(named):
+        shown[other] = set(score) - set(named)
+    return found, shown
+
+
+def retention(
+    world, born, returned, from_date, to_date, buckets=7, criterion="on_or_after", measure="rate", **more
+):
+    """{(segment, cohort, bucket): row} of every cohort with a member."""
+    more |= {"born": born, "returned": returned}
+    found, shown = retention_births(world, from_date, to_date, **more)
+    brackets = more.get("brackets")
+    rows = {}
+    for name, segments in shown.items():
+        here = [b for b in found if b.segments & segments]
+        for cohort in sorted({b.cohort for b in here}):
+            born = [b for b in here if b.cohort == cohort]
+            for n in range(buckets + 1 if brackets is None else len(brackets)):
+                sums = [total for kept, total in (own_cell(b, n, criterion) for b in born) if kept]
+                total = math.fsum(sums)
+                value = {
+                    "rate": len(sums) / len(born),
+                    "count": len(sums),
+                    "sum": total,
+                    "average": total / len(sums) if sums else None,
+                }[measure]
+                rows[name, cohort, n] = {"size": len(born), "retained": len(sums), "value": value}
+    return rows
 
 
 # Cohorts are made of what is above.

@@ -51,8 +51,24 @@ def sessions(
     filter=None,
 ):
     """{bucket: (sessions, events per session, average and median duration in ms)} for every bucket."""
+    found = [s[:3] for s in sessions_of(world, from_date, to_date, by, timeout, starts, ends, property, filter)]
+    rows = {}
+    for bucket in world.calendar.buckets(unit, from_date, to_date):
+        here = [s for s in found if world.calendar.bucket(unit, from_date, s[0]) == bucket]
+        durations = [d for _, _, d in here if d is not None]
+        rows[bucket] = {
+            "sessions": len(here),
+            "events_per_session": mean(n for _, n, _ in here) if here else None,
+            "avg_duration": mean(durations) if durations else None,
+            "median_duration": median(durations) if durations else None,
+        }
+    return rows
+
+
+def sessions_of(world, from_date, to_date, by, timeout, starts, ends, property, filter):
+    """(start, number of events, duration or None, subject) of every session."""
     first, last = world.calendar.span(from_date, to_date)
-    found = []  # (start, number of events, duration or None)
+    found = []
     for subject, events in histories(world, by).items():
         events = [e for e in events if first <= e.time < last and passes(filter, world, e, by, subject)]
 
@@ -77,7 +93,7 @@ def sessions(
                     if session is not None:
                         session.append(e)
                         if is_end(e):
-                            found.append((session[0].time, len(session), e.time - session[0].time))
+                            found.append((session[0].time, len(session), e.time - session[0].time, subject))
                             session = None
                     elif is_start(e):
                         session = [e]
@@ -88,24 +104,14 @@ def sessions(
                     else:
                         ended = e.time - session[-1].time > timeout
                     if ended:
-                        found.append((session[0].time, len(session), session[-1].time - session[0].time))
+                        found.append((session[0].time, len(session), session[-1].time - session[0].time, subject))
                         session = None
                 session = [*session, e] if session else [e]
             if session is not None:
                 # Between events midnight leaves a session without an end.
                 duration = None if starts is not None else session[-1].time - session[0].time
-                found.append((session[0].time, len(session), duration))
-    rows = {}
-    for bucket in world.calendar.buckets(unit, from_date, to_date):
-        here = [s for s in found if world.calendar.bucket(unit, from_date, s[0]) == bucket]
-        durations = [d for _, _, d in here if d is not None]
-        rows[bucket] = {
-            "sessions": len(here),
-            "events_per_session": mean(n for _, n, _ in here) if here else None,
-            "avg_duration": mean(durations) if durations else None,
-            "median_duration": median(durations) if durations else None,
-        }
-    return rows
+                found.append((session[0].time, len(session), duration, subject))
+    return found
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -125,7 +131,7 @@ def steps_from(others, anchor, steps, within, collapse, end):
 
 
 def entries(world, anchors, from_date, to_date, by, forward, reverse, within, count, collapse, hide):
-    """(steps before, anchor, steps after) of every entry, each from left to right in time."""
+    """(steps before, anchor, steps after, subject) of every entry, the steps from left to right in time."""
     first, last = world.calendar.span(from_date, to_date)
     found = []
     for subject, events in histories(world, by).items():
@@ -148,7 +154,7 @@ def entries(world, anchors, from_date, to_date, by, forward, reverse, within, co
         for i in chosen:
             before = steps_from(reversed(events[:i]), events[i], reverse, within, collapse, "(start)")
             after = steps_from(events[i + 1 :], events[i], forward, within, collapse, "(drop-off)")
-            found.append((before[::-1], events[i].event, after))
+            found.append((before[::-1], events[i].event, after, subject))
     return found
 
 
@@ -177,7 +183,7 @@ def flow_paths(
 ):
     """{path: (count, share)} of the most common paths."""
     counts = defaultdict(int)
-    for before, anchor, after in entries(
+    for before, anchor, after, _ in entries(
         world, anchors, from_date, to_date, by, forward, reverse, within, count, collapse, hide
     ):
         counts[(*before, anchor, *after)] += 1
@@ -201,31 +207,44 @@ def flows(
     count="unique",
 ):
     """{(step, event, kind, next event, next kind): count} of every edge."""
-    paths = []
-    for before, anchor, after in entries(
-        world, anchors, from_date, to_date, by, forward, reverse, within, count, collapse, hide
-    ):
+    found = entries(world, anchors, from_date, to_date, by, forward, reverse, within, count, collapse, hide)
+    shown = shown_nodes(found, forward, reverse, rows)
+    edges = defaultdict(int)
+    for path, _ in as_positions(found):
+        nodes = seen(path, shown)
+        for step in nodes:
+            if step + 1 in nodes:
+                edges[(step, *nodes[step], *nodes[step + 1])] += 1
+    return {edge: {"count": n} for edge, n in edges.items()}
+
+
+def as_positions(found):
+    """({position: (event, kind)}, subject) of every entry."""
+    for before, anchor, after, subject in found:
         path = {0: (anchor, "ANCHOR")}
         for k, event in enumerate(before):
             path[k - len(before)] = (event, "START" if event == "(start)" and k == 0 else "REVERSE")
         for k, event in enumerate(after):
             ends = event == "(drop-off)" and k == len(after) - 1
             path[k + 1] = (event, "DROPOFF" if ends else "FORWARD")
-        paths.append(path)
+        yield path, subject
+
+
+def shown_nodes(found, forward, reverse, rows):
+    """The most frequent events of every position."""
     shown = {}
     for step in range(-reverse, forward + 1):
         counts = defaultdict(int)
-        for path in paths:
+        for path, _ in as_positions(found):
             if step in path and path[step][1] in ("FORWARD", "REVERSE"):
                 counts[path[step]] += 1
         shown[step] = sorted(counts, key=lambda node: (-counts[node], node[0].encode()))[:rows]
-    edges = defaultdict(int)
-    for path in paths:
-        seen = {
-            step: node if node[1] not in ("FORWARD", "REVERSE") or node in shown[step] else ("$other", "OTHER")
-            for step, node in path.items()
-        }
-        for step in seen:
-            if step + 1 in seen:
-                edges[(step, *seen[step], *seen[step + 1])] += 1
-    return {edge: {"count": n} for edge, n in edges.items()}
+    return shown
+
+
+def seen(path, shown):
+    """A path with what is not shown as one."""
+    return {
+        step: node if node[1] not in ("FORWARD", "REVERSE") or node in shown[step] else ("$other", "OTHER")
+        for step, node in path.items()
+    }

@@ -5,14 +5,17 @@ A question is a dict `{"report": "insights" | "funnel" | "retention" | "lifecycl
 sides are brought to one shape and compared number for number.
 """
 
+import math
 import time
 from datetime import timedelta
 
 import cohorts
 import expression
 import funnels
+import members
 import oracle
 import sequences
+import subjects
 from session import jsonb, quote
 from zone import DAY
 
@@ -54,6 +57,17 @@ def epoch_ms(column):
 def call(question, project):
     """The SQL query of a question, as a person would type it."""
     q = question
+    if q["report"] in subjects.REPORTS:
+        return subjects.call(q, project)
+    if q["report"] == "members":
+        inner = call(q["of"], project)
+        _, arguments = inner.split("(", 1)
+        kind = {"flow_paths": "flow", "flows": "flow"}.get(q["of"]["report"], q["of"]["report"])
+        if q["of"]["report"] == "flow_paths":
+            arguments = arguments.replace(f"top => {q['of']['top']}, ", "")
+        cell = "".join(f"{k} => {v}, " for k, v in members.arguments(q).items())
+        place = arguments.rindex("project => ")
+        return f"analytics_groups.{kind}_members({arguments[:place]}{cell}{arguments[place:]}"
     if q["report"] == "cohort_members":
         return f"analytics_groups.cohort_members({quote(q['cohort'])}, project => {quote(project)})"
     arguments = []
@@ -75,12 +89,15 @@ def call(question, project):
         arguments += [f"{name} => {jsonb(selector_json(q[name]))}" for name in selectors]
     arguments += [f"{name} => date {quote(q[name].isoformat())}" for name in ("from_date", "to_date")]
     arguments += [f"{name} => {interval(q[name])}" for name in ("within", "grace", "timeout") if name in q]
-    texts = ("by", "unit", "criterion", "alignment", "births", "property", "count", "ordering", "reentry", "attribution")
+    texts = ("by", "unit", "criterion", "alignment", "births", "measure", "average", "property")
+    texts += ("count", "ordering", "reentry", "attribution")
     for name in texts:
         if q.get(name) is not None:
             arguments.append(f"{name} => {quote(q[name])}")
     numbers = ("buckets", "top", "rolling", "cumulative", "forward", "reverse", "rows", "collapse")
     arguments += [f"{name} => {q[name]}" for name in numbers if name in q]
+    if q.get("brackets"):
+        arguments.append(f"brackets => ARRAY{q['brackets']}")
     if q.get("compare"):
         days, months = q["compare"]
         arguments.append(f"compare => interval '{months} months {days} days'")
@@ -99,6 +116,10 @@ def call(question, project):
 
 def query(question, project):
     """The same with instants and intervals as milliseconds, for comparison."""
+    if question["report"] in subjects.REPORTS:
+        return f"SELECT {subjects.columns(question)} FROM {call(question, project)}"
+    if question["report"] == "members":
+        return f"SELECT {members.columns(question)} FROM {call(question, project)}"
     steps = "step, event, count, step_conversion, overall_conversion, " + ", ".join(
         f"{epoch_ms(t)} AS {t}" for t in TIMES
     )
@@ -111,6 +132,7 @@ def query(question, project):
         "lifecycle": f"segment, {epoch_ms('bucket')} AS bucket, state, count",
         "frequency": f"segment, {epoch_ms('bucket')} AS bucket, active, count",
         "retention": f"segment, {epoch_ms('cohort')} AS cohort, size, bucket, retained, value, complete",
+        "retention_summary": "segment, bucket, size, retained, value",
         "sessions": f"segment, {epoch_ms('bucket')} AS bucket, sessions, events_per_session, "
         + ", ".join(f"{epoch_ms(t)} AS {t}" for t in DURATIONS),
         "flows": "step, event, kind, next_event, next_kind, count",
@@ -138,6 +160,12 @@ def expected(question, world):
         return getattr(cohorts, question["report"])(world, **arguments)
     if question["report"] in SEQUENCES:
         return getattr(sequences, question["report"])(world, **arguments)
+    if question["report"] in subjects.REPORTS:
+        return getattr(subjects, question["report"])(world, **arguments)
+    if question["report"] == "members":
+        return members.expected(question, world)
+    if question["report"].startswith("retention"):
+        return retention(question, world)
     module = funnels if "steps" in question else oracle
     answer = getattr(module, question["report"])(world, **arguments)
     if question["report"] == "insights":
@@ -146,13 +174,44 @@ def expected(question, world):
         return answer
     if question["report"] in ("lifecycle", "frequency"):
         return {key: {"count": n} for key, n in answer.items()}
-    rows = {}
-    for (cohort, bucket), (size, retained) in answer.items():
-        rows[cohort, bucket] = {"size": size, "retained": retained, "value": retained / size}
+    raise AssertionError(f"unknown report {question['report']}")
+
+
+def retention(question, world):
+    """Retention with its column complete, or the average row of what is."""
+    arguments = {k: v for k, v in question.items() if k not in ("report", "average")}
+    rows = oracle.retention(world, **arguments)
+    for (_, cohort, bucket), row in rows.items():
         complete = is_complete(question, world.calendar, cohort, bucket)
         if complete is not None:
-            rows[cohort, bucket]["complete"] = complete
-    return rows
+            row["complete"] = complete
+        elif question["report"] == "retention_summary":
+            raise oracle.Undetermined("a bucket that may be over when the server is asked")
+    if question["report"] == "retention":
+        return rows
+    summary = {}
+    for segment, bucket in {(key[0], key[2]) for key in rows}:
+        here = [r for key, r in rows.items() if (key[0], key[2]) == (segment, bucket) and r["complete"]]
+        p, c, v = ([r[k] for r in here] for k in ("size", "retained", "value"))
+        v = [x or 0 for x in v]
+
+        def total(*factors):
+            return sum(math.prod(f) for f in zip(*factors))
+
+        measure, weighted = question.get("measure", "rate"), question.get("average", "weighted") == "weighted"
+        size, kept = (total(p, p), total(p, c)) if weighted else (total(p), total(c))
+        by = total(p) if weighted else 1
+        row = {"size": None, "retained": None, "value": None}
+        if here:
+            row = {"size": size / by, "retained": kept / by}
+            row["value"] = {
+                "rate": kept / size,
+                "count": kept / by,
+                "sum": total(p, v) / by if weighted else total(v),
+                "average": total(p, v) / by if weighted else (total(c, v) / total(c) if total(c) else None),
+            }[measure]
+        summary[segment, bucket] = row
+    return summary
 
 
 def is_complete(question, calendar, cohort, bucket):
@@ -161,10 +220,11 @@ def is_complete(question, calendar, cohort, bucket):
     first = calendar.unit_start(unit, calendar.local_date(cohort))
     last = calendar.unit_start(unit, first + timedelta(days={"day": 1, "week": 7, "month": 31}[unit]))
     end = min(calendar.day_start(last), calendar.span(question["from_date"], question["to_date"])[1])
+    units = question["brackets"][bucket] if question.get("brackets") else bucket + 1
     if question.get("alignment", "rolling") == "rolling":
-        end += (bucket + 1) * oracle.UNIT_MS[unit]
+        end += units * oracle.UNIT_MS[unit]
     else:
-        for _ in range(bucket + 1):
+        for _ in range(units):
             last = calendar.unit_start(unit, last + timedelta(days={"day": 1, "week": 7, "month": 31}[unit]))
         end = calendar.day_start(last)
     return None if abs(end - now) < 40 * DAY else end <= now
@@ -172,6 +232,15 @@ def is_complete(question, calendar, cohort, bucket):
 
 def actual(question, rows):
     """The server's rows in the same shape."""
+    if question["report"] in subjects.REPORTS:
+        return subjects.actual(question, rows)
+    if question["report"] == "members":
+        return keyed(rows, lambda r: r["id"])
+    if question["report"] == "retention":
+        return keyed([r for r in rows if r["size"]], lambda r: (tuple(r["segment"]), r["cohort"], r["bucket"]))
+    if question["report"] == "retention_summary":
+        rows = [r for r in rows if r["size"] is not None or r["segment"]]
+        return keyed(rows, lambda r: (tuple(r["segment"]), r["bucket"]))
     if question["report"] == "insights":
         return without_empty_segments(keyed(rows, lambda r: (r["metric"], tuple(r["segment"]), r["bucket"])))
     if "steps" in question:
@@ -192,9 +261,7 @@ def actual(question, rows):
         raise AssertionError("segments without a breakdown")
     if question["report"] in ("lifecycle", "frequency"):
         return keyed(rows, lambda r: (r["bucket"], r["state"] if "state" in r else r["active"]))
-    if question["report"] == "sessions":
-        return keyed(rows, lambda r: r["bucket"])
-    return keyed([r for r in rows if r["size"]], lambda r: (r["cohort"], r["bucket"]))
+    return keyed(rows, lambda r: r["bucket"])
 
 
 def in_order(rows, key, rank):
@@ -236,8 +303,10 @@ def differences(question, wanted, got):
 
 def check(session, question, project, world):
     """Asks both sides. Returns the differences, one line each."""
+    if question["report"] == "members":
+        question = members.resolved(question, world)
     wanted = expected(question, world)
-    for statement in cohorts.statements(question, project):
+    for statement in cohorts.statements(question, project) + subjects.statements(question, project):
         session.run(statement)
     try:
         return differences(question, wanted, actual(question, session.rows(query(question, project))))

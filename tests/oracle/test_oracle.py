@@ -7,7 +7,8 @@ from datetime import date
 import cohorts
 import expression
 from funnels import funnel, p_value
-from oracle import World, frequency, group_ids, history, insights, lifecycle, retained, retention, time_ms
+import oracle
+from oracle import World, frequency, group_ids, history, insights, lifecycle, retained, time_ms
 from zone import DAY, HOUR, Calendar, instant
 
 DAY1 = date(2024, 1, 1)
@@ -46,6 +47,12 @@ def segment_counts(w, steps, segment, by="user", **more):
     """The counts of one segment."""
     rows = funnel(w, steps, DAY1, date(2024, 1, 31), by=by, **more)
     return [row["count"] for (s, _), row in sorted(rows.items()) if s == (segment,)]
+
+
+def retention(*question, **more):
+    """{(row, bucket): (size, retained)} without segments."""
+    rows = oracle.retention(*question, **more)
+    return {(cohort, n): (row["size"], row["retained"]) for (_, cohort, n), row in rows.items()}
 
 
 def retained_counts(w, born, returned, by="user", buckets=3, last=1, **more):
@@ -560,6 +567,16 @@ class Retention(unittest.TestCase):
         rows = retention(world(raw), "A", "A", date(2024, 1, 2), date(2024, 1, 2), births="first")
         self.assertEqual(rows, {})
         self.assertEqual(retained_counts(world(raw[:1]), "A", "A", criterion="streak"), (1, [1, 0, 0, 0]))
+
+    def test_sums_and_segments(self):  # §6.5: what came in so far, of those born in each segment
+        raw = [ev("01-01 10:00", "u1", "A", plan="pro"), ev("01-01 11:00", "u2", "A", plan="free")]
+        raw += [ev("01-01 12:00", "u1", "B", n=10), ev("01-02 12:00", "u1", "B", n=5), ev("01-02 12:00", "u2", "B")]
+        question = {"criterion": "on_or_before", "buckets": 1, "property": "n", "breakdown": ["plan"]}
+        rows = oracle.retention(world(raw), "A", "B", DAY1, DAY1, measure="sum", **question)
+        values = {(segment[0], n): row["value"] for (segment, _, n), row in rows.items()}
+        self.assertEqual(values, {("pro", 0): 10, ("pro", 1): 15, ("free", 0): 0, ("free", 1): 0})
+        rows = oracle.retention(world(raw), "A", "B", DAY1, DAY1, criterion="on", brackets=[1, 7])
+        self.assertEqual([row["retained"] for row in rows.values()], [1, 2])
 
     def test_simultaneous_births(self):
         twins = [ev("01-01 10:00", "u1", "A", n=1), ev("01-01 10:00", "u1", "A", n=2)]

@@ -4,6 +4,7 @@
 //! user-major stream; [`EventKernel`] gathers events in any order and answers every question. Both end in a [`Partial`].
 
 mod events;
+mod members;
 mod rows;
 mod stream;
 #[cfg(test)]
@@ -20,6 +21,7 @@ use crate::tick::Tick;
 use crate::time::Span64;
 pub use events::EventKernel;
 use hashbrown::HashMap;
+pub use members::{Asked, Wanted, find};
 pub use rows::{Edge, Node, PathRow, edges, top_paths};
 use rustc_hash::FxBuildHasher;
 pub use stream::StreamKernel;

@@ -3,6 +3,10 @@
 //! Per interval every active subject has a mask of its sub-intervals; the number of bits is what it ranks by. Masks of
 //! chunks merge by "or", so the order of anything does not matter.
 
+mod members;
+
+pub use members::members;
+
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo};
 use crate::error::{Error, Result, try_vec};
 use crate::gather::{BucketFinder, Budget, grow_within, try_for_each_subject};

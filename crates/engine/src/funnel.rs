@@ -23,6 +23,7 @@ mod counts;
 mod in_turn;
 mod latest;
 mod list;
+mod members;
 mod partial;
 mod prepared;
 mod rows;
@@ -38,6 +39,7 @@ mod walk;
 
 pub use attribute::GlobalFilter;
 pub use counts::Counts;
+pub use members::{Asked, Found, Outcome, find_on};
 pub use partial::Partial;
 pub use prepared::Prepared;
 pub use rows::{StepRow, count_on, finish, finish_on, rows};

@@ -4,14 +4,15 @@
 //! chunks and the selectors' hits on them; evaluates no filter.
 
 mod broken_down;
-mod cell;
+pub(crate) mod cell;
 mod cells;
-mod combinations;
+pub(crate) mod combinations;
 mod evaluate;
 pub(crate) mod exact_sum;
 mod finish;
 mod formula;
 mod measure;
+mod members;
 mod partial;
 pub(crate) mod per_subject;
 mod plain;
@@ -29,6 +30,7 @@ mod users_who_did;
 pub use finish::{Row, finish};
 pub use formula::Formula;
 pub use measure::{Aggregate, Inner, Measure, Metric};
+pub use members::{Member, members, metrics as member_metrics};
 pub use partial::Partial;
 pub use series::Smoothing;
 pub use timeline::Timeline;

@@ -5,6 +5,10 @@
 //! *Dormant* is who was active in the interval before and is not in this one. Sets of subjects per interval make up the
 //! partial, so stored sets of days can stand for their rows.
 
+mod members;
+
+pub use members::members;
+
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo};
 use crate::error::{Error, Result, try_vec};
 use crate::gather::{Budget, grow_within, try_for_each_subject};

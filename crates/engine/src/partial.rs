@@ -13,6 +13,7 @@ pub enum Tag {
     Funnel = 2,
     Retention = 3,
     UsersWhoDid = 4,
+    RetentionDetail = 5,
     Lifecycle = 10,
     Frequency = 11,
     Sessions = 16,

@@ -2,6 +2,7 @@
 //!
 //! Gathers births and returns per subject, then walks each subject's events in time. Evaluates no filter.
 
+pub mod detail;
 mod finish;
 mod push;
 #[cfg(test)]
@@ -163,6 +164,11 @@ impl<'a> Plan<'a> {
             },
             Span64 { from: range.from, to },
         )
+    }
+
+    /// Calendar start of every cohort.
+    pub fn cohorts(&self) -> &[i64] {
+        &self.cohorts.labels
     }
 
     /// Where bucket `n` begins for a birth at `t0` in cohort `c`.

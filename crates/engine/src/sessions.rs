@@ -4,6 +4,7 @@
 //! [`EventKernel`] gathers events in any order, for everything else. Both end in a [`Partial`].
 
 mod events;
+mod members;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use crate::partial::{Reader, Tag, Writer};
 use crate::tick::Tick;
 use crate::time::{Buckets, Calendar};
 pub use events::{EventKernel, Marks};
+pub use members::{Had, members};
 use std::sync::{Mutex, PoisonError};
 pub use stream::StreamKernel;
 

@@ -16,8 +16,9 @@ use engine::breakdown::Dimension;
 use engine::chunk::{Hits, Kind};
 use engine::expr::{Expr, References, Selector, SelectorSpec};
 use engine::funnel::{
-    Attribution, Count, Counts, Exclusion, GlobalFilter, Kernel, MAX_HELD, Ordering, Plan, Reentry, count_on,
+    Attribution, Count, Counts, Exclusion, GlobalFilter, Kernel, MAX_HELD, Ordering, Partial, Plan, Reentry, count_on,
 };
+use engine::parallel::Workers;
 use engine::time::Unit;
 use pgrx::datum::{Date, Interval};
 use serde_json::Value as Json;
@@ -202,6 +203,28 @@ impl<'a> Question<'a> {
         unit: Option<Unit>,
         answer: impl FnOnce(&Plan, Counts) -> engine::error::Result<R>,
     ) -> Result<R> {
+        self.walk(
+            sql,
+            unit,
+            |plan, partial, workers| count_on(plan, partial, workers, &mut Interrupts),
+            |mut a, b| {
+                a.merge(b)?;
+                Ok(a)
+            },
+            |_, _, plan, counts| Ok(answer(plan, counts)?),
+        )
+    }
+
+    /// Reads the store; `count` walks what was gathered of some subjects, `merge` adds what it found of others, and `answer`
+    /// makes rows of all of it.
+    pub fn walk<C, R>(
+        &self,
+        sql: &Sql,
+        unit: Option<Unit>,
+        count: impl Fn(&Plan, Partial, &Workers) -> engine::error::Result<C>,
+        merge: impl Fn(C, C) -> engine::error::Result<C>,
+        answer: impl FnOnce(&Project, Kind, &Plan, C) -> Result<R>,
+    ) -> Result<R> {
         let project = registry::open(sql, self.project)?;
         let by = project.kind(self.by)?;
         let specs: Vec<&SelectorSpec> = self
@@ -234,7 +257,7 @@ impl<'a> Question<'a> {
         }
         let workers = settings::workers();
         let most = context.most(by)?;
-        let count = |part| {
+        let walk = |part| {
             let kernels = scan::scan_on(
                 sql,
                 &project,
@@ -254,13 +277,10 @@ impl<'a> Question<'a> {
                 },
             )?;
             let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
-            Ok(count_on(&plan, partial, &workers, &mut Interrupts)?)
+            Ok(count(&plan, partial, &workers)?)
         };
-        let counts = in_parts(count, |mut a, b| {
-            a.merge(b)?;
-            Ok(a)
-        })?;
-        Ok(answer(&plan, counts)?)
+        let found = in_parts(walk, |a, b| Ok(merge(a, b)?))?;
+        answer(&project, by, &plan, found)
     }
 
     fn plan(&self, project: &Project, context: &mut Context, by: Kind) -> Result<Plan<'static>> {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What the label of a compared curve ends with.
-const SUFFIX: &str = " (compared)";
+pub const SUFFIX: &str = " (compared)";
 
 /// The days that lie `by` before a range. Of a month without such a day it is the last.
 pub fn earlier(calendar: &Calendar, by: &Interval, days: (i32, i32)) -> Result<(i32, i32)> {

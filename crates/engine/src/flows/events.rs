@@ -1,11 +1,12 @@
 //! Flows of any kind, from events in any order: gathered per subject, sorted, and walked.
 
 use super::{Count, END, Partial, Path, Plan};
-use crate::chunk::{Chunk, Hits};
+use crate::chunk::{Chunk, Hits, SubjectNo};
 use crate::error::Result;
-use crate::gather::{for_each_event, pack, push_within, tag_of, time_of};
+use crate::gather::{Budget, for_each_event, grow_within, pack, push_within, tag_of, time_of};
 use crate::mask::Mask;
 use crate::parallel::Workers;
+use crate::postings;
 use crate::stream::{FIRST, PART_BITS, Part};
 use crate::tick::{EVERY, Tick};
 
@@ -26,6 +27,12 @@ impl<'p> EventKernel<'p> {
             plan,
             partial: Partial::new(plan),
         })
+    }
+
+    /// The same for one part of the subjects.
+    pub fn only(mut self, part: postings::Part) -> Self {
+        self.partial.postings = std::mem::take(&mut self.partial.postings).only(part);
+        self
     }
 
     /// Takes the rows of a chunk that count; `anchors` are those that the anchor picks.
@@ -108,13 +115,7 @@ pub(super) fn walk(plan: &Plan, mut partial: Partial, workers: &Workers, tick: &
     if postings.is_empty() {
         return Ok(partial);
     }
-    let make = || {
-        Ok(Walker {
-            found: Partial::new(plan),
-            steps: Vec::new(),
-            entries: Vec::new(),
-        })
-    };
+    let make = || Ok(Walker::new(plan));
     let enters = |e: u64| enters(plan, e);
     let walkers = postings.walk(workers, enters, plan.memory_limit, tick, make, |w, _, events| {
         w.subject(plan, events)
@@ -122,11 +123,53 @@ pub(super) fn walk(plan: &Plan, mut partial: Partial, workers: &Workers, tick: &
     walkers.into_iter().try_fold(partial, |all, w| all.merge(w.found, plan))
 }
 
+/// Finds who has paths that `takes` takes, among everything gathered, and how many.
+pub(super) fn walk_each(
+    plan: &Plan,
+    partial: Partial,
+    workers: &Workers,
+    tick: &mut dyn Tick,
+    takes: impl Fn(&Path) -> bool + Sync,
+) -> Result<Vec<(SubjectNo, u64)>> {
+    let make = || Ok((Walker::new(plan), Vec::new()));
+    let enters = |e: u64| enters(plan, e);
+    let walkers = partial.postings.walk(
+        workers,
+        enters,
+        plan.memory_limit,
+        tick,
+        make,
+        |(w, members), no, events| {
+            w.subject(plan, events)?;
+            let paths = w.found.paths.drain().filter(|(path, _)| takes(path));
+            match paths.map(|(_, n)| n).sum() {
+                0 => Ok(()),
+                n => push_within(members, (no, n), &mut w.found.budget),
+            }
+        },
+    )?;
+    let mut all = Vec::new();
+    let mut budget = Budget::new(plan.memory_limit);
+    for (_, members) in walkers {
+        grow_within(&mut all, members.len(), &mut budget)?;
+        all.extend(members);
+    }
+    Ok(all)
+}
+
 fn enters(plan: &Plan, e: u64) -> bool {
     tag_of(e) & OTHER == 0 && time_of(e) >= plan.entry.from && time_of(e) < plan.entry.to
 }
 
 impl Walker {
+    fn new(plan: &Plan) -> Self {
+        Walker {
+            found: Partial::new(plan),
+            steps: Vec::new(),
+            entries: Vec::new(),
+        }
+    }
+
     /// Adds the paths of one subject, whose events are in order.
     fn subject(&mut self, plan: &Plan, events: &[u64]) -> Result<()> {
         let (steps, entries, found) = (&mut self.steps, &mut self.entries, &mut self.found);

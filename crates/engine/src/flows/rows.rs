@@ -63,7 +63,7 @@ fn node(plan: &Plan, names: &[String], place: usize, code: u16) -> Node {
 }
 
 /// The `rows` most frequent events of each position: count descending, then name, which is the order of codes.
-fn shown(plan: &Plan, paths: &Paths, rows: usize, tick: &mut dyn Tick) -> Result<HashSet<(usize, u16)>> {
+pub(super) fn shown(plan: &Plan, paths: &Paths, rows: usize, tick: &mut dyn Tick) -> Result<HashSet<(usize, u16)>> {
     let mut counts: HashMap<(usize, u16), u64> = HashMap::new();
     for (i, (path, n)) in paths.paths.iter().enumerate() {
         if i % EVERY == 0 {
@@ -90,6 +90,11 @@ fn shown(plan: &Plan, paths: &Paths, rows: usize, tick: &mut dyn Tick) -> Result
     Ok(shown)
 }
 
+/// Is the event at a place of a path among the rest of what is there?
+pub(super) fn is_rest(shown: &HashSet<(usize, u16)>, anchor: usize, place: usize, code: u16) -> bool {
+    code >= EVENT && place != anchor && !shown.contains(&(place, code))
+}
+
 /// The graph: at most `rows` events per position, the rest of it as `$other`. `names` in the order of ranks. Sorted by
 /// step, count descending, event, next event.
 pub fn edges(plan: &Plan, paths: &Paths, names: &[String], rows: usize, tick: &mut dyn Tick) -> Result<Vec<Edge>> {
@@ -100,7 +105,7 @@ pub fn edges(plan: &Plan, paths: &Paths, names: &[String], rows: usize, tick: &m
             tick.tick()?;
         }
         let code = |place: usize| match path.get(place) {
-            c if c >= EVENT && place != plan.reverse && !shown.contains(&(place, c)) => OTHER,
+            c if is_rest(&shown, plan.reverse, place, c) => OTHER,
             c => c,
         };
         for place in 0..PLACES - 1 {

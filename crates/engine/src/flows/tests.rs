@@ -213,7 +213,16 @@ proptest! {
         let want = paths(&plan, &anchors, &list);
         let (a, b) = list.split_at(cut.index(list.len() + 1));
         let partials = vec![gather(&plan, &anchors, a), gather(&plan, &anchors, b)];
-        prop_assert_eq!(answer(&plan, partials), want);
+        prop_assert_eq!(answer(&plan, partials), want.clone());
+        for (path, n) in want {
+            let wanted = Wanted::new(&plan, &names(), Asked::Path(&path), None, &mut NoTick).unwrap();
+            let who = find(&plan, gather(&plan, &anchors, &list), &wanted, &Workers::serial(), &mut NoTick).unwrap();
+            prop_assert_eq!(who.iter().map(|(_, n)| n).sum::<u64>(), n);
+            for (no, times) in who {
+                let own: Vec<Ev> = list.iter().filter(|e| e.user == no).cloned().collect();
+                prop_assert_eq!(paths(&plan, &anchors, &own).get(&path).copied(), Some(times));
+            }
+        }
     }
 
     /// Whatever is merged into `$other`: what flows into a step flows on or drops off, and equals the step before it.
@@ -232,6 +241,15 @@ proptest! {
         prop_assert_eq!(sum(0, None, None), found.entries());
         for e in graph.iter().filter(|e| e.to.kind != "DROPOFF" && e.step + 1 < forward as i32) {
             prop_assert_eq!(sum(e.step, None, Some(&e.to)), sum(e.step + 1, Some(&e.to), None));
+        }
+        // Whoever is behind an edge, with the rest as one: together they are its count.
+        for e in &graph {
+            let asked = Asked::Edge { step: e.step, event: Some(&e.from.event), next: Some(&e.to.event) };
+            let report = asked.needs_shown().then_some((&found, rows));
+            let wanted = Wanted::new(&plan, &names(), asked, report, &mut NoTick).unwrap();
+            let who = find(&plan, gather(&plan, &anchors, &list), &wanted, &Workers::serial(), &mut NoTick).unwrap();
+            prop_assert_eq!(who.iter().map(|(_, n)| n).sum::<u64>(), e.count);
+            prop_assert!(who.is_sorted_by(|a, b| a.0 < b.0));
         }
         for step in -(reverse as i32)..forward as i32 {
             let mut shown: Vec<&str> = graph.iter().filter(|e| e.step == step && e.to.kind == "FORWARD").map(|e| e.to.event.as_str()).collect();

@@ -121,6 +121,12 @@ proptest! {
         }
         let rows = finish(&plan, gather(&plan, &events, &only), &mut NoTick).unwrap();
         prop_assert_eq!(&rows, &expected);
+        for r in &rows {
+            let who = members(&plan, gather(&plan, &events, &only), r.bucket, r.active, &mut NoTick).unwrap();
+            let fits = |n: u32| if cumulative { n >= r.active } else { n == r.active };
+            prop_assert_eq!(who.len() as u64, r.count);
+            prop_assert!(who.is_sorted() && who.iter().all(|(no, n)| *no != 0 && fits(*n)));
+        }
         let mut all: Option<Partial> = None;
         for events in deal(&events, &dealt) {
             let part = Partial::decode(&gather(&plan, &events, &only).encode().unwrap(), &plan).unwrap();

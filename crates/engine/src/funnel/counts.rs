@@ -135,6 +135,39 @@ impl Counts {
         })
     }
 
+    /// Attempts that reached a step (from 0) so far, without a breakdown.
+    pub(super) fn reached(&self, step: usize) -> usize {
+        let cells = self.cells.iter().filter_map(|c| c.times.get(step));
+        cells.map(|t| t.from_start.len()).sum()
+    }
+
+    /// Forgets the attempts, without a breakdown.
+    pub(super) fn forget(&mut self) {
+        for t in self.cells.iter_mut().flat_map(|c| &mut c.times) {
+            t.from_start.clear();
+            t.from_previous.clear();
+        }
+    }
+
+    /// Size of the records so far, with a breakdown.
+    pub(super) fn recorded(&self) -> usize {
+        self.cells.iter().map(|c| c.records.len()).sum()
+    }
+
+    /// Calls `f` with the number of the record and the steps reached, for every attempt that counts on line 0.
+    pub(super) fn each_on(
+        &self,
+        plan: &Plan,
+        line: &[u32],
+        tick: &mut dyn Tick,
+        mut f: impl FnMut(usize, usize) -> Result<()>,
+    ) -> Result<()> {
+        match self.cells.as_slice() {
+            [cell] => Chooser::new(plan).each(&cell.records, line, tick, |n, _, reached| f(n, reached.len())),
+            _ => Err(Error::param("members of a funnel are those of one interval")),
+        }
+    }
+
     /// Both together; the order makes no difference to what comes out in the end.
     pub fn merge(&mut self, other: Counts) -> Result<()> {
         if self.steps != other.steps || self.cells.len() != other.cells.len() {
@@ -218,7 +251,7 @@ impl Counts {
         let mut tally = try_vec(lines, "segments")?;
         tally.resize(lines, (0, 0));
         for cell in &self.cells {
-            Chooser::new(plan).each(&cell.records, line, tick, |line, reached| {
+            Chooser::new(plan).each(&cell.records, line, tick, |_, line, reached| {
                 if let Some((entered, converted)) = tally.get_mut(line as usize) {
                     *entered += 1;
                     *converted += u64::from(reached.len() == self.steps);
@@ -247,7 +280,7 @@ impl Counts {
             times.push(buckets.map(|_| vec![Times::default(); self.steps]).collect());
         }
         for (bucket, cell) in self.cells.iter().enumerate() {
-            Chooser::new(plan).each(&cell.records, &line, tick, |line, reached| {
+            Chooser::new(plan).each(&cell.records, &line, tick, |_, line, reached| {
                 match times.get_mut(line as usize).and_then(|l| l.get_mut(bucket)) {
                     Some(t) => add(t, reached.iter().copied(), &mut self.budget),
                     None => Ok(()),
@@ -318,14 +351,15 @@ impl Chooser {
         }
     }
 
-    /// Calls `f` with the line and the times of every attempt that counts.
+    /// Calls `f` with the number of the subject's record, the line and the times of every attempt that counts.
     fn each(
         &mut self,
         records: &[i64],
         line: &[u32],
         tick: &mut dyn Tick,
-        mut f: impl FnMut(u32, &[i64]) -> Result<()>,
+        mut f: impl FnMut(usize, u32, &[i64]) -> Result<()>,
     ) -> Result<()> {
+        let mut record = 0;
         let number = |at: usize| records.get(at).copied().unwrap_or(0) as usize;
         let (mut at, mut left) = (0, EVERY);
         while at < records.len() {
@@ -363,9 +397,10 @@ impl Chooser {
             }
             for (line, _, n) in &self.lines {
                 if let Some((from, steps, true)) = self.attempts.get(*n).copied() {
-                    f(*line, records.get(from..from + steps).unwrap_or(&[]))?;
+                    f(record, *line, records.get(from..from + steps).unwrap_or(&[]))?;
                 }
             }
+            record += 1;
         }
         Ok(())
     }

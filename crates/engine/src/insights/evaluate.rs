@@ -20,7 +20,7 @@ pub struct Cells<'a> {
 }
 
 /// Calls `f` with the content of all cells as one.
-fn whole<T: Cell, R>(
+pub(super) fn whole<T: Cell, R>(
     table: &mut Table<T>,
     positions: &[u32],
     limit: usize,
@@ -156,7 +156,7 @@ fn average(sum: &ExactSum, n: u64) -> Option<f64> {
 }
 
 /// An aggregate of numbers.
-fn of_keys(keys: &mut [u64], aggregate: Aggregate, budget: &mut Budget) -> Result<Option<f64>> {
+pub(super) fn of_keys(keys: &mut [u64], aggregate: Aggregate, budget: &mut Budget) -> Result<Option<f64>> {
     Ok(match aggregate {
         Aggregate::Sum | Aggregate::Average => {
             let mut sum = ExactSum::default();
@@ -193,7 +193,7 @@ fn percentile(keys: &mut [u64], p: f64) -> Option<f64> {
 }
 
 /// The value of one subject from its entries, which are sorted, as a key.
-fn of_subject(entries: &[u64], aggregate: Aggregate, budget: &mut Budget) -> Result<Option<u64>> {
+pub(super) fn of_subject(entries: &[u64], aggregate: Aggregate, budget: &mut Budget) -> Result<Option<u64>> {
     let sum = |budget: &mut Budget| {
         let mut sum = ExactSum::default();
         entries.iter().try_for_each(|e| sum.add(number_of(*e), budget))?;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 mod oracle;
 mod questions;
+mod whom;
 
 fn metric(measure: Measure, by: Kind) -> Metric {
     Metric {

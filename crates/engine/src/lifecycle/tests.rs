@@ -103,6 +103,15 @@ proptest! {
         }
         let rows = finish(&plan, gather(&plan, &events, &only), &mut NoTick).unwrap();
         prop_assert_eq!(&counts(&rows), &expected);
+        // Who is in each state: as many as were counted, and in one state only.
+        for states in rows.chunks(4) {
+            let mut seen = BTreeSet::new();
+            for r in states {
+                let who = members(&plan, gather(&plan, &events, &only), r.bucket, r.state, &mut NoTick).unwrap();
+                prop_assert_eq!(who.len() as u64, r.count);
+                prop_assert!(who.is_sorted() && who.iter().all(|no| *no != 0 && seen.insert(*no)));
+            }
+        }
         let mut all: Option<Partial> = None;
         for events in deal(&events, &dealt) {
             let part = Partial::decode(&gather(&plan, &events, &only).encode().unwrap(), &plan).unwrap();

@@ -122,12 +122,19 @@ fn value_hash(column: Option<&Column>, hashes: &[u64], row: usize) -> Option<u64
     }
 }
 
-/// Sorts the gathered events and cuts them into sessions.
+/// Cuts the gathered events into sessions, and counts them.
 pub(super) fn walk(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<()> {
-    let mut rows = std::mem::take(&mut partial.rows);
-    if rows.is_empty() {
-        return Ok(());
-    }
+    let rows = std::mem::take(&mut partial.rows);
+    cut(plan, rows, tick, |_, bucket, session| partial.add(bucket, session))
+}
+
+/// Sorts events and calls `f` with every session, its subject and bucket, subject by subject.
+pub(super) fn cut(
+    plan: &Plan,
+    mut rows: Vec<Row>,
+    tick: &mut dyn Tick,
+    mut f: impl FnMut(SubjectNo, usize, Session) -> Result<()>,
+) -> Result<()> {
     tick.tick()?;
     rows.sort_unstable();
     let buckets = &plan.buckets;
@@ -135,10 +142,10 @@ pub(super) fn walk(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> R
     let mut days = BucketFinder::new(&plan.days, buckets.range);
     let mut cutter = Cutter::new(plan.mode);
     let mut last: Option<(SubjectNo, usize)> = None;
-    let mut add = |s: Option<Session>| match s {
+    let mut add = |no: SubjectNo, s: Option<Session>| match s {
         None => Ok(()),
         Some(s) => match finder.of(s.start) {
-            Some(b) => partial.add(b, s),
+            Some(b) => f(no, b, s),
             None => Err(Error::corrupt("a session outside of the range")),
         },
     };
@@ -147,13 +154,12 @@ pub(super) fn walk(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> R
             tick.tick()?;
         }
         let Some(day) = days.of(row.time) else { continue };
-        if last != Some((row.subject, day)) {
-            add(cutter.end())?;
-            last = Some((row.subject, day));
+        if let Some((before, _)) = last.replace((row.subject, day)).filter(|l| *l != (row.subject, day)) {
+            add(before, cutter.end())?;
         }
-        add(cutter.next(row))?;
+        add(row.subject, cutter.next(row))?;
     }
-    add(cutter.end())
+    add(last.map_or(0, |(no, _)| no), cutter.end())
 }
 
 /// The session that is open, of one subject and day.

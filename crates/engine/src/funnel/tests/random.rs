@@ -311,6 +311,62 @@ fn compare(p: &Plan, events: &[Ev], only: &Option<BTreeSet<u32>>, n: u8, dealt: 
         );
     }
     assert_eq!(in_parts(p, events, only, dealt, order), expected);
+    if p.buckets.is_none() {
+        members_are_those_counted(p, events, only, &expected, value_of, &takes(n));
+    }
+}
+
+/// Whoever is behind a count: together they are it, and alone each is counted as often.
+fn members_are_those_counted(
+    p: &Plan,
+    events: &[Ev],
+    only: &Option<BTreeSet<u32>>,
+    rows: &[StepRow],
+    value_of: ValueOf,
+    takes: &dyn Fn(&[Option<Value>]) -> bool,
+) {
+    let workers = crate::parallel::Workers::serial();
+    let count = |rows: &[StepRow], segment: &[String], step: usize| {
+        let row = rows.iter().find(|r| *r.segment == *segment && r.step == step);
+        row.map_or(0, |r| r.count)
+    };
+    for r in rows {
+        for outcome in [Outcome::Converted, Outcome::Dropped] {
+            let asked = Asked { step: r.step, outcome };
+            if asked.check(p).is_err() {
+                continue;
+            }
+            let found = find_on(p, gather(p, events, only), asked, &workers, &mut NoTick).unwrap();
+            let who = found.finish(p, asked, &r.segment, &mut NoTick).unwrap();
+            let number = |rows: &[StepRow]| match outcome {
+                Outcome::Converted => count(rows, &r.segment, r.step),
+                Outcome::Dropped => count(rows, &r.segment, r.step - 1) - count(rows, &r.segment, r.step),
+            };
+            assert_eq!(
+                who.iter().map(|(_, n)| n).sum::<u64>(),
+                number(rows),
+                "{asked:?} {:?}",
+                r.segment
+            );
+            assert!(who.is_sorted_by(|a, b| a.0 < b.0));
+            if r.step != 2 || r.segment.iter().any(|t| t == OTHER) {
+                continue;
+            }
+            for (no, times) in who {
+                let mine = |e: &&Ev| e.subjects(p.by, only, p.remap).contains(&no);
+                let own: Vec<Ev> = events.iter().filter(mine).map(|e| of_one(e, p.by, no)).collect();
+                let alone = Plan { top: 99, ..p.clone() };
+                let theirs = report(&alone, &own, only, value_of, takes);
+                assert_eq!(times, number(&theirs), "{asked:?} {:?} {no}", r.segment);
+            }
+        }
+    }
+}
+
+/// An event as the only one of its groups that is counted has it. What other properties say of it stays.
+fn of_one(e: &Ev, by: Kind, no: u32) -> Ev {
+    let companies = if by == COMPANY { vec![no] } else { e.companies.clone() };
+    Ev { companies, ..e.clone() }
 }
 
 /// Bits of events: steps, exclusions, and in strict order the one that every event has.

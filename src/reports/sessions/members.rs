@@ -1,0 +1,76 @@
+//! sessions_members: who had the sessions of an interval.
+
+use super::{Question, ask, definition};
+use crate::error::Result;
+use crate::pg::ErrorReport;
+use crate::pg::instants::to_ms;
+use crate::pg::interrupts::Interrupts;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::spi::{self, Sql};
+use crate::reports::arguments::required;
+use crate::reports::members::{self, Page};
+use engine::sessions::members as find;
+use pgrx::JsonB;
+use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
+use pgrx::prelude::*;
+
+fn run(sql: &Sql, q: &Question, bucket: i64, page: Page) -> Result<Vec<(String, i64, i64, JsonB)>> {
+    ask(sql, q, true, |project, by, plan, partial| {
+        let found = find(plan, partial, bucket, &mut Interrupts)?;
+        let rows = members::rows(sql, project, by, &found, page)?;
+        let columns = |(id, had, properties): (String, engine::sessions::Had, JsonB)| {
+            (id, had.sessions as i64, had.events as i64, properties)
+        };
+        Ok(rows.into_iter().map(columns).collect())
+    })
+}
+
+#[pg_extern(schema = "analytics_groups", name = "sessions_members", stable, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::too_many_arguments, clippy::type_complexity)]
+fn sessions_members(
+    from_date: Option<Date>,
+    to_date: Option<Date>,
+    by: default!(Option<&str>, "'user'"),
+    unit: default!(Option<&str>, "'day'"),
+    timeout: default!(Option<Interval>, "'30 minutes'"),
+    starts: default!(Option<Jsonb>, "NULL"),
+    ends: default!(Option<Jsonb>, "NULL"),
+    property: default!(Option<&str>, "NULL"),
+    filter: default!(Option<&str>, "NULL"),
+    bucket: default!(Option<TimestampWithTimeZone>, "NULL"),
+    after: default!(Option<&str>, "NULL"),
+    page_size: default!(Option<i32>, "NULL"),
+    project: default!(Option<&str>, "NULL"),
+) -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(id, String),
+            name!(sessions, i64),
+            name!(events, i64),
+            name!(properties, JsonB),
+        ),
+    >,
+    ErrorReport,
+> {
+    let timeout = required(
+        timeout,
+        "timeout",
+        "A gap longer than it ends a session, for example '30 minutes'.",
+    )?;
+    let starts = starts.map(|s| s.parse("starts")).transpose()?;
+    let ends = ends.map(|s| s.parse("ends")).transpose()?;
+    let question = Question {
+        range: (from_date, to_date),
+        by: required(by, "by", "Count by 'user' or a registered group key.")?,
+        unit: required(unit, "unit", "For example 'day', 'week' or 'range'.")?,
+        definition: definition(&timeout, starts, ends, property)?,
+        filter,
+        project,
+    };
+    let bucket = required(bucket, "bucket", "It is the column \"bucket\" of the report's row.")?;
+    let page = Page::new(after, page_size)?;
+    let rows = spi::connect(|sql| run(sql, &question, to_ms(bucket), page))?;
+    Ok(TableIterator::new(rows))
+}

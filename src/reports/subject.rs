@@ -1,0 +1,108 @@
+//! One user or group by its id, and names for numbers.
+
+use crate::error::{Failure, Result};
+use crate::pg::spi::{Arg, Sql};
+use crate::registry::Project;
+use engine::chunk::{Kind, SubjectNo, USER};
+use std::collections::BTreeMap;
+
+/// A user or group that is known.
+pub struct Subject {
+    pub kind: Kind,
+    /// As it is counted, after identity merges.
+    pub no: SubjectNo,
+    /// Every number it has on events, ascending.
+    pub all: Vec<SubjectNo>,
+}
+
+/// The subject of an id; `None` when nothing is known of it.
+pub fn find(sql: &Sql, project: &Project, kind: Kind, id: &str) -> Result<Option<Subject>> {
+    let rows = sql.read(
+        &project.sql("SELECT no FROM @.subject WHERE kind = $1 AND id = $2"),
+        &[Arg::Int2(kind as i16), Arg::Text(id)],
+    )?;
+    if rows.len() == 0 {
+        return Ok(None);
+    }
+    let no = u32::try_from(rows.int(0, 0)?).unwrap_or(0);
+    if kind != USER {
+        return Ok(Some(Subject {
+            kind,
+            no,
+            all: vec![no],
+        }));
+    }
+    let rows = sql.read(
+        &project.sql(
+            "WITH me AS (SELECT coalesce((SELECT i.canonical FROM @.identity i WHERE i.no = $1), $1) AS no)
+             SELECT me.no, me.no FROM me UNION SELECT me.no, i.no FROM me JOIN @.identity i ON i.canonical = me.no",
+        ),
+        &[Arg::Int(i64::from(no))],
+    )?;
+    let mut all = engine::error::try_vec(rows.len(), "identities of a user")?;
+    for i in 0..rows.len() {
+        all.push(u32::try_from(rows.int(i, 1)?).unwrap_or(0));
+    }
+    all.sort_unstable();
+    Ok(Some(Subject {
+        kind,
+        no: u32::try_from(rows.int(0, 0)?).unwrap_or(0),
+        all,
+    }))
+}
+
+/// The ids of subjects.
+pub fn ids(sql: &Sql, project: &Project, kind: Kind, numbers: &[SubjectNo]) -> Result<BTreeMap<SubjectNo, String>> {
+    let numbers: Vec<i64> = numbers.iter().map(|n| i64::from(*n)).collect();
+    let rows = sql.read(
+        &project.sql("SELECT no, id FROM @.subject WHERE kind = $1 AND no = ANY($2)"),
+        &[Arg::Int2(kind as i16), Arg::Ints(&numbers)],
+    )?;
+    (0..rows.len())
+        .map(|i| {
+            Ok((
+                u32::try_from(rows.int(i, 0)?).unwrap_or(0),
+                rows.text(i, 1)?.to_string(),
+            ))
+        })
+        .collect()
+}
+
+/// The profile of a subject; an empty one where there is none.
+pub fn profile(sql: &Sql, project: &Project, kind: Kind, no: SubjectNo) -> Result<serde_json::Value> {
+    let no = Arg::Int(i64::from(no));
+    let rows = match kind {
+        USER => sql.read(
+            &project.sql("SELECT properties::text FROM @.user_profile WHERE no = $1"),
+            &[no],
+        )?,
+        kind => sql.read(
+            &project.sql("SELECT properties::text FROM @.group_profile WHERE kind = $2 AND no = $1"),
+            &[no, Arg::Int2(kind as i16)],
+        )?,
+    };
+    match rows.len() {
+        0 => Ok(serde_json::json!({})),
+        _ => serde_json::from_str(rows.text(0, 0)?).map_err(|e| Failure::internal(format!("profile: {e}"))),
+    }
+}
+
+/// The ids of users, by their numbers on events, as they are after identity merges.
+pub fn canonical_ids(sql: &Sql, project: &Project, numbers: &[SubjectNo]) -> Result<BTreeMap<SubjectNo, String>> {
+    let numbers: Vec<i64> = numbers.iter().map(|n| i64::from(*n)).collect();
+    let rows = sql.read(
+        &project.sql(
+            "SELECT n.no, s.id FROM unnest($1) AS n (no) LEFT JOIN @.identity i ON i.no = n.no
+             JOIN @.subject s ON s.kind = 0 AND s.no = coalesce(i.canonical, n.no)",
+        ),
+        &[Arg::Ints(&numbers)],
+    )?;
+    (0..rows.len())
+        .map(|i| {
+            Ok((
+                u32::try_from(rows.int(i, 0)?).unwrap_or(0),
+                rows.text(i, 1)?.to_string(),
+            ))
+        })
+        .collect()
+}
