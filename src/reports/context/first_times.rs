@@ -23,13 +23,15 @@ impl Context<'_> {
     fn first_times(&self, every: &SelectorSpec, by: Kind) -> Result<Arc<FirstTimes>> {
         let selector = every.bind(self, by, None)?;
         let remap = self.remap()?;
+        // Settings are read here: threads can not ask the server.
+        let limit = settings::query_memory();
         let kernels = scan::scan_on(
             self.sql,
             self.project,
             &need([&selector].into_iter(), [by], &[]),
             ALWAYS,
             &settings::workers(),
-            || Ok(FirstTimesKernel::new(by, remap.as_deref(), settings::query_memory())),
+            || Ok(FirstTimesKernel::new(by, remap.as_deref(), limit)),
             |kernel, chunk, keep, tick| {
                 let hits = selector.hits(chunk, keep, by, tick)?;
                 kernel.push(chunk, &hits, tick)

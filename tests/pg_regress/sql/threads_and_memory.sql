@@ -24,6 +24,8 @@ CREATE FUNCTION pg_temp.digest() RETURNS text LANGUAGE sql AS $$
             {"event": "Buy", "measure": "sum", "property": "amount"}, {"event": "Buy", "measure": "p90", "property": "amount"}]', '2024-01-01', '2024-01-20') i
         UNION ALL SELECT f::text FROM analytics_groups.funnel('["View", "Add", "Buy"]', '2024-01-01', '2024-01-20') f
         UNION ALL SELECT f::text FROM analytics_groups.funnel('["View", "Add", "Buy"]', '2024-01-01', '2024-01-20', by => 'company_id', reentry => 'optimized') f
+        UNION ALL SELECT i::text FROM analytics_groups.insights('[{"event": "Buy", "first_time": true},
+            {"event": "Buy", "first_time": true, "measure": "unique", "by": "company_id"}]', '2024-01-01', '2024-01-20') i
         UNION ALL SELECT r::text FROM analytics_groups.retention('"View"', '"Buy"', '2024-01-01', '2024-01-20', buckets => 5) r
         UNION ALL SELECT r::text FROM analytics_groups.retention('"View"', '"View"', '2024-01-01', '2024-01-20', by => 'company_id', alignment => 'calendar', criterion => 'on') r
         UNION ALL SELECT s::text FROM analytics_groups.sessions('2024-01-01', '2024-01-20', timeout => '2 hours') s
