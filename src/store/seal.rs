@@ -12,15 +12,15 @@ use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::settings;
 use engine::codec;
-use engine::compact::{Arranged, Extent, Part, Scratch, Source, choose};
+use engine::compact::{Arranged, Extent, Growth, Part, Scratch, Source, choose};
 use engine::tick::Tick;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// A segment that stays is larger than what came to its days while ingesting ...
-pub const EAGER: u64 = 1;
-/// ... and at least four times as large as all the smaller ones there when somebody asked to maintain.
-pub const TIDY: u64 = 4;
+/// While ingesting, a segment is rewritten when three times as many rows come to it: a row is rewritten seldom ...
+pub const EAGER: Growth = Growth { times: 3, per: 1 };
+/// ... and when a fourth of its rows come to it once somebody has asked to maintain: segments are few.
+pub const TIDY: Growth = Growth { times: 1, per: 4 };
 
 /// The segments of an event while it is sealed.
 pub struct Sealer<'a> {

@@ -9,7 +9,7 @@ use common::{Prioritised, chunk, event_row, rows, without_duplicates};
 use engine::block;
 use engine::chunk::{Chunk, Column, Events, PropertyColumn};
 use engine::codec;
-use engine::compact::{Arranged, Extent, Scratch, Sealed, Source, by_event, choose, compact};
+use engine::compact::{Arranged, Extent, Growth, Scratch, Sealed, Source, by_event, choose, compact};
 use engine::error::{Error, Result};
 use engine::row::EventRow;
 use engine::tick::{NoTick, Tick};
@@ -17,6 +17,7 @@ use engine::time::Calendar;
 use engine::value::Value;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 fn sources(chunks: Vec<Chunk>) -> Vec<Source> {
     chunks.into_iter().map(|c| Source::from_chunk(c).unwrap()).collect()
@@ -267,24 +268,61 @@ proptest! {
     fn segments_that_stay_are_much_larger_than_what_comes_to_them(
         new in proptest::collection::btree_map(0i32..30, 1u64..200, 1..8),
         segments in vec((0i32..30, 0i32..6, 1usize..2000), 0..12),
-        factor in 1u64..5,
+        growth in (1u64..5, 1u64..5).prop_map(|(times, per)| Growth { times, per }),
     ) {
         let segments: Vec<Extent> = segments
             .into_iter()
             .map(|(day_min, days, rows)| Extent { day_min, day_max: day_min + days, rows })
             .collect();
-        let chosen = choose(&new, &segments, 500, factor);
+        let chosen = choose(&new, &segments, 500, growth);
         prop_assert!(chosen.is_sorted_by(|a, b| a < b) && chosen.iter().all(|i| *i < segments.len()));
         let total: u64 = new.values().sum::<u64>() + chosen.iter().map(|i| segments[*i].rows as u64).sum::<u64>();
         for (i, s) in segments.iter().enumerate() {
             let coming: u64 = new.range(s.day_min..=s.day_max).map(|(_, n)| *n).sum();
             if chosen.contains(&i) {
-                prop_assert!(s.rows as u64 <= (total - s.rows as u64) * factor, "not worth it");
+                prop_assert!(growth.pays(s.rows as u64, total - s.rows as u64), "not worth it");
             } else {
-                prop_assert!(s.rows as u64 > coming * factor, "left beside as many new rows");
+                prop_assert!(!growth.pays(s.rows as u64, coming), "left beside many new rows");
             }
         }
     }
+}
+
+#[test]
+fn rows_that_trickle_in_are_rewritten_seldom() {
+    // Every day some rows: each waits with others of its size until there are four.
+    let growth = Growth { times: 3, per: 1 };
+    let (mut segments, mut written, mut most): (Vec<Extent>, usize, usize) = (Vec::new(), 0, 0);
+    for day in 0..256 {
+        let chosen = choose(&BTreeMap::from([(day, 100)]), &segments, 100_000, growth);
+        let mut merged = Extent {
+            day_min: day,
+            day_max: day,
+            rows: 100,
+        };
+        for i in &chosen {
+            merged.day_min = merged.day_min.min(segments[*i].day_min);
+            merged.day_max = merged.day_max.max(segments[*i].day_max);
+            merged.rows += segments[*i].rows;
+        }
+        let mut i = 0;
+        segments.retain(|_| {
+            i += 1;
+            !chosen.contains(&(i - 1))
+        });
+        written += merged.rows;
+        segments.push(merged);
+        most = most.max(segments.len());
+        let apart = |a: &Extent, b: &Extent| a.day_max < b.day_min;
+        segments.sort_by_key(|s| s.day_min);
+        assert!(
+            segments.windows(2).all(|w| apart(&w[0], &w[1])),
+            "neighbours are merged"
+        );
+    }
+    assert_eq!(segments.iter().map(|s| s.rows).sum::<usize>(), 25_600);
+    assert!(written <= 25_600 * 5, "each row at most 1 + log4(256) times, {written}");
+    assert!(most <= 3 * 4 + 1, "{most} segments");
 }
 
 fn event(user: u32, time: i64, v: Value) -> Prioritised {

@@ -21,7 +21,7 @@ use hashbrown::HashMap;
 pub use order::Arranged;
 pub use source::{Part, Source};
 use std::ops::Range;
-pub use tiers::{Extent, choose};
+pub use tiers::{Extent, Growth, choose};
 
 /// Merges sources into segments, in the order of (event, day, user); see [`Arranged::cut`].
 ///
