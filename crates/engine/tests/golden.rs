@@ -262,6 +262,12 @@ fn all() -> Vec<Golden> {
             golden("values_lz4", encode_values(&text), text, decode_values)
         },
         {
+            let mut text: Vec<String> = (0..200).map(|i| format!("/shop/item/{}?é{}", i * 37, i % 5)).collect();
+            text.sort_unstable();
+            let text: Vec<Value> = text.into_iter().map(Value::str).collect();
+            golden("values_front", encode_values(&text), text, decode_values)
+        },
+        {
             let text: Vec<Value> = mixed(50).map(|v| Value::str(format!("{v:08x}"))).collect();
             golden("values_hex", encode_values(&text), text, decode_values)
         },

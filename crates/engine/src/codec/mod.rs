@@ -6,6 +6,7 @@
 
 mod column;
 pub mod frame;
+mod front;
 pub(crate) mod ints;
 pub(crate) mod raw;
 pub(crate) mod values;

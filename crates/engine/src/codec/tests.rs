@@ -56,6 +56,21 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Sorted texts that share how they begin.
+fn numbered(before: &str, n: u32, after: &str) -> Vec<Value> {
+    let mut all: Vec<String> = (0..n).map(|i| format!("{before}{}{after}", i * 37)).collect();
+    all.sort_unstable();
+    all.into_iter().map(Value::str).collect()
+}
+
+#[test]
+fn numbered_texts_take_less_than_two_bytes() {
+    let list = numbered("https://shop.example/page/", 20_000, "");
+    let stored = encode_values(&list).unwrap();
+    assert!(stored.len() < 20_000 * 2, "{} bytes", stored.len());
+    assert_eq!(decode_values(&stored).unwrap(), list);
+}
+
 fn numbers() -> impl Strategy<Value = Vec<f64>> {
     let unset = Just(f64::NAN);
     let whole = (-1000i64..100_000).prop_map(|k| k as f64);
@@ -129,6 +144,25 @@ proptest! {
             priority: v.iter().map(|(_, p)| *p).collect(),
         };
         prop_assert_eq!(decode_inserts(&encode_inserts(&i).unwrap(), v.len()).unwrap(), i);
+    }
+
+    #[test]
+    fn sorted_texts_come_back(
+        texts in vec(prop_oneof![
+            "https://shop\\.example/(item|page|checkout)/[0-9]{1,6}",
+            "company_[0-9]{7}",
+            "[a-zé]{0,4}",
+            ".{0,300}",
+        ], 0..150),
+        duplicates in 0usize..3,
+    ) {
+        let mut texts = texts;
+        texts.sort_unstable();
+        if duplicates > 0 {
+            texts.dedup();
+        }
+        let list: Vec<Value> = texts.into_iter().map(Value::str).collect();
+        prop_assert_eq!(decode_values(&encode_values(&list).unwrap()).unwrap(), list);
     }
 
     #[test]
@@ -324,6 +358,11 @@ fn samples() -> Vec<(Vec<u8>, usize)> {
         (block::encode(&builder.finish().unwrap()).unwrap(), 2),
         (row::encode(&event).unwrap(), 1),
         (encode_values(&["00ff", "a0b1", "1234"].map(Value::str)).unwrap(), 3),
+        (encode_values(&numbered("/items/", 40, "")).unwrap(), 40),
+        (
+            encode_values(&numbered("/", 40, "?abcdefghijklmnopqrstuvwxyz")).unwrap(),
+            40,
+        ),
         (
             encode_subjects(&[1, 2, 3, 70_000], &mut crate::tick::NoTick).unwrap(),
             4,

@@ -1,10 +1,11 @@
 //! The columns of one segment, encoded, in the one form that its rows allow.
 
 use super::order::{Arranged, At};
+use super::sort::{only_texts, sorted};
 use super::source::{Part, entries};
 use crate::chunk::{GroupColumn, Inserts, Kind};
 use crate::codec::raw::{RawColumn, RawValues};
-use crate::codec::values::{number_of, put_value};
+use crate::codec::values::{hex_digits, number_of, put_value};
 use crate::codec::{
     encode_dictionary, encode_group, encode_ids, encode_inserts, encode_numbers, encode_times, exact_number,
     too_many_distinct,
@@ -200,11 +201,24 @@ fn column(
     }
     // Where most rows differ, codes in the order of the rows take next to no room, and sorting much time.
     if count > set / 2 && count > 256 {
-        return encode_dictionary(&scratch.codes, count, scratch.values.bytes()).map(Some);
+        let plain = encode_dictionary(&scratch.codes, count, scratch.values.bytes())?;
+        // In order, texts may share enough to pay for codes; random ones, of which half is told by hexadecimal digits, do not.
+        if count < SORT_FROM || !only_texts(&scratch.values) || hex_digits(count, scratch.values.bytes()).is_some() {
+            return Ok(Some(plain));
+        }
+        let ordered = encode_sorted(scratch)?;
+        return Ok(Some(if ordered.len() < plain.len() { ordered } else { plain }));
     }
-    let mut order: Vec<u32> = try_vec(count, "dictionary")?;
-    order.extend(1..=count as u32);
-    order.sort_unstable_by(|a, b| scratch.values.of_code(*a).cmp(scratch.values.of_code(*b)));
+    encode_sorted(scratch).map(Some)
+}
+
+/// Different values from which on it is worth a try to sort them although most rows differ.
+const SORT_FROM: usize = 4096;
+
+/// The codes with a dictionary in order.
+fn encode_sorted(scratch: &mut Scratch) -> Result<Vec<u8>> {
+    let count = scratch.values.len();
+    let order = sorted(&scratch.values)?;
     let mut rank: Vec<u32> = try_vec(count + 1, "dictionary")?;
     rank.resize(count + 1, 0);
     let mut bytes: Vec<u8> = try_vec(scratch.values.bytes().len(), "dictionary")?;
@@ -217,7 +231,7 @@ fn column(
     for c in &mut scratch.codes {
         *c = rank.get(*c as usize).copied().unwrap_or(0);
     }
-    encode_dictionary(&scratch.codes, count, &bytes).map(Some)
+    encode_dictionary(&scratch.codes, count, &bytes)
 }
 
 /// The column as numbers when every part stores numbers and they are too many for a dictionary; the inner `None` = no row

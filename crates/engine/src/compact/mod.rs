@@ -8,6 +8,7 @@ mod columns;
 mod days;
 mod join;
 mod order;
+mod sort;
 mod source;
 mod tiers;
 
