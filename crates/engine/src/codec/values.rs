@@ -68,19 +68,19 @@ fn uuid_bytes(s: &str) -> Option<[u8; 16]> {
     (seen < 16 && DASHES.iter().all(|d| text.get(*d) == Some(&b'-'))).then_some(out)
 }
 
-fn uuid_text(bytes: &[u8]) -> String {
-    let mut s = String::with_capacity(36);
-    for b in bytes {
-        if DASHES.contains(&s.len()) {
-            s.push('-');
-        }
-        for digit in [b >> 4, b & 15] {
-            s.push(char::from(
-                b"0123456789abcdef".get(usize::from(digit)).copied().unwrap_or(b'0'),
-            ));
-        }
+/// The text of a UUID.
+fn uuid_chars(bytes: &[u8]) -> [u8; 36] {
+    let mut out = [b'-'; 36];
+    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+    let places = out.iter_mut().enumerate().filter(|(i, _)| !DASHES.contains(i));
+    for ((_, slot), digit) in places.zip(digits) {
+        *slot = b"0123456789abcdef".get(usize::from(digit)).copied().unwrap_or(b'0');
     }
-    s
+    out
+}
+
+fn uuid_text(bytes: &[u8]) -> String {
+    uuid_chars(bytes).iter().map(|b| char::from(*b)).collect()
 }
 
 /// The text that a stored value is, if it is one that is written out.
@@ -95,6 +95,14 @@ pub(crate) fn text_of(stored: &[u8]) -> Option<&[u8]> {
             Some(r.rest())
         }
         _ => None,
+    }
+}
+
+/// Calls `f` with the text that a stored value is, if it is one.
+pub(crate) fn with_text<T>(stored: &[u8], f: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    match stored {
+        [UUID, bytes @ ..] => Some(f(&uuid_chars(bytes))),
+        _ => text_of(stored).map(f),
     }
 }
 

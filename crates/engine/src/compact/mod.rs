@@ -8,7 +8,7 @@ mod columns;
 mod days;
 mod join;
 mod order;
-mod sort;
+pub(crate) mod sort;
 mod source;
 mod tiers;
 

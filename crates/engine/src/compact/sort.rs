@@ -1,7 +1,9 @@
 //! The values of a dictionary in order: texts by their bytes, so that neighbours share how they begin.
 
+use crate::chunk::GroupColumn;
 use crate::codec::raw::RawValues;
-use crate::codec::values::text_of;
+use crate::codec::values::{hex_digits, text_of};
+use crate::codec::{encode_dictionary, encode_following};
 use crate::error::{Result, try_vec};
 use std::cmp::Ordering;
 
@@ -31,13 +33,58 @@ fn compare(values: &RawValues, a: u32, b: u32) -> Ordering {
     }
 }
 
+/// Different values from which on it is worth a try to sort them although most rows differ.
+const SORT_FROM: usize = 4096;
+
+/// Encodes a property column in the form that is smallest, of which it may be one that follows from the groups `beside`. The
+/// codes may be changed.
+pub(crate) fn encode_smallest(codes: &mut [u32], values: &RawValues, beside: Option<&GroupColumn>) -> Result<Vec<u8>> {
+    let (count, set) = (values.len(), codes.iter().filter(|c| **c != 0).count());
+    // Where most rows differ, codes in the order of the rows take next to no room, and sorting much time.
+    let mut plain = None;
+    if count > set / 2 && count > 256 {
+        let bytes = encode_dictionary(codes, count, values.bytes())?;
+        // In order, texts may share enough to pay for codes; random ones, of which half is told by hexadecimal digits, do not.
+        if count < SORT_FROM || !only_texts(values) || hex_digits(count, values.bytes()).is_some() {
+            return Ok(bytes);
+        }
+        plain = Some(bytes);
+    }
+    let ordered = encode_sorted(codes, values, beside)?;
+    Ok(plain.filter(|p| p.len() <= ordered.len()).unwrap_or(ordered))
+}
+
+/// The column with its dictionary in order.
+fn encode_sorted(codes: &mut [u32], values: &RawValues, beside: Option<&GroupColumn>) -> Result<Vec<u8>> {
+    let count = values.len();
+    let order = sorted(values)?;
+    let mut rank: Vec<u32> = try_vec(count + 1, "dictionary")?;
+    rank.resize(count + 1, 0);
+    let mut bytes: Vec<u8> = try_vec(values.bytes().len(), "dictionary")?;
+    for (new, old) in (1..).zip(&order) {
+        bytes.extend_from_slice(values.of_code(*old));
+        if let Some(slot) = rank.get_mut(*old as usize) {
+            *slot = new;
+        }
+    }
+    for c in codes.iter_mut() {
+        *c = rank.get(*c as usize).copied().unwrap_or(0);
+    }
+    let plain = encode_dictionary(codes, count, &bytes)?;
+    let following = match beside {
+        Some(groups) => encode_following(groups, codes, count, &bytes, plain.len())?,
+        None => None,
+    };
+    Ok(following.unwrap_or(plain))
+}
+
 /// Are all values texts as they are written?
-pub(super) fn only_texts(values: &RawValues) -> bool {
+fn only_texts(values: &RawValues) -> bool {
     (1..=values.len() as u32).all(|code| text_of(values.of_code(code)).is_some())
 }
 
 /// The codes of all values in the order of the values: texts last.
-pub(super) fn sorted(values: &RawValues) -> Result<Vec<u32>> {
+fn sorted(values: &RawValues) -> Result<Vec<u32>> {
     let count = values.len();
     let mut order: Vec<u32> = try_vec(count, "dictionary")?;
     if only_texts(values) && count > 16 {
