@@ -170,6 +170,8 @@ def loading(bench, found):
         size = load["bytes"]
         lines.append(f"| {target[0]} {target[1]} {load['version'].split()[0].strip(chr(34))} | {load['rate']:,.0f} | {load['sustained_rate']:,.0f} | {size / 1e6:,.0f} "
                      f"| {size / n:.1f} | {load['how']} |")
+        if load.get("packed_bytes"):
+            lines.append(f"| – without free room | | | {load['packed_bytes'] / 1e6:,.0f} | {load['packed_bytes'] / n:.1f} | a copy of the tables; maintenance leaves room that what comes next fills |")
         if load.get("second_order_bytes"):
             lines.append(f"| – its second copy by user | | | {load['second_order_bytes'] / 1e6:,.0f} | {load['second_order_bytes'] / n:.1f} | core columns only |")
     lines.append("")
@@ -191,6 +193,9 @@ def ours_more(bench, found):
     if "track_cpu_s" in load:
         lines.append(f"* Processor time of the backend: {n / load['track_cpu_s']:,.0f} events a second while tracking (maintenance that ran along included), "
                      f"{n / (load['track_cpu_s'] + load['maintain_cpu_s']):,.0f} with the last maintain(). Its peak private memory: about {load['load_peak'] / 2**20:,.0f} MB.")
+    if load.get("packed_tables"):
+        parts = sorted(((v / n, k) for k, v in load["packed_tables"].items() if v / n >= 0.05 and not k.endswith("_profile")), reverse=True)
+        lines.append("* Bytes/event by table, without free room: " + ", ".join(f"{k} {v:.2f}" for v, k in parts) + ".")
     if "core_bytes" in load:
         lines.append(f"* Core columns (users, times, groups): {load['core_bytes'] / n:.1f} bytes an event. Profiles are not in the bytes above: {load['profile_bytes'] / 1e6:,.0f} MB.")
     lines.append("* Tables: " + ", ".join(f"{k} {v / 1e6:,.1f} MB" for k, v in sorted(load["tables"].items(), key=lambda x: -x[1]) if v > 100_000) + ".")

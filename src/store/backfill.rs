@@ -1,7 +1,7 @@
 //! Attributing events that were stored before a group key was registered.
 
 use super::settle::{self, Pace};
-use super::{Lock, sets};
+use super::{Lock, segment, sets};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{self, Arg, Sql};
@@ -92,17 +92,24 @@ fn backfill_segments(a: &mut Attributor, property: u32) -> Result<()> {
     for i in 0..rows.len() {
         Interrupts.tick()?;
         let n = usize::try_from(rows.int(i, 1)?).unwrap_or(0);
-        let column = codec::decode_column(&rows.bytes(i, 2)?, n)
-            .map_err(|e| Failure::from(e).within(format!("segment {}", rows.int(i, 0).unwrap_or(0))))?;
+        let no = rows.int(i, 0)?;
+        let data = rows.bytes(i, 2)?;
+        let damaged = |e: engine::error::Error| Failure::from(e).within(format!("segment {no}"));
+        // A key that had this property before may have left groups that it follows.
+        let mut beside = None;
+        if let Some(kind) = codec::followed(&data).map_err(damaged)? {
+            let groups = segment::columns(sql, project, &[no], Some((&[kind], &[])), true)?
+                .fetch(no)?
+                .groups;
+            beside = groups.first().map(|(k, b)| codec::decode_group(*k, b, n)).transpose()?;
+        }
+        let groups = |kind: Kind| beside.as_ref().filter(|g| g.kind == kind);
+        let column = codec::decode_column_beside(&data, n, &groups).map_err(damaged)?;
         if let Some(groups) = a.column(&column)? {
             let data = codec::encode_group(&groups)?;
             sql.write(
                 &insert,
-                &[
-                    Arg::Int(rows.int(i, 0)?),
-                    Arg::Int4(i32::from(a.kind)),
-                    Arg::Bytes(&data),
-                ],
+                &[Arg::Int(no), Arg::Int4(i32::from(a.kind)), Arg::Bytes(&data)],
             )?;
         }
     }

@@ -143,7 +143,8 @@ fn maintain(project: &str, wait: bool) -> Result<i64, crate::pg::ErrorReport> {
             let mut sealer = Sealer {
                 sql,
                 project: &project,
-                scratch: Scratch::default(),
+                scratch: Scratch::with_insert_ids(segment::insert_ids(sql, &project, true)?)
+                    .with_keys(segment::keys(sql, &project)?),
             };
             // What arrives meanwhile is left for the next time, or a busy project would never be done.
             while done < backlog {

@@ -1,9 +1,9 @@
 //! A segment as it is stored: buffers of its own, so that it can be decoded on any thread.
 
-use super::segment::{Columns, Head};
+use super::segment::{self, Columns, Encoded, Head};
 use crate::error::Result;
 use crate::pg::spi::Rows;
-use engine::chunk::{Chunk, Events, Kind, PropertyColumn};
+use engine::chunk::{Chunk, Events, Inserts};
 use engine::codec;
 use engine::error::Error;
 
@@ -13,33 +13,57 @@ pub struct Raw {
     users: Vec<u8>,
     times: Vec<u8>,
     inserts: Option<Vec<u8>>,
-    groups: Vec<(Kind, Vec<u8>)>,
-    properties: Vec<(u32, Vec<u8>)>,
+    /// The insert ids, which hashes may follow from.
+    insert_ids: Vec<(u32, Vec<u8>)>,
+    columns: Encoded,
 }
 
 impl Raw {
-    /// Copies the buffers out of a result whose columns after the head are users, times and inserts.
-    pub fn fetch(rows: &Rows, i: usize, head: Head, with_inserts: bool, columns: Option<&Columns>) -> Result<Raw> {
+    /// Copies the buffers out of a result whose columns after the head are users, times and inserts; these come with the
+    /// column of insert ids.
+    pub fn fetch(
+        rows: &Rows,
+        i: usize,
+        head: Head,
+        with_inserts: bool,
+        insert_ids: Option<&Columns>,
+        columns: Option<&Columns>,
+    ) -> Result<Raw> {
         let mut raw = Raw {
             users: rows.bytes(i, 9)?,
             times: rows.bytes(i, 10)?,
             inserts: rows.bytes_or_null(i, 11, with_inserts)?,
-            groups: Vec::new(),
-            properties: Vec::new(),
+            insert_ids: Vec::new(),
+            columns: Encoded::default(),
             head,
         };
+        if let Some(ids) = insert_ids.filter(|_| raw.inserts.is_some()) {
+            raw.insert_ids = ids.fetch(raw.head.no)?.properties;
+        }
         if let Some(columns) = columns {
-            columns.fetch(raw.head.no, &mut raw.groups, &mut raw.properties)?;
+            raw.columns = columns.fetch(raw.head.no)?;
         }
         Ok(raw)
     }
 
-    /// Decodes everything; damaged bytes are an error that names the segment.
+    /// Decodes everything but inserts; damaged bytes are an error that names the segment.
     pub fn decode(&self) -> Result<Chunk, Error> {
-        self.decode_columns().map_err(|e| match e {
+        self.decode_columns().map_err(|e| self.damaged(e))
+    }
+
+    /// Insert hashes and priorities, if they were fetched and there are any.
+    pub fn inserts(&self) -> Result<Option<Inserts>, Error> {
+        let Some(bytes) = &self.inserts else { return Ok(None) };
+        segment::decode_inserts(bytes, self.head.n, &self.insert_ids)
+            .map(Some)
+            .map_err(|e| self.damaged(e))
+    }
+
+    fn damaged(&self, e: Error) -> Error {
+        match e {
             Error::Corrupt(what) => Error::Corrupt(format!("segment {}: {what}", self.head.no)),
             e => e,
-        })
+        }
     }
 
     fn decode_columns(&self) -> Result<Chunk, Error> {
@@ -50,19 +74,7 @@ impl Raw {
             time: codec::decode_times(&self.times, n)?,
             ..Chunk::default()
         };
-        if let Some(bytes) = &self.inserts {
-            chunk.inserts = Some(codec::decode_inserts(bytes, n)?);
-        }
-        for (kind, bytes) in &self.groups {
-            chunk.groups.push(codec::decode_group(*kind, bytes, n)?);
-        }
-        for (property, bytes) in &self.properties {
-            let column = codec::decode_column(bytes, n)?;
-            let property = *property;
-            chunk.properties.push(PropertyColumn { property, column });
-        }
-        chunk.groups.sort_unstable_by_key(|g| g.kind);
-        chunk.properties.sort_unstable_by_key(|p| p.property);
+        self.columns.decode_into(&mut chunk)?;
         Ok(chunk)
     }
 }

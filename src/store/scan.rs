@@ -145,9 +145,7 @@ pub(super) fn look(raw: &Raw, span: Span64, duplicates: &Duplicates) -> Result<(
     } else {
         inside(&chunk, span)
     };
-    if chunk.inserts.is_some()
-        && let Some(stays) = duplicates.check(&chunk)
-    {
+    if let Some(stays) = duplicates.check(&chunk, || raw.inserts())? {
         keep.and(&stays);
     }
     Ok((chunk, keep))
@@ -277,6 +275,11 @@ fn sealed(
             heads.push((i, head));
         }
     }
+    // Insert hashes follow from the insert ids, for the most part; only what waits makes them interesting.
+    let insert_ids = match duplicates.is_empty() {
+        true => None,
+        false => segment::insert_ids(sql, project, false)?,
+    };
     let with_columns = !need.kinds.is_empty() || !need.properties.is_empty();
     for part in heads.chunks(SEGMENTS_AT_ONCE) {
         let numbers: Vec<i64> = part.iter().map(|(_, h)| h.no).collect();
@@ -286,14 +289,30 @@ fn sealed(
                 project,
                 &numbers,
                 Some((&need.kinds, &need.properties)),
+                false,
             )?)
         } else {
             None
         };
+        let touched = |h: &Head| duplicates.may_touch(h.event, h.at_min, h.at_max);
+        let asked: Vec<i64> = part.iter().filter(|(_, h)| touched(h)).map(|(_, h)| h.no).collect();
+        let ids = match insert_ids {
+            Some(property) if !asked.is_empty() => {
+                Some(segment::columns(sql, project, &asked, Some((&[], &[property])), false)?)
+            }
+            _ => None,
+        };
         for (i, head) in part {
             Interrupts.tick()?;
-            let may_touch = duplicates.may_touch(head.event, head.at_min, head.at_max);
-            each(Raw::fetch(&rows, *i, head.clone(), may_touch, found.as_ref())?)?;
+            let may_touch = touched(head);
+            each(Raw::fetch(
+                &rows,
+                *i,
+                head.clone(),
+                may_touch,
+                ids.as_ref(),
+                found.as_ref(),
+            )?)?;
         }
     }
     Ok(())

@@ -12,15 +12,15 @@ use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::settings;
 use engine::codec;
-use engine::compact::{Arranged, Extent, Part, Scratch, Source, choose};
+use engine::compact::{Arranged, Extent, Growth, Part, Scratch, Source, choose};
 use engine::tick::Tick;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// A segment that stays is larger than what came to its days while ingesting ...
-pub const EAGER: u64 = 1;
-/// ... and at least four times as large as all the smaller ones there when somebody asked to maintain.
-pub const TIDY: u64 = 4;
+/// While ingesting, a segment is rewritten when three times as many rows come to it: a row is rewritten seldom ...
+pub const EAGER: Growth = Growth { times: 3, per: 1 };
+/// ... and when a fourth of its rows come to it once somebody has asked to maintain: segments are few.
+pub const TIDY: Growth = Growth { times: 1, per: 4 };
 
 /// The segments of an event while it is sealed.
 pub struct Sealer<'a> {
@@ -202,7 +202,13 @@ impl Sealer<'_> {
             if met.is_empty() {
                 continue;
             }
-            let inserts = codec::decode_inserts(&found.bytes(k, 3)?, head.n).map_err(damaged)?;
+            let mut ids = Vec::new();
+            if let Some(property) = self.scratch.insert_ids() {
+                ids = segment::columns(self.sql, self.project, &[no], Some((&[], &[property])), true)?
+                    .fetch(no)?
+                    .properties;
+            }
+            let inserts = segment::decode_inserts(&found.bytes(k, 3)?, head.n, &ids).map_err(damaged)?;
             for (new, old) in met {
                 let (hash, priority) = rows.insert(new);
                 if inserts.hash.get(old) != Some(&hash) {
@@ -228,24 +234,24 @@ impl Sealer<'_> {
             ),
             &[Arg::Ints(&numbers)],
         )?;
-        let columns = segment::columns(self.sql, self.project, &numbers, None)?;
+        let columns = segment::columns(self.sql, self.project, &numbers, None, true)?;
         let mut out = Vec::new();
         for i in 0..rows.len() {
             Interrupts.tick()?;
             let no = rows.int(i, 0)?;
             let n = usize::try_from(rows.int(i, 2)?).unwrap_or(usize::MAX);
             let source = || -> Result<Source> {
-                let inserts = rows.bytes_or_null(i, 5, true)?;
                 let event = rows.get::<i32>(i, 1).unwrap_or_default() as u32;
-                let mut source =
-                    Source::from_segment(event, n, &rows.bytes(i, 3)?, &rows.bytes(i, 4)?, inserts.as_deref())?;
-                let (mut groups, mut properties) = (Vec::new(), Vec::new());
-                columns.fetch(no, &mut groups, &mut properties)?;
-                for (kind, bytes) in groups {
+                let mut source = Source::from_segment(event, n, &rows.bytes(i, 3)?, &rows.bytes(i, 4)?)?;
+                let columns = columns.fetch(no)?;
+                for (kind, bytes) in columns.groups {
                     source.add_group(kind, &bytes)?;
                 }
-                for (property, bytes) in properties {
+                for (property, bytes) in columns.properties {
                     source.add_property(property, &bytes)?;
+                }
+                if let Some(inserts) = rows.bytes_or_null(i, 5, true)? {
+                    source.add_inserts(&inserts)?;
                 }
                 Ok(source)
             };

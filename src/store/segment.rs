@@ -3,10 +3,11 @@
 use crate::error::{Failure, Result};
 use crate::pg::spi::{Arg, Rows, Sql};
 use crate::registry::Project;
-use engine::chunk::{Chunk, Events, Kind, PropertyColumn};
+use engine::chunk::{Chunk, Events, Inserts, Kind, PropertyColumn};
 use engine::codec;
 use engine::compact::Sealed;
-use std::collections::HashMap;
+use engine::ingest::INSERT_ID_PROPERTY;
+use std::collections::{BTreeMap, HashMap};
 
 /// What the row of a segment says, without its buffers.
 #[derive(Debug, Clone)]
@@ -46,26 +47,76 @@ pub fn head(rows: &Rows, i: usize) -> Result<Head> {
 
 /// The columns of several segments, fetched together; buffers stay in TOAST until they are decoded.
 pub struct Columns<'a> {
+    sql: &'a Sql,
+    project: &'a Project,
+    fresh: bool,
     rows: Rows<'a>,
     by_segment: HashMap<i64, Vec<usize>>,
+    /// Groups nobody asked for, which property columns follow.
+    beside: Option<Box<Columns<'a>>>,
 }
 
-/// Finds the wanted columns of segments; `None` = every column.
+/// Columns of one segment, still encoded.
+#[derive(Default)]
+pub struct Encoded {
+    pub groups: Vec<(Kind, Vec<u8>)>,
+    pub properties: Vec<(u32, Vec<u8>)>,
+    /// Groups that are only there because properties follow them.
+    pub beside: Vec<(Kind, Vec<u8>)>,
+}
+
+impl Encoded {
+    /// Decodes into a chunk that has its core columns already.
+    pub fn decode_into(&self, chunk: &mut Chunk) -> engine::error::Result<()> {
+        let n = chunk.len();
+        let decode = |(kind, bytes): &(Kind, Vec<u8>)| codec::decode_group(*kind, bytes, n);
+        let beside = self
+            .beside
+            .iter()
+            .map(decode)
+            .collect::<engine::error::Result<Vec<_>>>()?;
+        for g in &self.groups {
+            chunk.groups.push(decode(g)?);
+        }
+        chunk.groups.sort_unstable_by_key(|g| g.kind);
+        let Chunk { groups, properties, .. } = chunk;
+        let groups = |kind: Kind| groups.iter().chain(&beside).find(|g| g.kind == kind);
+        for (property, bytes) in &self.properties {
+            properties.push(PropertyColumn {
+                property: *property,
+                column: codec::decode_column_beside(bytes, n, &groups)?,
+            });
+        }
+        properties.sort_unstable_by_key(|p| p.property);
+        Ok(())
+    }
+}
+
+/// Finds the wanted columns of segments; `None` = every column. `fresh` also sees segments that this transaction has
+/// written.
 pub fn columns<'a>(
     sql: &'a Sql,
-    project: &Project,
+    project: &'a Project,
     segments: &[i64],
     wanted: Option<(&[Kind], &[u32])>,
+    fresh: bool,
 ) -> Result<Columns<'a>> {
+    let read = |text: &str, args: &[Arg]| {
+        if fresh {
+            sql.write(text, args)
+        } else {
+            sql.read(text, args)
+        }
+    };
     let rows = match wanted {
-        None => sql.write(
+        None => read(
             &project.sql("SELECT segment, class::text, no, data FROM @.segment_column WHERE segment = ANY($1)"),
             &[Arg::Ints(segments)],
         )?,
         Some((kinds, properties)) => {
             let kinds: Vec<i32> = kinds.iter().map(|k| i32::from(*k)).collect();
             let properties: Vec<i32> = properties.iter().map(|p| *p as i32).collect();
-            sql.read(
+            read(
                 &project.sql(
                     "SELECT segment, class::text, no, data FROM @.segment_column
                      WHERE segment = ANY($1) AND (class = 'g' AND no = ANY($2) OR class = 'p' AND no = ANY($3))",
@@ -75,67 +126,118 @@ pub fn columns<'a>(
         }
     };
     let mut by_segment: HashMap<i64, Vec<usize>> = HashMap::new();
+    let mut firsts: BTreeMap<i32, usize> = BTreeMap::new();
     for i in 0..rows.len() {
         by_segment.entry(rows.int(i, 0)?).or_default().push(i);
+        if rows.text(i, 1)? == "p" {
+            firsts.entry(rows.get(i, 2).unwrap_or_default()).or_insert(i);
+        }
     }
-    Ok(Columns { rows, by_segment })
+    let mut out = Columns {
+        sql,
+        project,
+        fresh,
+        rows,
+        by_segment,
+        beside: None,
+    };
+    // Columns of one property follow one kind, or none: the first tells.
+    if let Some((kinds, _)) = wanted.filter(|_| !project.keys.is_empty()) {
+        let mut more: Vec<Kind> = Vec::new();
+        for i in firsts.into_values() {
+            let kind = codec::followed(&out.rows.bytes(i, 3)?)?;
+            more.extend(kind.filter(|k| !kinds.contains(k) && !more.contains(k)));
+        }
+        if !more.is_empty() {
+            out.beside = Some(Box::new(columns(sql, project, segments, Some((&more, &[])), fresh)?));
+        }
+    }
+    Ok(out)
 }
 
 impl Columns<'_> {
     /// Copies the fetched columns of one segment, still encoded.
-    pub fn fetch(
-        &self,
-        segment: i64,
-        groups: &mut Vec<(Kind, Vec<u8>)>,
-        properties: &mut Vec<(u32, Vec<u8>)>,
-    ) -> Result<()> {
+    pub fn fetch(&self, segment: i64) -> Result<Encoded> {
+        let mut out = Encoded::default();
         for &i in self.by_segment.get(&segment).map(Vec::as_slice).unwrap_or(&[]) {
             let no: i32 = self.rows.get(i, 2).unwrap_or_default();
             let data = self.rows.bytes(i, 3)?;
             if self.rows.text(i, 1)? == "g" {
-                groups.push((no as Kind, data));
+                out.groups.push((no as Kind, data));
             } else {
-                properties.push((no as u32, data));
+                out.properties.push((no as u32, data));
             }
         }
-        Ok(())
-    }
-
-    /// Decodes the fetched columns of one segment into a chunk that has its core columns already.
-    pub fn decode_into(&self, segment: i64, chunk: &mut Chunk) -> Result<()> {
-        let n = chunk.len();
-        for &i in self.by_segment.get(&segment).map(Vec::as_slice).unwrap_or(&[]) {
-            let no: i32 = self.rows.get(i, 2).unwrap_or_default();
-            let data = self.rows.bytes(i, 3)?;
-            if self.rows.text(i, 1)? == "g" {
-                chunk.groups.push(codec::decode_group(no as Kind, &data, n)?);
-            } else {
-                let column = codec::decode_column(&data, n)?;
-                chunk.properties.push(PropertyColumn {
-                    property: no as u32,
-                    column,
-                });
+        if let Some(beside) = &self.beside {
+            out.beside = beside.fetch(segment)?.groups;
+        }
+        for (_, data) in &out.properties {
+            if let Some(kind) = codec::followed(data)?
+                && !out.groups.iter().chain(&out.beside).any(|(k, _)| *k == kind)
+            {
+                let more = columns(self.sql, self.project, &[segment], Some((&[kind], &[])), self.fresh)?;
+                out.beside.append(&mut more.fetch(segment)?.groups);
             }
         }
-        chunk.groups.sort_by_key(|g| g.kind);
-        chunk.properties.sort_by_key(|p| p.property);
-        Ok(())
+        Ok(out)
     }
 }
 
-/// Decodes the core columns of a segment from a result whose columns after [`HEAD`] are users, times and inserts.
-pub fn core(rows: &Rows, i: usize, head: &Head, with_inserts: bool) -> Result<Chunk> {
+/// Decodes users and times of a segment from a result whose columns after [`HEAD`] begin with these.
+pub fn core(rows: &Rows, i: usize, head: &Head) -> Result<Chunk> {
     let damaged = |e: engine::error::Error| Failure::from(e).within(format!("segment {}", head.no));
     Ok(Chunk {
         events: Events::One(head.event),
         user: codec::decode_ids(&rows.bytes(i, 9)?, head.n).map_err(damaged)?,
         time: codec::decode_times(&rows.bytes(i, 10)?, head.n).map_err(damaged)?,
-        inserts: match rows.bytes_or_null(i, 11, with_inserts)? {
-            Some(bytes) => Some(codec::decode_inserts(&bytes, head.n).map_err(damaged)?),
-            None => None,
-        },
-        groups: Vec::new(),
-        properties: Vec::new(),
+        ..Chunk::default()
+    })
+}
+
+/// The number of the property that holds insert ids; hashes of segments that have it may follow from it.
+pub fn insert_ids(sql: &Sql, project: &Project, fresh: bool) -> Result<Option<u32>> {
+    let text = project.sql("SELECT no FROM @.property WHERE name = $1");
+    let args = [Arg::Text(INSERT_ID_PROPERTY)];
+    let rows = if fresh {
+        sql.write(&text, &args)?
+    } else {
+        sql.read(&text, &args)?
+    };
+    Ok(rows.get::<i32>(0, 0).map(|no| no as u32))
+}
+
+/// The properties of group keys, for sealing: their columns may follow the groups.
+pub fn keys(sql: &Sql, project: &Project) -> Result<Vec<(u32, Kind)>> {
+    let names: Vec<&str> = project.keys.iter().map(|k| k.property.as_str()).collect();
+    let rows = sql.write(
+        &project.sql("SELECT no::bigint, name FROM @.property WHERE name = ANY($1)"),
+        &[Arg::Texts(&names)],
+    )?;
+    let mut out = Vec::new();
+    for i in 0..rows.len() {
+        let name = rows.text(i, 1)?;
+        let key = project.keys.iter().find(|k| k.property == name);
+        out.extend(key.map(|k| (rows.int(i, 0).unwrap_or(0) as u32, k.kind)));
+    }
+    // Insert ids are looked up by themselves.
+    out.retain(|(_, kind)| {
+        project
+            .keys
+            .iter()
+            .any(|k| k.kind == *kind && k.property != INSERT_ID_PROPERTY)
+    });
+    Ok(out)
+}
+
+/// Decodes insert hashes and priorities of `n` rows, with the encoded columns of the properties they may follow from.
+pub fn decode_inserts(bytes: &[u8], n: usize, properties: &[(u32, Vec<u8>)]) -> engine::error::Result<Inserts> {
+    codec::decode_inserts_with(bytes, n, |property| {
+        match properties.iter().find(|(p, _)| *p == property) {
+            Some((_, column)) => codec::insert_hashes(column, n),
+            None => Err(engine::error::Error::corrupt(format!(
+                "inserts: property {property}, which they follow from, is missing"
+            ))),
+        }
     })
 }
 

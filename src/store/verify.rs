@@ -167,14 +167,19 @@ fn verify_segments(sql: &Sql, project: &Project, known: &Known, problems: &mut P
         }
         // The next one tells whether this one lies alone on its days.
         once.open(head, heads.get(i + 1));
-        let decoded = segment::core(&rows, i, head, true).and_then(|mut chunk| {
-            segment::columns(
+        let decoded = segment::core(&rows, i, head).and_then(|mut chunk| {
+            let columns = segment::columns(
                 sql,
                 project,
                 &[head.no],
                 Some((&all_kinds(project), &all_properties(known))),
-            )?
-            .decode_into(head.no, &mut chunk)?;
+                false,
+            )?;
+            let columns = columns.fetch(head.no)?;
+            columns.decode_into(&mut chunk)?;
+            if let Some(bytes) = rows.bytes_or_null(i, 11, true)? {
+                chunk.inserts = Some(segment::decode_inserts(&bytes, head.n, &columns.properties)?);
+            }
             Ok(chunk)
         });
         match decoded {

@@ -6,8 +6,8 @@
 use crate::chunk::{Chunk, Events, GroupColumn, Inserts, Kind, PropertyColumn};
 use crate::codec::frame::{Codec, Reader, open, seal};
 use crate::codec::{
-    decode_column, decode_group, decode_ids, decode_inserts, decode_times, encode_column, encode_group, encode_ids,
-    encode_inserts, encode_times,
+    decode_column_beside, decode_group, decode_ids, decode_inserts_with, decode_times, encode_column, encode_group,
+    encode_ids, encode_inserts, encode_inserts_beside, encode_times, followed, insert_hashes,
 };
 use crate::error::{Error, Result, try_vec};
 
@@ -89,16 +89,27 @@ impl Assembly {
     }
 
     /// Begins with the columns every batch has, which must be of one length.
-    pub(crate) fn new(rows: usize, events: &[u32], users: &[u32], times: &[i64], inserts: &Inserts) -> Result<Self> {
-        if [events.len(), users.len(), times.len(), inserts.hash.len()] != [rows; 4] {
+    pub(crate) fn new(rows: usize, events: &[u32], users: &[u32], times: &[i64]) -> Result<Self> {
+        if [events.len(), users.len(), times.len()] != [rows; 3] {
             return Err(Error::corrupt("block: columns of different length"));
         }
         let mut block = Assembly::empty(rows)?;
         block.add(EVENTS, 0, encode_ids(events)?)?;
         block.add(USERS, 0, encode_ids(users)?)?;
         block.add(TIMES, 0, encode_times(times)?)?;
-        block.add(INSERTS, 0, encode_inserts(inserts)?)?;
         Ok(block)
+    }
+
+    /// Adds insert hashes and priorities, but for hashes that are those of a property of the block.
+    pub(crate) fn inserts(&mut self, inserts: &Inserts, beside: Option<(u32, &[u64])>) -> Result<()> {
+        if inserts.hash.len() != self.rows {
+            return Err(Error::corrupt("block: columns of different length"));
+        }
+        let body = match beside {
+            Some((property, hashes)) => encode_inserts_beside(inserts, property, hashes)?,
+            None => encode_inserts(inserts)?,
+        };
+        self.add(INSERTS, 0, body)
     }
 
     fn add(&mut self, kind: u8, id: u32, body: Vec<u8>) -> Result<()> {
@@ -170,21 +181,50 @@ fn directory<'a>(r: &mut Reader<'a>) -> Result<Vec<Section<'a>>> {
 
 /// Decodes the columns that are wanted.
 pub fn decode(bytes: &[u8], wanted: &Wanted) -> Result<Chunk> {
-    let mut properties = Vec::new();
-    let mut chunk = decode_except(bytes, wanted, &mut |property, body, rows| {
-        let column = decode_column(body, rows)?;
-        crate::intern::push(&mut properties, PropertyColumn { property, column })
-    })?;
-    chunk.properties = properties;
+    let Opened {
+        core: mut chunk,
+        inserts,
+        properties,
+        groups: stored,
+    } = open_block(bytes, wanted.kinds.as_deref())?;
+    let rows = chunk.len();
+    if let Some(body) = inserts.filter(|_| wanted.inserts) {
+        let hashes = |property: u32| match properties.iter().find(|(p, _)| *p == property) {
+            Some((_, column)) => insert_hashes(column, rows),
+            None => Err(Codec::Block.corrupt("insert ids are missing")),
+        };
+        chunk.inserts = Some(decode_inserts_with(body, rows, hashes)?);
+    }
+    for (property, body) in properties {
+        if wanted.properties.as_ref().is_none_or(|p| p.contains(&property)) {
+            // Groups that nobody asked for, but the property follows.
+            let mut beside = None;
+            if let Some(kind) = followed(body)?
+                && chunk.group(kind).is_none()
+                && let Some((_, groups)) = stored.iter().find(|(k, _)| *k == kind)
+            {
+                beside = Some(decode_group(kind, groups, rows)?);
+            }
+            let groups = |kind: Kind| chunk.groups.iter().chain(&beside).find(|g| g.kind == kind);
+            let column = decode_column_beside(body, rows, &groups)?;
+            crate::intern::push(&mut chunk.properties, PropertyColumn { property, column })?;
+        }
+    }
     Ok(chunk)
 }
 
-/// Takes a property, its encoded column and the number of rows.
-pub(crate) type EachProperty<'a> = &'a mut dyn FnMut(u32, &[u8], usize) -> Result<()>;
+/// A block of which properties and insert hashes are still encoded.
+pub(crate) struct Opened<'a> {
+    pub core: Chunk,
+    pub inserts: Option<&'a [u8]>,
+    /// Ascending.
+    pub properties: Vec<(u32, &'a [u8])>,
+    /// All groups as they are stored.
+    pub groups: Vec<(Kind, &'a [u8])>,
+}
 
-/// Decodes the columns that are wanted except properties, whose encoded columns are handed to `each` with their property
-/// and the number of rows, in the order of the properties.
-pub(crate) fn decode_except(bytes: &[u8], wanted: &Wanted, each: EachProperty<'_>) -> Result<Chunk> {
+/// Opens a block and decodes all but properties and insert hashes; of the groups those of `kinds`, `None` = all.
+pub(crate) fn open_block<'a>(bytes: &'a [u8], kinds: Option<&[Kind]>) -> Result<Opened<'a>> {
     let frame = open(Codec::Block, bytes)?;
     let corrupt = |what: &str| Err(Codec::Block.corrupt(what));
     let rows = frame.rows;
@@ -196,31 +236,27 @@ pub(crate) fn decode_except(bytes: &[u8], wanted: &Wanted, each: EachProperty<'_
     r.finish()?;
     let (mut events, mut user, mut time) = (None, None, None);
     let mut chunk = Chunk::default();
+    let mut inserts = None;
+    let mut properties = try_vec(sections.len(), "block directory")?;
+    let mut groups = Vec::new();
     for s in &sections {
         match s.kind {
             ONE_EVENT if s.body.is_empty() && events.is_none() => events = Some(Events::One(s.id)),
             EVENTS if s.id == 0 && events.is_none() => events = Some(Events::Each(decode_ids(s.body, rows)?)),
             USERS if s.id == 0 => user = Some(decode_ids(s.body, rows)?),
             TIMES if s.id == 0 => time = Some(decode_times(s.body, rows)?),
-            INSERTS if s.id == 0 => {
-                if wanted.inserts {
-                    chunk.inserts = Some(decode_inserts(s.body, rows)?);
-                }
-            }
+            INSERTS if s.id == 0 => inserts = Some(s.body),
             GROUP => {
                 let kind = match Kind::try_from(s.id) {
                     Ok(k) if k != crate::chunk::USER => k,
                     _ => return corrupt("kind out of range"),
                 };
-                if wanted.kinds.as_ref().is_none_or(|k| k.contains(&kind)) {
+                crate::intern::push(&mut groups, (kind, s.body))?;
+                if kinds.is_none_or(|k| k.contains(&kind)) {
                     chunk.groups.push(decode_group(kind, s.body, rows)?);
                 }
             }
-            PROPERTY => {
-                if wanted.properties.as_ref().is_none_or(|p| p.contains(&s.id)) {
-                    each(s.id, s.body, rows)?;
-                }
-            }
+            PROPERTY => properties.push((s.id, s.body)),
             _ => return corrupt("unknown section"),
         }
     }
@@ -228,5 +264,10 @@ pub(crate) fn decode_except(bytes: &[u8], wanted: &Wanted, each: EachProperty<'_
         return corrupt("section missing");
     };
     (chunk.events, chunk.user, chunk.time) = (events, user, time);
-    Ok(chunk)
+    Ok(Opened {
+        core: chunk,
+        inserts,
+        properties,
+        groups,
+    })
 }

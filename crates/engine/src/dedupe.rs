@@ -3,12 +3,12 @@
 //! Identity is (event, user, time, insert hash); an event without an insert hash is never a duplicate. The highest
 //! priority stays; of equal priorities, which one batch can only hold when its maker did not clean it, the later row.
 
-use crate::chunk::Chunk;
+use crate::chunk::{Chunk, Inserts};
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::tick::{EVERY, Tick};
-use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
+use hashbrown::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 type Identity = (u64, i64, u32, u32);
@@ -33,7 +33,7 @@ fn hashed(chunk: &Chunk) -> impl Iterator<Item = (Identity, usize, i64)> + '_ {
 }
 
 fn count_hashed(chunk: &Chunk) -> usize {
-    let of = |i: &crate::chunk::Inserts| i.hash.iter().filter(|h| **h != 0).count();
+    let of = |i: &Inserts| i.hash.iter().filter(|h| **h != 0).count();
     chunk.inserts.as_ref().map_or(0, of)
 }
 
@@ -96,7 +96,9 @@ pub struct Duplicates<'a> {
     masks: Mutex<Vec<Option<Mask>>>,
     /// Times of the delta's rows with an insert hash, by event, sorted.
     times: HashMap<u32, Vec<i64>>,
-    /// One bit per possible low end of an insert hash, so that most sealed rows need no look-up.
+    /// (event, user, time) of these rows: the insert hashes of a segment are only asked for when it has any of them.
+    met: HashSet<(u32, u32, i64)>,
+    /// One bit per possible low end of a hash of those, so that most sealed rows need no look-up.
     bits: Vec<u64>,
 }
 
@@ -108,6 +110,7 @@ impl<'a> Duplicates<'a> {
             best: Best::default(),
             masks: Mutex::default(),
             times: HashMap::default(),
+            met: HashSet::default(),
             bits: Vec::new(),
         };
         let mut masks = vec![None; delta.len()];
@@ -118,11 +121,15 @@ impl<'a> Duplicates<'a> {
             .try_reserve_exact(words)
             .map_err(|_| Error::OutOfMemory("duplicates"))?;
         d.bits.resize(words, 0);
-        for (i, (hash, time, _, event)) in d.best.keys().enumerate() {
+        d.met
+            .try_reserve(d.best.len())
+            .map_err(|_| Error::OutOfMemory("duplicates"))?;
+        for (i, (_, time, user, event)) in d.best.keys().enumerate() {
             if i % EVERY == 0 {
                 tick.tick()?;
             }
-            let (word, bit) = Self::place(*hash, words);
+            d.met.insert((*event, *user, *time));
+            let (word, bit) = Self::place(*user, *time, words);
             if let Some(w) = d.bits.get_mut(word) {
                 *w |= bit;
             }
@@ -132,13 +139,21 @@ impl<'a> Duplicates<'a> {
         Ok(d)
     }
 
-    fn place(hash: u64, words: usize) -> (usize, u64) {
+    /// True when nothing of the delta can be a duplicate.
+    pub fn is_empty(&self) -> bool {
+        self.best.is_empty()
+    }
+
+    fn place(user: u32, time: i64, words: usize) -> (usize, u64) {
+        // Odd factors with their bits well spread; the upper half of the product is the mixed one.
+        let x = (time as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(user).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        let hash = x ^ x >> 32;
         ((hash >> 6) as usize & (words - 1), 1 << (hash & 63))
     }
 
-    fn maybe(&self, hash: u64) -> bool {
-        let (word, bit) = Self::place(hash, self.bits.len().max(1));
-        hash != 0 && self.bits.get(word).is_some_and(|w| w & bit != 0)
+    fn maybe(&self, event: u32, user: u32, time: i64) -> bool {
+        let (word, bit) = Self::place(user, time, self.bits.len().max(1));
+        self.bits.get(word).is_some_and(|w| w & bit != 0) && self.met.contains(&(event, user, time))
     }
 
     /// Can rows of this event with times in `ts_min ..= ts_max` have duplicates in the delta? If not, a segment's insert
@@ -150,15 +165,27 @@ impl<'a> Duplicates<'a> {
         })
     }
 
-    /// The rows of a sealed chunk that stay; `None` = all of them. Remembers which rows of the delta lose.
-    pub fn check(&self, sealed: &Chunk) -> Option<Mask> {
-        let inserts = sealed.inserts.as_ref().filter(|_| !self.best.is_empty())?;
-        let mut mask: Option<Mask> = None;
-        for (row, hash) in inserts.hash.iter().enumerate() {
-            if !self.maybe(*hash) {
-                continue;
+    /// The rows of a sealed chunk that stay; `None` = all of them. Remembers which rows of the delta lose. `inserts` is
+    /// asked for the insert hashes of the chunk, `None` = there are none, when users and times leave a doubt.
+    pub fn check(&self, sealed: &Chunk, inserts: impl FnOnce() -> Result<Option<Inserts>>) -> Result<Option<Mask>> {
+        if self.best.is_empty() {
+            return Ok(None);
+        }
+        let mut rows: Vec<usize> = Vec::new();
+        for (row, (time, user)) in sealed.time.iter().zip(&sealed.user).enumerate() {
+            if self.maybe(sealed.event(row), *user, *time) {
+                crate::intern::push(&mut rows, row)?;
             }
-            let (Some(time), Some(user)) = (sealed.time.get(row), sealed.user.get(row)) else {
+        }
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let Some(inserts) = inserts()? else { return Ok(None) };
+        let mut mask: Option<Mask> = None;
+        for row in rows {
+            let (Some(hash), Some(time), Some(user)) =
+                (inserts.hash.get(row), sealed.time.get(row), sealed.user.get(row))
+            else {
                 break;
             };
             let Some(held) = self.best.get(&(*hash, *time, *user, sealed.event(row))) else {
@@ -171,7 +198,7 @@ impl<'a> Duplicates<'a> {
                 mask.get_or_insert_with(|| Mask::all(sealed.len())).set(row, false);
             }
         }
-        mask
+        Ok(mask)
     }
 
     /// The rows of each delta chunk that stay, after every sealed chunk was checked.
@@ -183,7 +210,7 @@ impl<'a> Duplicates<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::{Events, Inserts};
+    use crate::chunk::Events;
     use crate::tick::NoTick;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
@@ -270,7 +297,7 @@ mod tests {
                     lo <= hi && d.may_touch(e, lo, hi)
                 });
                 if touches {
-                    mask = d.check(c);
+                    mask = d.check(c, || Ok(c.inserts.clone())).unwrap();
                 }
                 got.push(bools(&mask, c.len()));
             }

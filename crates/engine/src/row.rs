@@ -25,7 +25,12 @@ pub struct EventRow {
 
 /// Hash of an insert id; never 0, which means that there is none.
 pub fn insert_hash(insert_id: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(insert_id.as_bytes()).max(1)
+    insert_hash_of(insert_id.as_bytes())
+}
+
+/// The same of its bytes. Stored buffers rely on it: it must never change.
+pub(crate) fn insert_hash_of(insert_id: &[u8]) -> u64 {
+    xxhash_rust::xxh3::xxh3_64(insert_id).max(1)
 }
 
 /// The stored form of one event.

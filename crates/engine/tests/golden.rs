@@ -99,6 +99,25 @@ fn group() -> GroupColumn {
     }
 }
 
+/// An event of a company, which a property names; one has a list, one none.
+fn following_row(i: u32) -> EventRow {
+    let group = 1 + i.wrapping_mul(2_654_435_761) % 90;
+    let name = Value::str(format!("company_{group:05}"));
+    let value = match i {
+        77 => Some(Value::List(vec![name])),
+        78 => None,
+        _ => Some(name),
+    };
+    EventRow {
+        event: 3,
+        user: 1 + i,
+        time: 1_700_000_000_000,
+        insert_hash: 0,
+        groups: vec![(2, vec![group])],
+        properties: value.map(|v| (5, v)).into_iter().collect(),
+    }
+}
+
 fn inserts(zeros: bool) -> Inserts {
     Inserts {
         hash: (0..40)
@@ -220,6 +239,18 @@ fn all() -> Vec<Golden> {
         golden("inserts_some", encode_inserts(&inserts(true)), inserts(true), |b| {
             decode_inserts(b, 40)
         }),
+        {
+            // Every third hash is that of the id of the row.
+            let (want, ids) = (inserts(false), inserts(true));
+            let derived: Vec<u64> = ids.hash.iter().zip(&want.hash).map(|(id, h)| h ^ id).collect();
+            let bytes = encode_inserts_beside(&want, 12, &derived);
+            golden("inserts_of_ids", bytes, want, move |b| {
+                decode_inserts_with(b, 40, |property| {
+                    assert_eq!(property, 12);
+                    Ok(derived.clone())
+                })
+            })
+        },
         golden("group", encode_group(&group()), group(), |b| decode_group(2, b, 300)),
         column(
             "column_dict",
@@ -249,6 +280,27 @@ fn all() -> Vec<Golden> {
             "column_floats",
             Column::Number(vec![0.1 + 0.2, -0.0, nan, f64::MIN_POSITIVE, 1e300]),
         ),
+        {
+            // As compaction writes it, beside the groups of the same rows.
+            let rows: Vec<(EventRow, i64)> = (0..600u32).map(|i| (following_row(i), 1)).collect();
+            let mut builder = engine::chunk_builder::ChunkBuilder::new();
+            rows.iter().for_each(|(row, p)| builder.push(row, *p).unwrap());
+            let source = [engine::compact::Source::from_chunk(builder.finish().unwrap()).unwrap()];
+            let (event, parts) = engine::compact::by_event(&source, &mut NoTick).unwrap().remove(0);
+            let calendar = engine::time::Calendar::utc();
+            let arranged = engine::compact::Arranged::new(event, parts, &calendar, &mut NoTick).unwrap();
+            let mut scratch = engine::compact::Scratch::default().with_keys(vec![(5, 2)]);
+            let sealed = arranged.encode(0..rows.len(), &mut scratch, &mut NoTick).unwrap();
+            let groups = decode_group(2, &sealed.groups[0].1, rows.len()).unwrap();
+            let want: Vec<Option<Value>> = rows
+                .iter()
+                .map(|(r, _)| r.properties.first().map(|(_, v)| v.clone()))
+                .collect();
+            golden("column_following", Ok(sealed.properties[0].1.clone()), want, move |b| {
+                let column = decode_column_beside(b, 600, &|kind| Some(&groups).filter(|g| g.kind == kind))?;
+                Ok((0..600).map(|i| column.get(i).map(|v| v.into_owned())).collect())
+            })
+        },
         golden(
             "values_stored",
             encode_values(&some_values()),
@@ -260,6 +312,12 @@ fn all() -> Vec<Golden> {
                 .map(|i| Value::str(format!("https://example.com/page/{i}")))
                 .collect();
             golden("values_lz4", encode_values(&text), text, decode_values)
+        },
+        {
+            let mut text: Vec<String> = (0..200).map(|i| format!("/shop/item/{}?é{}", i * 37, i % 5)).collect();
+            text.sort_unstable();
+            let text: Vec<Value> = text.into_iter().map(Value::str).collect();
+            golden("values_front", encode_values(&text), text, decode_values)
         },
         {
             let text: Vec<Value> = mixed(50).map(|v| Value::str(format!("{v:08x}"))).collect();

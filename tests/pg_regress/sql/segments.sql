@@ -33,8 +33,8 @@ TABLE pg_temp.segments;
 SELECT pg_temp.send('View', '2024-01-01', 100, 100, first => 5001), pg_temp.send('View', '2024-01-02', 100, 100, first => 5001);
 SELECT analytics_groups._maintain('t_segments', false) AS sealed;
 TABLE pg_temp.segments;
--- More of them: small segments are merged among themselves.
-SELECT pg_temp.send('View', '2024-01-01', 150, 100, first => 6001), pg_temp.send('View', '2024-01-02', 150, 100, first => 6001);
+-- Three times as many: now the small segment is merged with them.
+SELECT pg_temp.send('View', '2024-01-01', 360, 100, first => 6001), pg_temp.send('View', '2024-01-02', 360, 100, first => 6001);
 SELECT analytics_groups._maintain('t_segments', false) AS sealed;
 TABLE pg_temp.segments;
 -- CALL maintain() also merges what has more than a quarter of the rows beside it.
@@ -75,6 +75,8 @@ SELECT * FROM pg_temp.segments WHERE event = 'Rare';
 TABLE pg_temp.versions;
 SELECT * FROM analytics_groups.verify();
 -- verify() finds an event that is in two segments.
+INSERT INTO analytics_t_segments.segment_column SELECT 1000000, class, c.no, data FROM analytics_t_segments.segment_column c
+WHERE segment = (SELECT no FROM analytics_t_segments.segment ORDER BY n DESC, no LIMIT 1);
 INSERT INTO analytics_t_segments.segment SELECT (s).* FROM (
     SELECT jsonb_populate_record(s, '{"no": 1000000}') AS s FROM analytics_t_segments.segment s ORDER BY n DESC, no LIMIT 1) x;
 SELECT regexp_replace(object, '\d+, .*', '…') AS object, problem FROM analytics_groups.verify() WHERE object NOT LIKE 'subject_set%';

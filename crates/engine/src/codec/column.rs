@@ -1,7 +1,8 @@
 //! Property columns: a local dictionary with packed codes, or numbers as scaled integers or raw.
 
+use super::follow::{Groups, get_codes, has_codes, no_groups};
 use super::frame::{Codec, Reader, open_rows, seal};
-use super::ints::{Presence, get_i64s, get_presence, get_u32s, put_i64s, put_presence, put_u32s};
+use super::ints::{Presence, get_i64s, get_presence, put_i64s, put_presence, put_u32s};
 use super::values::{get_values, put_encoded, put_values};
 use crate::chunk::Column;
 use crate::error::{Result, try_vec};
@@ -131,13 +132,18 @@ fn scaled(numbers: &[f64]) -> Result<Option<(u8, Vec<i64>)>> {
     Ok(None)
 }
 
-/// Decodes a property column of `rows` rows.
+/// Decodes a property column of `rows` rows that needs no other column.
 pub fn decode_column(bytes: &[u8], rows: usize) -> Result<Column> {
+    decode_column_beside(bytes, rows, &no_groups)
+}
+
+/// Decodes a property column of `rows` rows, with the groups it may [follow](super::followed).
+pub fn decode_column_beside(bytes: &[u8], rows: usize, groups: Groups<'_>) -> Result<Column> {
     let f = open_rows(Codec::Column, bytes, rows)?;
     let mut r = f.payload;
     match f.flags {
-        DICT => {
-            let codes = get_u32s(&mut r, rows)?;
+        way if has_codes(way) => {
+            let codes = get_codes(way, &mut r, rows, groups)?;
             let values = get_values(r)?;
             codes_fit(values.len(), &codes)?;
             Ok(Column::Dict { values, codes })

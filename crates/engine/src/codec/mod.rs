@@ -5,7 +5,10 @@
 //! fit; they never panic and never allocate for a count that the caller or the bytes at hand do not vouch for.
 
 mod column;
+mod follow;
 pub mod frame;
+mod front;
+mod inserts;
 pub(crate) mod ints;
 pub(crate) mod raw;
 pub(crate) mod values;
@@ -14,14 +17,18 @@ pub(crate) mod values;
 mod tests;
 
 use crate::bitmap::{Bitmap, View};
-use crate::chunk::{GroupColumn, Inserts, Kind, SubjectNo};
+use crate::chunk::{GroupColumn, Kind, SubjectNo};
 use crate::error::{Error, Result, try_vec};
 use crate::tick::Tick;
 use crate::value::Value;
-pub use column::{decode_column, encode_column};
+pub use column::{decode_column, decode_column_beside, encode_column};
 pub(crate) use column::{encode_dictionary, encode_numbers, exact_number, too_many_distinct};
+pub(crate) use follow::encode_following;
+pub use follow::{Groups, followed};
 use frame::{Codec, Reader, open, open_rows, seal};
-use ints::{Presence, get_i64s, get_presence, get_u32s, put_i64s, put_presence, put_u32s};
+pub use inserts::{decode_inserts, decode_inserts_with, encode_inserts, encode_inserts_beside, insert_hashes};
+pub(crate) use inserts::{hashes, hashes_by, hashes_of};
+use ints::{get_i64s, get_u32s, put_i64s, put_u32s};
 
 /// Encodes subject or event numbers.
 pub fn encode_ids(ids: &[u32]) -> Result<Vec<u8>> {
@@ -60,40 +67,6 @@ fn plain(codec: Codec, bytes: &[u8], rows: usize) -> Result<Reader<'_>> {
         return Err(codec.corrupt("unknown flags"));
     }
     Ok(f.payload)
-}
-
-/// Encodes insert hashes and priorities, which must be of one length.
-pub fn encode_inserts(inserts: &Inserts) -> Result<Vec<u8>> {
-    let n = inserts.hash.len();
-    if inserts.priority.len() != n {
-        return Err(Codec::Inserts.corrupt("columns of different length"));
-    }
-    let mut out = try_vec(n.saturating_mul(9), "encoded column")?;
-    put_presence(&mut out, n, |i| inserts.hash.get(i).is_some_and(|h| *h != 0))?;
-    for h in inserts.hash.iter().filter(|h| **h != 0) {
-        out.extend_from_slice(&h.to_le_bytes());
-    }
-    put_i64s(&mut out, &inserts.priority)?;
-    seal(Codec::Inserts, 0, n, &out)
-}
-
-/// Decodes insert hashes and priorities of `rows` rows.
-pub fn decode_inserts(bytes: &[u8], rows: usize) -> Result<Inserts> {
-    let mut r = plain(Codec::Inserts, bytes, rows)?;
-    let presence = get_presence(&mut r, rows)?;
-    let stored = r.take(presence.count(rows).saturating_mul(8))?;
-    let mut hashes = stored.as_chunks::<8>().0.iter().map(|b| u64::from_le_bytes(*b));
-    let mut hash = try_vec(rows, "insert hashes")?;
-    match presence {
-        Presence::All => hash.extend(hashes),
-        Presence::None => hash.resize(rows, 0),
-        Presence::Bits(_) => {
-            hash.extend((0..rows).map(|i| if presence.get(i) { hashes.next().unwrap_or(0) } else { 0 }));
-        }
-    }
-    let priority = get_i64s(&mut r, rows)?;
-    r.finish()?;
-    Ok(Inserts { hash, priority })
 }
 
 /// Encodes the groups of one key. The kind is not part of the bytes.

@@ -2,9 +2,9 @@
 //!
 //! Every value has one encoded form, so equal bytes are equal values.
 
-use super::column::{DICT, codes_fit, decode_numbers};
+use super::column::{codes_fit, decode_numbers};
+use super::follow::{Groups, get_codes, has_codes, no_groups};
 use super::frame::{Codec, Reader, open_rows};
-use super::ints::get_u32s;
 use super::values::{get_encoded, get_value, put_value, skip_value};
 use crate::chunk::Column;
 use crate::error::{Error, Result, try_vec};
@@ -47,6 +47,16 @@ impl RawValues {
         };
         let to = self.ends.get(i).map_or(0, |e| *e as usize);
         self.bytes.get(from..to).unwrap_or_default()
+    }
+
+    /// From encoded values, one after the other, and where each ends.
+    pub fn from_parts(bytes: Vec<u8>, ends: Vec<u32>) -> Self {
+        RawValues { bytes, ends }
+    }
+
+    /// The inverse of [`RawValues::from_parts`].
+    pub fn into_parts(self) -> (Vec<u8>, Vec<u32>) {
+        (self.bytes, self.ends)
     }
 
     /// Appends all values of another list.
@@ -97,14 +107,19 @@ fn too_much() -> Error {
     }
 }
 
-/// Decodes a property column of `rows` rows and leaves its values encoded.
+/// Decodes a property column of `rows` rows that needs no other column, and leaves its values encoded.
 pub(crate) fn decode_raw(bytes: &[u8], rows: usize) -> Result<RawColumn> {
+    decode_raw_beside(bytes, rows, &no_groups)
+}
+
+/// The same with the groups that the column may follow.
+pub(crate) fn decode_raw_beside(bytes: &[u8], rows: usize, groups: Groups<'_>) -> Result<RawColumn> {
     let f = open_rows(Codec::Column, bytes, rows)?;
     let mut r = f.payload;
-    if f.flags != DICT {
+    if !has_codes(f.flags) {
         return decode_numbers(f.flags, r, rows).map(RawColumn::Number);
     }
-    let codes = get_u32s(&mut r, rows)?;
+    let codes = get_codes(f.flags, &mut r, rows, groups)?;
     let (count, raw) = get_encoded(r)?;
     codes_fit(count, &codes)?;
     // Every value takes a byte at least.

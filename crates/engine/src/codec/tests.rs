@@ -1,5 +1,5 @@
 use super::*;
-use crate::chunk::Column;
+use crate::chunk::{Column, Inserts};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -54,6 +54,36 @@ fn value() -> impl Strategy<Value = Value> {
             vec(("[a-c]{0,2}".prop_map(Box::<str>::from), inner), 0..5).prop_map(Value::object),
         ]
     })
+}
+
+/// Sorted texts that share how they begin.
+fn numbered(before: &str, n: u32, after: &str) -> Vec<Value> {
+    let mut all: Vec<String> = (0..n).map(|i| format!("{before}{}{after}", i * 37)).collect();
+    all.sort_unstable();
+    all.into_iter().map(Value::str).collect()
+}
+
+#[test]
+fn numbered_texts_take_less_than_two_bytes() {
+    let list = numbered("https://shop.example/page/", 20_000, "");
+    let stored = encode_values(&list).unwrap();
+    assert!(stored.len() < 20_000 * 2, "{} bytes", stored.len());
+    assert_eq!(decode_values(&stored).unwrap(), list);
+}
+
+/// What people send as insert ids, and what else may stand in their place.
+fn insert_id() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        4 => any::<u64>().prop_map(|n| Value::str(format!("{n:016x}"))),
+        2 => any::<u128>().prop_map(|n| {
+            let h = format!("{n:032x}");
+            Value::str(format!("{}-{}-{}-{}-{}", &h[..8], &h[8..12], &h[12..16], &h[16..20], &h[20..]))
+        }),
+        2 => "[a-zA-Z0-9-]{1,36}".prop_map(Value::str),
+        1 => "[ab]{0,200}".prop_map(Value::str),
+        1 => (0i64..5).prop_map(Value::Int),
+        1 => Just(Value::Null),
+    ]
 }
 
 fn numbers() -> impl Strategy<Value = Vec<f64>> {
@@ -129,6 +159,68 @@ proptest! {
             priority: v.iter().map(|(_, p)| *p).collect(),
         };
         prop_assert_eq!(decode_inserts(&encode_inserts(&i).unwrap(), v.len()).unwrap(), i);
+    }
+
+    #[test]
+    fn inserts_that_follow_from_ids_come_back(
+        rows in vec((insert_id(), 0u8..8, any::<u64>(), -3i64..3), 0..300),
+        faithful in any::<bool>(),
+    ) {
+        let values: Vec<Value> = rows.iter().map(|r| r.0.clone()).collect();
+        let mut distinct = values.clone();
+        distinct.sort();
+        distinct.dedup();
+        distinct.retain(|v| *v != Value::Null);
+        let code = |v: &Value| distinct.binary_search(v).map_or(0, |i| i as u32 + 1);
+        let codes = values.iter().map(code).collect();
+        let column = encode_column(&Column::Dict { values: distinct.clone(), codes }).unwrap();
+        let of_id = |v: &Value| match v {
+            Value::Str(s) => crate::row::insert_hash(s),
+            _ => 0,
+        };
+        let derived: Vec<u64> = values.iter().map(of_id).collect();
+        prop_assert_eq!(&insert_hashes(&column, rows.len()).unwrap(), &derived);
+        // Mostly what the ids say, else another hash, or none.
+        let hash = |(i, r): (usize, &(Value, u8, u64, i64))| match r.1 {
+            0 if !faithful => r.2,
+            1 if !faithful => 0,
+            _ => derived[i],
+        };
+        let inserts = Inserts {
+            hash: rows.iter().enumerate().map(hash).collect(),
+            priority: rows.iter().map(|r| r.3).collect(),
+        };
+        let stored = encode_inserts_beside(&inserts, 7, &derived).unwrap();
+        let got = decode_inserts_with(&stored, rows.len(), |property| {
+            assert_eq!(property, 7);
+            insert_hashes(&column, rows.len())
+        });
+        prop_assert_eq!(got.unwrap(), inserts);
+        if faithful && rows.len() > 100 && derived.iter().any(|h| *h != 0) {
+            prop_assert!(stored.len() < 3 * rows.len(), "hashes are not stored twice");
+            prop_assert!(decode_inserts(&stored, rows.len()).is_err(), "the ids are needed");
+            let short = decode_inserts_with(&stored, rows.len(), |_| Ok(vec![1]));
+            prop_assert!(short.is_err());
+        }
+    }
+
+    #[test]
+    fn sorted_texts_come_back(
+        texts in vec(prop_oneof![
+            "https://shop\\.example/(item|page|checkout)/[0-9]{1,6}",
+            "company_[0-9]{7}",
+            "[a-zé]{0,4}",
+            ".{0,300}",
+        ], 0..150),
+        duplicates in 0usize..3,
+    ) {
+        let mut texts = texts;
+        texts.sort_unstable();
+        if duplicates > 0 {
+            texts.dedup();
+        }
+        let list: Vec<Value> = texts.into_iter().map(Value::str).collect();
+        prop_assert_eq!(decode_values(&encode_values(&list).unwrap()).unwrap(), list);
     }
 
     #[test]
@@ -231,7 +323,11 @@ fn decode_all(bytes: &[u8], rows: usize) -> usize {
     let mut ok = 0;
     ok += usize::from(decode_ids(bytes, rows).is_ok_and(|v| v.len() == rows));
     ok += usize::from(decode_times(bytes, rows).is_ok_and(|v| v.len() == rows));
-    ok += usize::from(decode_inserts(bytes, rows).is_ok_and(|v| v.hash.len() == rows && v.priority.len() == rows));
+    if let Ok(plain) = decode_inserts(bytes, rows) {
+        assert!(plain.hash.len() == rows && plain.priority.len() == rows);
+    }
+    let with_ids = decode_inserts_with(bytes, rows, |_| Ok(vec![3; rows]));
+    ok += usize::from(with_ids.is_ok_and(|v| v.hash.len() == rows && v.priority.len() == rows));
     ok += usize::from(decode_values(bytes).is_ok());
     ok += usize::from(crate::row::decode(bytes).is_ok());
     if let Ok(c) = crate::block::decode(bytes, &crate::block::Wanted::all()) {
@@ -317,6 +413,18 @@ fn samples() -> Vec<(Vec<u8>, usize)> {
             .unwrap(),
             3,
         ),
+        (
+            encode_inserts_beside(
+                &Inserts {
+                    hash: vec![5, 77, 1 << 60],
+                    priority: vec![1, 1, 2],
+                },
+                9,
+                &[5, 0, 1 << 60],
+            )
+            .unwrap(),
+            3,
+        ),
         (encode_group(&group).unwrap(), 3),
         (encode_column(&dict).unwrap(), 4),
         (encode_column(&Column::Number(vec![0.25, f64::NAN, 3.0])).unwrap(), 3),
@@ -324,6 +432,11 @@ fn samples() -> Vec<(Vec<u8>, usize)> {
         (block::encode(&builder.finish().unwrap()).unwrap(), 2),
         (row::encode(&event).unwrap(), 1),
         (encode_values(&["00ff", "a0b1", "1234"].map(Value::str)).unwrap(), 3),
+        (encode_values(&numbered("/items/", 40, "")).unwrap(), 40),
+        (
+            encode_values(&numbered("/", 40, "?abcdefghijklmnopqrstuvwxyz")).unwrap(),
+            40,
+        ),
         (
             encode_subjects(&[1, 2, 3, 70_000], &mut crate::tick::NoTick).unwrap(),
             4,

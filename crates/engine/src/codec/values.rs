@@ -1,6 +1,7 @@
 //! Property values as tagged bytes, and lists of them: the dictionaries of property columns.
 
 use super::frame::{Reader, put_varint, unzigzag, zigzag};
+use super::front::{front_coded, get_front};
 use crate::error::{Error, Result, try_vec};
 use crate::value::Value;
 use std::borrow::Cow;
@@ -15,7 +16,7 @@ const FALSE: u8 = 1;
 const TRUE: u8 = 2;
 const INT: u8 = 3;
 const FLOAT: u8 = 4;
-const STR: u8 = 5;
+pub(super) const STR: u8 = 5;
 const LIST: u8 = 6;
 const OBJECT: u8 = 7;
 /// A text that reads as a UUID in lower case: half the bytes, and those of a random one cannot be compressed any further.
@@ -24,6 +25,7 @@ const UUID: u8 = 8;
 const STORED: u8 = 0;
 const LZ4: u8 = 1;
 const HEX: u8 = 2;
+const FRONT: u8 = 3;
 /// Below this nothing is won by compression.
 const MIN_LZ4: usize = 128;
 
@@ -66,19 +68,42 @@ fn uuid_bytes(s: &str) -> Option<[u8; 16]> {
     (seen < 16 && DASHES.iter().all(|d| text.get(*d) == Some(&b'-'))).then_some(out)
 }
 
-fn uuid_text(bytes: &[u8]) -> String {
-    let mut s = String::with_capacity(36);
-    for b in bytes {
-        if DASHES.contains(&s.len()) {
-            s.push('-');
-        }
-        for digit in [b >> 4, b & 15] {
-            s.push(char::from(
-                b"0123456789abcdef".get(usize::from(digit)).copied().unwrap_or(b'0'),
-            ));
-        }
+/// The text of a UUID.
+fn uuid_chars(bytes: &[u8]) -> [u8; 36] {
+    let mut out = [b'-'; 36];
+    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
+    let places = out.iter_mut().enumerate().filter(|(i, _)| !DASHES.contains(i));
+    for ((_, slot), digit) in places.zip(digits) {
+        *slot = b"0123456789abcdef".get(usize::from(digit)).copied().unwrap_or(b'0');
     }
-    s
+    out
+}
+
+fn uuid_text(bytes: &[u8]) -> String {
+    uuid_chars(bytes).iter().map(|b| char::from(*b)).collect()
+}
+
+/// The text that a stored value is, if it is one that is written out.
+#[inline]
+pub(crate) fn text_of(stored: &[u8]) -> Option<&[u8]> {
+    match stored {
+        // Most texts are shorter than 128 bytes.
+        [STR, n, text @ ..] if *n < 0x80 => Some(text),
+        [STR, rest @ ..] => {
+            let mut r = Reader::new(rest, super::frame::Codec::Column);
+            r.varint().ok()?;
+            Some(r.rest())
+        }
+        _ => None,
+    }
+}
+
+/// Calls `f` with the text that a stored value is, if it is one.
+pub(crate) fn with_text<T>(stored: &[u8], f: impl FnOnce(&[u8]) -> T) -> Option<T> {
+    match stored {
+        [UUID, bytes @ ..] => Some(f(&uuid_chars(bytes))),
+        _ => text_of(stored).map(f),
+    }
 }
 
 /// Whether stored bytes, one value as [`put_text`] and [`put_value`] write it, are this text.
@@ -246,19 +271,34 @@ pub(crate) fn put_encoded(out: &mut Vec<u8>, count: usize, raw: &[u8]) -> Result
     if let Some(digits) = hex_digits(count, raw) {
         return put_hex(out, digits, raw);
     }
-    if raw.len() >= MIN_LZ4 {
+    let front = if raw.len() >= MIN_LZ4 {
+        front_coded(count, raw)?
+    } else {
+        None
+    };
+    // What this has made a third of is hardly smaller in any other way.
+    let done = front.as_ref().is_some_and(|f| f.len() <= raw.len() / 3);
+    let least = front.as_ref().map_or(raw.len(), Vec::len);
+    if raw.len() >= MIN_LZ4 && !done {
         let room = lz4_flex::block::get_maximum_output_size(raw.len());
         let mut packed = try_vec(room, "compressed values")?;
         packed.resize(room, 0u8);
         let n = lz4_flex::block::compress_into(raw, &mut packed).unwrap_or(usize::MAX);
         // An eighth is the least that is worth unpacking for.
-        if n <= raw.len() - raw.len() / 8 {
+        if n <= raw.len() - raw.len() / 8 && n < least {
             reserve(out, 5 + n)?;
             out.push(LZ4);
             out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
             out.extend_from_slice(packed.get(..n).unwrap_or_default());
             return Ok(());
         }
+    }
+    if let Some(front) = front.filter(|f| f.len() <= raw.len() - raw.len() / 8) {
+        reserve(out, 5 + front.len())?;
+        out.push(FRONT);
+        out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+        out.extend_from_slice(&front);
+        return Ok(());
     }
     reserve(out, 5 + raw.len())?;
     out.push(STORED);
@@ -272,7 +312,7 @@ const MAX_DIGITS: usize = 126;
 
 /// The number of digits, when all values are texts of as many hexadecimal digits in lower case, an even number. Ids are
 /// like this; no compression finds out that half of each byte is always the same.
-fn hex_digits(count: usize, raw: &[u8]) -> Option<usize> {
+pub(crate) fn hex_digits(count: usize, raw: &[u8]) -> Option<usize> {
     let digits = match raw {
         [STR, n, ..] if *n as usize <= MAX_DIGITS && *n > 0 && n.is_multiple_of(2) => usize::from(*n),
         _ => return None,
@@ -350,6 +390,7 @@ pub(crate) fn get_encoded(mut r: Reader<'_>) -> Result<(usize, Cow<'_, [u8]>)> {
             }
         }
         HEX => Ok((count, Cow::Owned(get_hex(r, count, raw_len)?))),
+        FRONT => Ok((count, Cow::Owned(get_front(r, count, raw_len)?))),
         STORED | LZ4 => Err(r.corrupt("wrong length of values")),
         _ => Err(r.corrupt("unknown compression of values")),
     }

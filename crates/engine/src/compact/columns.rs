@@ -1,13 +1,14 @@
 //! The columns of one segment, encoded, in the one form that its rows allow.
 
 use super::order::{Arranged, At};
+use super::sort::encode_smallest;
 use super::source::{Part, entries};
 use crate::chunk::{GroupColumn, Inserts, Kind};
 use crate::codec::raw::{RawColumn, RawValues};
 use crate::codec::values::{number_of, put_value};
 use crate::codec::{
-    encode_dictionary, encode_group, encode_ids, encode_inserts, encode_numbers, encode_times, exact_number,
-    too_many_distinct,
+    encode_group, encode_ids, encode_inserts, encode_inserts_beside, encode_numbers, encode_times, exact_number,
+    hashes, too_many_distinct,
 };
 use crate::error::{Error, Result, try_vec};
 use crate::intern::push;
@@ -51,9 +52,33 @@ pub struct Scratch {
     hasher: DefaultHashBuilder,
     values: RawValues,
     codes: Vec<u32>,
+    /// The property that holds insert ids, and the hashes of the rows at hand by it.
+    insert_ids: Option<u32>,
+    id_hashes: Vec<u64>,
+    /// Properties of group keys: their columns may follow the groups.
+    keys: Vec<(u32, Kind)>,
 }
 
 impl Scratch {
+    /// For events whose insert ids are stored as a property: hashes that follow from it are not stored again.
+    pub fn with_insert_ids(property: Option<u32>) -> Self {
+        Scratch {
+            insert_ids: property,
+            ..Scratch::default()
+        }
+    }
+
+    /// The same for events with group keys, whose properties say what the groups say.
+    pub fn with_keys(mut self, keys: Vec<(u32, Kind)>) -> Self {
+        self.keys = keys;
+        self
+    }
+
+    /// The property that holds insert ids.
+    pub fn insert_ids(&self) -> Option<u32> {
+        self.insert_ids
+    }
+
     pub(super) fn begin(&mut self, slots: usize) -> Result<()> {
         if self.epoch == u32::MAX {
             self.slots.clear();
@@ -107,13 +132,6 @@ impl Arranged<'_> {
             let i = self.days.partition_point(|(_, end)| *end <= row);
             self.days.get(i).map_or(0, |d| d.0)
         };
-        let mut inserts = None;
-        if self.has_inserts(rows.clone()) {
-            inserts = Some(encode_inserts(&Inserts {
-                hash: self.hash.get(rows.clone()).unwrap_or_default().to_vec(),
-                priority: self.priority.get(rows.clone()).unwrap_or_default().to_vec(),
-            })?);
-        }
         let mut sealed = Sealed {
             event: self.event,
             rows: rows.len(),
@@ -125,28 +143,52 @@ impl Arranged<'_> {
             user_max: user.iter().max().copied().unwrap_or(0),
             users: encode_ids(user)?,
             times: encode_times(time)?,
-            inserts,
+            inserts: None,
             groups: Vec::new(),
             properties: Vec::new(),
         };
+        scratch.id_hashes.clear();
         let sources = || self.parts.iter().map(|p| p.source);
         let kinds: BTreeSet<Kind> = sources().flat_map(|s| s.core.groups.iter().map(|g| g.kind)).collect();
+        let mut groups: Vec<GroupColumn> = Vec::new();
         for kind in kinds {
             tick.tick()?;
             let g = group(&self.parts, kind, at)?;
             if !g.more.is_empty() || g.first.iter().any(|s| *s != 0) {
                 push(&mut sealed.groups, (kind, encode_group(&g)?))?;
+                if scratch.keys.iter().any(|(_, k)| *k == kind) {
+                    push(&mut groups, g)?;
+                }
             }
         }
         let properties: BTreeSet<u32> = sources().flat_map(|s| s.properties.iter().map(|p| p.0)).collect();
         for property in properties {
             tick.tick()?;
-            if let Some(column) = column(&self.parts, property, at, scratch, tick)? {
+            let key = scratch.keys.iter().find(|(p, _)| *p == property).map(|(_, kind)| *kind);
+            let beside = groups.iter().find(|g| Some(g.kind) == key);
+            if let Some(column) = column(&self.parts, property, at, beside, scratch, tick)? {
                 push(&mut sealed.properties, (property, column))?;
             }
         }
+        if self.has_inserts(rows.clone()) {
+            let inserts = Inserts {
+                hash: copy(self.hash.get(rows.clone()))?,
+                priority: copy(self.priority.get(rows))?,
+            };
+            sealed.inserts = Some(match scratch.insert_ids {
+                Some(property) => encode_inserts_beside(&inserts, property, &scratch.id_hashes)?,
+                None => encode_inserts(&inserts)?,
+            });
+        }
         Ok(sealed)
     }
+}
+
+fn copy<T: Copy>(from: Option<&[T]>) -> Result<Vec<T>> {
+    let from = from.unwrap_or_default();
+    let mut out = try_vec(from.len(), "insert hashes")?;
+    out.extend_from_slice(from);
+    Ok(out)
 }
 
 fn group(parts: &[Part<'_>], kind: Kind, at: &[At]) -> Result<GroupColumn> {
@@ -170,11 +212,12 @@ fn group(parts: &[Part<'_>], kind: Kind, at: &[At]) -> Result<GroupColumn> {
     Ok(GroupColumn { kind, first, more })
 }
 
-/// One encoded property column; `None` when no row has the property.
+/// One encoded property column, which may follow from the groups stored `beside`; `None` when no row has the property.
 fn column(
     parts: &[Part<'_>],
     property: u32,
     at: &[At],
+    beside: Option<&GroupColumn>,
     scratch: &mut Scratch,
     tick: &mut dyn Tick,
 ) -> Result<Option<Vec<u8>>> {
@@ -192,32 +235,17 @@ fn column(
     if count == 0 {
         return Ok(None);
     }
+    if scratch.insert_ids == Some(property) {
+        scratch.id_hashes = hashes(&scratch.codes, &scratch.values)?;
+    }
     let set = scratch.codes.iter().filter(|c| **c != 0).count();
     if too_many_distinct(count, set)
         && let Some(numbers) = as_numbers(&scratch.values, &scratch.codes)?
     {
         return encode_numbers(&numbers).map(Some);
     }
-    // Where most rows differ, codes in the order of the rows take next to no room, and sorting much time.
-    if count > set / 2 && count > 256 {
-        return encode_dictionary(&scratch.codes, count, scratch.values.bytes()).map(Some);
-    }
-    let mut order: Vec<u32> = try_vec(count, "dictionary")?;
-    order.extend(1..=count as u32);
-    order.sort_unstable_by(|a, b| scratch.values.of_code(*a).cmp(scratch.values.of_code(*b)));
-    let mut rank: Vec<u32> = try_vec(count + 1, "dictionary")?;
-    rank.resize(count + 1, 0);
-    let mut bytes: Vec<u8> = try_vec(scratch.values.bytes().len(), "dictionary")?;
-    for (new, old) in (1..).zip(&order) {
-        bytes.extend_from_slice(scratch.values.of_code(*old));
-        if let Some(slot) = rank.get_mut(*old as usize) {
-            *slot = new;
-        }
-    }
-    for c in &mut scratch.codes {
-        *c = rank.get(*c as usize).copied().unwrap_or(0);
-    }
-    encode_dictionary(&scratch.codes, count, &bytes).map(Some)
+    let Scratch { codes, values, .. } = scratch;
+    encode_smallest(codes, values, beside).map(Some)
 }
 
 /// The column as numbers when every part stores numbers and they are too many for a dictionary; the inner `None` = no row

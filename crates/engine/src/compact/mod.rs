@@ -8,6 +8,7 @@ mod columns;
 mod days;
 mod join;
 mod order;
+pub(crate) mod sort;
 mod source;
 mod tiers;
 
@@ -21,7 +22,7 @@ use hashbrown::HashMap;
 pub use order::Arranged;
 pub use source::{Part, Source};
 use std::ops::Range;
-pub use tiers::{Extent, choose};
+pub use tiers::{Extent, Growth, choose};
 
 /// Merges sources into segments, in the order of (event, day, user); see [`Arranged::cut`].
 ///

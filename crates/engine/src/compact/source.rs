@@ -1,9 +1,10 @@
 //! What compaction reads: blocks, rows and older segments, with the values of their properties still encoded.
 
-use crate::block::{self, Wanted};
+use crate::block::open_block;
 use crate::chunk::{Chunk, Events, GroupColumn, Inserts, Kind};
-use crate::codec::raw::{RawColumn, decode_raw, to_raw};
-use crate::codec::{decode_group, decode_ids, decode_inserts, decode_times};
+use crate::codec::frame::Codec;
+use crate::codec::raw::{RawColumn, decode_raw_beside, to_raw};
+use crate::codec::{decode_group, decode_ids, decode_inserts_with, decode_times, hashes_of};
 use crate::error::Result;
 use crate::intern::push;
 
@@ -19,11 +20,18 @@ pub struct Source {
 impl Source {
     /// A block.
     pub fn from_block(bytes: &[u8]) -> Result<Self> {
+        let opened = open_block(bytes, None)?;
+        let rows = opened.core.len();
         let mut properties = Vec::new();
-        let core = block::decode_except(bytes, &Wanted::all(), &mut |property, body, rows| {
-            push(&mut properties, (property, decode_raw(body, rows)?))
-        })?;
-        Source::checked(core, properties)
+        for (property, body) in opened.properties {
+            let groups = |kind: Kind| opened.core.group(kind);
+            push(&mut properties, (property, decode_raw_beside(body, rows, &groups)?))?;
+        }
+        let mut source = Source::checked(opened.core, properties)?;
+        if let Some(inserts) = opened.inserts {
+            source.add_inserts(inserts)?;
+        }
+        Ok(source)
     }
 
     /// A chunk in memory.
@@ -36,13 +44,12 @@ impl Source {
         Source::checked(chunk, properties)
     }
 
-    /// The core columns of a segment of `rows` rows; groups and properties follow.
-    pub fn from_segment(event: u32, rows: usize, users: &[u8], times: &[u8], inserts: Option<&[u8]>) -> Result<Self> {
+    /// Users and times of a segment of `rows` rows; groups, properties and at last inserts follow.
+    pub fn from_segment(event: u32, rows: usize, users: &[u8], times: &[u8]) -> Result<Self> {
         let core = Chunk {
             events: Events::One(event),
             user: decode_ids(users, rows)?,
             time: decode_times(times, rows)?,
-            inserts: inserts.map(|b| decode_inserts(b, rows)).transpose()?,
             ..Chunk::default()
         };
         Source::checked(core, Vec::new())
@@ -56,12 +63,22 @@ impl Source {
         self.core.check()
     }
 
-    /// Adds a property.
+    /// Adds a property. The groups are there already: it may follow from them.
     pub fn add_property(&mut self, property: u32, bytes: &[u8]) -> Result<()> {
-        let column = decode_raw(bytes, self.len())?;
+        let column = decode_raw_beside(bytes, self.len(), &|kind| self.core.group(kind))?;
         let at = self.properties.partition_point(|(p, _)| *p < property);
         self.properties.insert(at, (property, column));
         Ok(())
+    }
+
+    /// Adds insert hashes and priorities. The properties are there already: hashes may follow from them.
+    pub fn add_inserts(&mut self, bytes: &[u8]) -> Result<()> {
+        let inserts = decode_inserts_with(bytes, self.len(), |property| match self.property(property) {
+            Some(column) => hashes_of(column),
+            None => Err(Codec::Inserts.corrupt("the insert ids are missing")),
+        })?;
+        self.core.inserts = Some(inserts);
+        self.core.check()
     }
 
     pub(super) fn checked(core: Chunk, mut properties: Vec<(u32, RawColumn)>) -> Result<Self> {

@@ -1,8 +1,11 @@
 //! One property of a batch under construction: numbers as long as there are only numbers, else codes of a dictionary whose
 //! values are kept in their stored form, so that nothing is allocated per value and nothing encoded twice.
 
+use crate::chunk::GroupColumn;
+use crate::codec::raw::RawValues;
 use crate::codec::values::{is_text, put_text, put_value};
-use crate::codec::{encode_dictionary, encode_numbers, exact_number, too_many_distinct};
+use crate::codec::{encode_numbers, exact_number, hashes_by, too_many_distinct};
+use crate::compact::sort::encode_smallest;
 use crate::error::{Error, Result, try_vec};
 use crate::intern::{pad_to, push};
 use crate::value::Value;
@@ -185,8 +188,8 @@ impl PropertyBuilder {
         Ok(())
     }
 
-    /// The stored column of `n` rows; `None` when none of them is set.
-    pub fn encode(&mut self, n: usize) -> Result<Option<Vec<u8>>> {
+    /// The stored column of `n` rows, which may follow from the groups stored `beside`; `None` when none of them is set.
+    pub fn encode(&mut self, n: usize, beside: Option<&GroupColumn>) -> Result<Option<Vec<u8>>> {
         if !self.mixed {
             if self.numbers.iter().all(|f| f.is_nan()) {
                 return Ok(None);
@@ -201,7 +204,22 @@ impl PropertyBuilder {
             return Ok(None);
         }
         pad_to(&mut self.codes, n)?;
-        encode_dictionary(&self.codes, self.values.ends.len(), &self.values.raw).map(Some)
+        let mut codes = try_vec(n, "column")?;
+        codes.extend_from_slice(&self.codes);
+        let Dictionary { raw, ends, .. } = &mut self.values;
+        let values = RawValues::from_parts(std::mem::take(raw), std::mem::take(ends));
+        let encoded = encode_smallest(&mut codes, &values, beside);
+        (*raw, *ends) = values.into_parts();
+        encoded.map(Some)
+    }
+
+    /// The hashes that the rows have as insert ids, 0 where there is no text; `None` when all are numbers.
+    pub fn insert_hashes(&self) -> Result<Option<Vec<u64>>> {
+        if !self.mixed {
+            return Ok(None);
+        }
+        let Dictionary { raw, ends, .. } = &self.values;
+        hashes_by(&self.codes, ends.len(), |code| value_at(raw, ends, code)).map(Some)
     }
 
     /// Whether a dictionary of the numbers would not pay.

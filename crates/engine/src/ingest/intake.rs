@@ -7,7 +7,7 @@ use super::cells::{Cells, SpaceNames};
 use super::column::{PropertyBuilder, pick};
 use super::plain::{self, Plain};
 use super::shape::Shape;
-use super::{Event, Key, Outcome, RecordError, Settings, Unattributed, cut};
+use super::{Event, INSERT_ID_PROPERTY, Key, Outcome, RecordError, Settings, Unattributed, cut};
 use crate::block;
 use crate::chunk::{GroupColumn, Inserts, Kind, USER};
 use crate::error::{Error, Result, try_vec};
@@ -354,8 +354,8 @@ impl Intake {
             hash: std::mem::take(&mut self.hash),
             priority: priorities,
         };
-        let mut block = block::Assembly::new(n, &self.events.numbers, &self.users.numbers, &self.time, &inserts)?;
-        self.hash = inserts.hash;
+        let mut block = block::Assembly::new(n, &self.events.numbers, &self.users.numbers, &self.time)?;
+        let mut groups: Vec<GroupColumn> = try_vec(self.groups.len(), "groups")?;
         for g in &mut self.groups {
             if g.first.numbers.iter().all(|g| *g == 0) {
                 continue;
@@ -370,14 +370,30 @@ impl Intake {
                 more,
             };
             block.group(&column)?;
-            g.first.numbers = column.first;
+            groups.push(column);
         }
-        let set = self.properties.iter_mut().filter(|p| !p.is_empty());
-        for (p, no) in set.zip(&self.property_numbers) {
-            if let Some(body) = p.encode(n)? {
+        let mut ids = None;
+        let set = self.properties.iter_mut().enumerate().filter(|(_, p)| !p.is_empty());
+        for ((i, p), no) in set.zip(&self.property_numbers) {
+            let name = self.shape.name(i);
+            let kind = self.shape.keys.iter().find(|k| k.property == name).map(|k| k.kind);
+            let beside = groups
+                .iter()
+                .find(|g| Some(g.kind) == kind && name != INSERT_ID_PROPERTY);
+            if let Some(body) = p.encode(n, beside)? {
                 block.property(*no, body)?;
+                if name == INSERT_ID_PROPERTY {
+                    ids = p.insert_hashes()?.map(|hashes| (*no, hashes));
+                }
             }
         }
+        for column in groups {
+            if let Some(g) = self.groups.iter_mut().find(|g| g.kind == column.kind) {
+                g.first.numbers = column.first;
+            }
+        }
+        block.inserts(&inserts, ids.as_ref().map(|(no, hashes)| (*no, hashes.as_slice())))?;
+        self.hash = inserts.hash;
         block.finish()
     }
 

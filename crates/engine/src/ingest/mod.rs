@@ -56,6 +56,9 @@ use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::value::Value;
 
+/// The property that tells duplicates apart.
+pub const INSERT_ID_PROPERTY: &str = "$insert_id";
+
 /// A registered group key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {

@@ -28,7 +28,7 @@ pub(super) const MEANINGS: [&str; 7] = [
     "$distinct_id",
     "$user_id",
     "$device_id",
-    "$insert_id",
+    super::INSERT_ID_PROPERTY,
 ];
 pub(super) const TIME: usize = 0;
 pub(super) const DOLLAR_TIME: usize = 1;
