@@ -6,11 +6,13 @@
 mod broken_down;
 mod cell;
 mod cells;
+mod coded;
 mod combinations;
 mod evaluate;
 pub(crate) mod exact_sum;
 mod finish;
 mod formula;
+mod latest;
 mod measure;
 mod partial;
 pub(crate) mod per_subject;
@@ -80,7 +82,7 @@ struct State {
     ids: ValueNumbers,
     /// Line of each code of the breakdown.
     by_code: Vec<u32>,
-    positions: broken_down::Positions,
+    positions: coded::Positions,
     /// Days that a trailing window looks at.
     days: Vec<bool>,
 }
@@ -119,7 +121,7 @@ impl<'p> Kernel<'p> {
                 scope,
                 ids: ValueNumbers::default(),
                 by_code: Vec::new(),
-                positions: broken_down::Positions::default(),
+                positions: coded::Positions::default(),
                 days: trailing.map_or(Vec::new(), |n| plan.time.looked_at(n, 0)),
             });
         }
@@ -183,12 +185,14 @@ impl<'p> Kernel<'p> {
             segments,
             combinations,
             values,
+            latest,
             budget,
             ..
         } = &mut self.partial;
-        let (Some(m), Some(counts), Some(state)) = (
+        let (Some(m), Some(counts), Some(latest), Some(state)) = (
             self.plan.metrics.get(metric),
             counts.get_mut(metric),
+            latest.get_mut(metric),
             self.states.get_mut(metric),
         ) else {
             return Ok(());
@@ -257,7 +261,7 @@ impl<'p> Kernel<'p> {
         };
         match (&picked, &coded) {
             (Some(p), Some(c)) => {
-                broken_down::push_coded(counts, p, c, source, &mut lines, positions, values, budget, tick)
+                coded::push_coded(counts, latest, p, c, source, &mut lines, positions, values, budget, tick)
             }
             _ => {
                 let runs = &self.runs;

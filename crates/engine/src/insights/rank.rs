@@ -1,7 +1,7 @@
 //! Which segments of a breakdown are shown.
 
 use super::evaluate::Cells;
-use super::finish::{Part, parts};
+use super::finish::{Part, grouped, parts};
 use super::{Partial, Plan};
 use crate::breakdown::{MAX_DIMENSIONS, OTHER};
 use crate::error::{Error, Result, try_vec};
@@ -32,12 +32,17 @@ pub fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<V
         return Ok(order);
     }
     let mut score: Vec<Option<f64>> = zeroed(all, &mut partial.budget)?;
-    if let (Some(m), Some(counts)) = (plan.metrics.first(), partial.counts.first_mut()) {
+    if let (Some(m), Some(counts), Some(latest)) = (
+        plan.metrics.first(),
+        partial.counts.first_mut(),
+        partial.latest.first(),
+    ) {
         // Where the metric has nothing.
         let mut nothing = Cells {
             counts,
             measure: m.measure,
             positions: &[],
+            latest: &[],
             memory_limit: plan.memory_limit,
         };
         score.fill(nothing.score(tick)?);
@@ -53,25 +58,30 @@ pub fn rank(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Result<V
             Some(days) => days.get(column as usize) == Some(&true),
             None => column as usize >= plan.time.lead,
         };
+        let groups = || parts.chunk_by(|a, b| a.0 == b.0);
+        let in_range = |p: &Part| counts_in(p.1).then_some(p.2);
+        let each = groups().map(|same| same.iter().filter_map(in_range));
+        let latest = grouped(latest, counts, each, &mut partial.budget)?;
         let mut positions: Vec<u32> = Vec::new();
-        for same in parts.chunk_by(|a, b| a.0 == b.0) {
+        for (group, same) in groups().enumerate() {
             tick.tick()?;
             positions.clear();
             positions
                 .try_reserve(same.len())
                 .map_err(|_| Error::OutOfMemory("segments"))?;
-            positions.extend(same.iter().filter(|p| counts_in(p.1)).map(|p| p.2));
+            positions.extend(same.iter().filter_map(in_range));
             let mut cells = Cells {
                 counts,
                 measure: m.measure,
                 positions: &positions,
+                latest: latest.of(group),
                 memory_limit: plan.memory_limit,
             };
             if let Some(s) = same.first().and_then(|p| score.get_mut(p.0 as usize)) {
                 *s = cells.score(tick)?;
             }
         }
-        partial.budget.give(parts.capacity() * size_of::<Part>());
+        partial.budget.give(parts.capacity() * size_of::<Part>() + latest.bytes());
     }
     let texts = |s: usize| partial.segments.texts(s);
     order.extend((0..all).filter(|s| texts(*s).any(|t| **t != *OTHER)));
