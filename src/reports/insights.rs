@@ -104,7 +104,17 @@ pub fn need<'s>(
         events,
         kinds: kinds.into_iter().collect(),
         properties: properties.into_iter().collect(),
+        cuts: None,
+        nobody: false,
     }
+}
+
+/// True when a report that counts by these kinds never asks who did an event.
+pub fn nobody_matters<'s>(
+    mut selectors: impl Iterator<Item = &'s Selector>,
+    by: impl IntoIterator<Item = Kind>,
+) -> bool {
+    by.into_iter().all(|k| k != USER) && !selectors.any(Selector::reads_user)
 }
 
 type Row = (String, Vec<String>, TimestampWithTimeZone, Option<f64>);
@@ -253,6 +263,12 @@ impl Report<'_> {
         let (sql, project) = (self.sql, self.project);
         let waiting = scan::waiting(sql, project, &need, span)?;
         let settled = Settled::read(sql, project, &plan, q.unit, &selectors, &waiting)?;
+        // What sets stand for is found by time.
+        let at_a_time = |d: &Dimension| matches!(d.plain().0, Dimension::Time(_));
+        if settled.is_none() && !selectors.iter().any(Selector::reads_time) && !plan.breakdown.iter().any(at_a_time) {
+            need.cuts = Some(plan.time.cuts());
+        }
+        need.nobody = nobody_matters(selectors.iter(), plan.metrics.iter().map(|m| m.by));
         let mut kernels = Vec::new();
         if let Some(s) = &settled {
             let mut kernel = Kernel::new(&plan)?;

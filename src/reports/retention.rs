@@ -2,7 +2,7 @@
 
 use super::arguments::{self, required};
 use super::context::Context;
-use super::insights::need;
+use super::insights::{need, nobody_matters};
 use super::parts::in_parts;
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
@@ -92,7 +92,8 @@ fn run(
         from: born_span.from.min(returned_span.from),
         to: born_span.to.max(returned_span.to),
     };
-    let need = need([&born, &returned].into_iter(), [by], &[]);
+    let mut need = need([&born, &returned].into_iter(), [by], &[]);
+    need.nobody = nobody_matters([&born, &returned].into_iter(), [by]);
     let workers = settings::workers();
     let most = context.most(by)?;
     let count = |part| {

@@ -5,13 +5,22 @@ use crate::error::Result;
 use crate::pg::spi::Rows;
 use engine::chunk::{Chunk, Events, Kind, PropertyColumn};
 use engine::codec;
-use engine::error::Error;
+use engine::error::{Error, try_vec};
+
+/// Core columns that are wanted of a segment.
+#[derive(Debug, Clone, Copy)]
+pub struct Core {
+    pub users: bool,
+    pub times: bool,
+    pub inserts: bool,
+}
 
 /// The wanted columns of one segment, encoded.
 pub struct Raw {
     pub head: Head,
-    users: Vec<u8>,
-    times: Vec<u8>,
+    /// `None` = not read.
+    users: Option<Vec<u8>>,
+    times: Option<Vec<u8>>,
     inserts: Option<Vec<u8>>,
     groups: Vec<(Kind, Vec<u8>)>,
     properties: Vec<(u32, Vec<u8>)>,
@@ -19,11 +28,11 @@ pub struct Raw {
 
 impl Raw {
     /// Copies the buffers out of a result whose columns after the head are users, times and inserts.
-    pub fn fetch(rows: &Rows, i: usize, head: Head, with_inserts: bool, columns: Option<&Columns>) -> Result<Raw> {
+    pub fn fetch(rows: &Rows, i: usize, head: Head, core: Core, columns: Option<&Columns>) -> Result<Raw> {
         let mut raw = Raw {
-            users: rows.bytes(i, 9)?,
-            times: rows.bytes(i, 10)?,
-            inserts: rows.bytes_or_null(i, 11, with_inserts)?,
+            users: core.users.then(|| rows.bytes(i, 9)).transpose()?,
+            times: core.times.then(|| rows.bytes(i, 10)).transpose()?,
+            inserts: rows.bytes_or_null(i, 11, core.inserts)?,
             groups: Vec::new(),
             properties: Vec::new(),
             head,
@@ -46,8 +55,14 @@ impl Raw {
         let n = self.head.n;
         let mut chunk = Chunk {
             events: Events::One(self.head.event),
-            user: codec::decode_ids(&self.users, n)?,
-            time: codec::decode_times(&self.times, n)?,
+            user: match &self.users {
+                Some(bytes) => codec::decode_ids(bytes, n)?,
+                None => same(0, n)?,
+            },
+            time: match &self.times {
+                Some(bytes) => codec::decode_times(bytes, n)?,
+                None => same(self.head.at_min, n)?,
+            },
             ..Chunk::default()
         };
         if let Some(bytes) = &self.inserts {
@@ -65,4 +80,11 @@ impl Raw {
         chunk.properties.sort_unstable_by_key(|p| p.property);
         Ok(chunk)
     }
+}
+
+/// `n` rows with one value.
+fn same<T: Clone>(value: T, n: usize) -> Result<Vec<T>, Error> {
+    let mut v = try_vec(n, "a column")?;
+    v.resize(n, value);
+    Ok(v)
 }
