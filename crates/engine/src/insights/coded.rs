@@ -48,10 +48,12 @@ impl Positions {
         if self.bucket == Some(bucket) {
             return true;
         }
-        if self.of.len() > rows.saturating_mul(4) {
-            return false;
+        if self.bucket.is_some() {
+            if self.of.len() > rows.saturating_mul(4) {
+                return false;
+            }
+            self.of.fill(UNKNOWN);
         }
-        self.of.fill(UNKNOWN);
         self.bucket = Some(bucket);
         true
     }
@@ -70,12 +72,7 @@ struct Rows<'r> {
 }
 
 impl<'r> Rows<'r> {
-    fn of(
-        picked: &Picked<'r>,
-        run: &Run,
-        rows: &'r mut Vec<u32>,
-        subjects: &'r mut Vec<SubjectNo>,
-    ) -> Result<Self> {
+    fn of(picked: &Picked<'r>, run: &Run, rows: &'r mut Vec<u32>, subjects: &'r mut Vec<SubjectNo>) -> Result<Self> {
         let first = run.from as usize;
         if let Some(plain) = picked.plain(run).filter(|s| !(picked.must && s.contains(&0))) {
             return Ok(Rows {
@@ -106,14 +103,23 @@ impl<'r> Rows<'r> {
         }
     }
 
-    /// Appends to `cells` what `f` makes of a column in these rows.
-    fn extend(&self, cells: &mut Vec<u32>, column: &[u32], f: impl Fn(u32) -> u32) {
+    /// Sets `cells` to what `f` makes of a column in these rows.
+    #[inline(always)]
+    fn fill(&self, cells: &mut [u32], column: &[u32], f: impl Fn(u32) -> u32) {
         match self.some {
             None => {
-                let own = self.first..self.first + self.subjects.len();
-                cells.extend(column.get(own).unwrap_or(&[]).iter().map(|x| f(*x)));
+                let own = column.get(self.first..self.first + self.subjects.len());
+                for (cell, x) in cells.iter_mut().zip(own.unwrap_or(&[])) {
+                    *cell = f(*x);
+                }
             }
-            Some(rows) => cells.extend(rows.iter().map(|r| column.get(*r as usize).map_or(UNKNOWN, |x| f(*x)))),
+            Some(rows) => {
+                for (cell, row) in cells.iter_mut().zip(rows) {
+                    if let Some(x) = column.get(*row as usize) {
+                        *cell = f(*x);
+                    }
+                }
+            }
         }
     }
 
@@ -123,19 +129,28 @@ impl<'r> Rows<'r> {
         let n = self.subjects.len();
         cells.clear();
         cells.try_reserve(n).map_err(|_| no_memory())?;
+        cells.resize(n, UNKNOWN);
+        let by_subject = cells.iter_mut().zip(self.subjects);
         match coded {
-            Coded::Column(codes) => self.extend(cells, codes, place),
-            Coded::Unset => cells.resize(n, place(0)),
-            Coded::Subject(column) => cells.extend(self.subjects.iter().map(|no| place(column.code(*no)))),
+            Coded::Column(codes) => self.fill(cells, codes, place),
+            Coded::Unset => cells.fill(place(0)),
+            Coded::Subject(column) => by_subject.for_each(|(cell, no)| *cell = place(column.code(*no))),
+            Coded::Number => by_subject.for_each(|(cell, no)| *cell = place(*no)),
+            Coded::GroupNumber { first, alone } => {
+                let nobody = if *alone { place(0) } else { UNKNOWN };
+                self.fill(cells, first, |group| match group {
+                    0 => nobody,
+                    group => place(group),
+                });
+            }
             Coded::Group { first, column, alone } => {
                 let nobody = if *alone { place(0) } else { UNKNOWN };
-                self.extend(cells, first, |group| match group {
+                self.fill(cells, first, |group| match group {
                     0 => nobody,
                     group => place(column.code(group)),
                 });
             }
         }
-        cells.resize(n, UNKNOWN);
         Ok(())
     }
 }
@@ -276,6 +291,9 @@ impl Coder<'_, '_> {
             let known: &[u32] = if remembered { of } else { &[] };
             rows.cells(coded, known, cells)?;
             for (i, (no, cell)) in rows.subjects.iter().zip(cells.iter()).enumerate() {
+                if latest.is_in(*no, *cell) {
+                    continue;
+                }
                 if *cell != UNKNOWN {
                     latest.put(*no, *cell, table, budget)?;
                     continue;

@@ -3,10 +3,10 @@
 use super::cell::{Cell, key_of, number_of};
 use super::cells::Table;
 use super::exact_sum::ExactSum;
+use super::latest::Those;
 use super::measure::{Aggregate, Inner, Measure};
 use super::partial::Counts;
 use super::per_subject::Add;
-use crate::chunk::SubjectNo;
 use crate::error::{Error, Result};
 use crate::gather::{Budget, push_within};
 use crate::subjects::SubjectSet;
@@ -18,8 +18,8 @@ pub struct Cells<'a> {
     pub measure: Measure,
     /// Positions in the table.
     pub positions: &'a [u32],
-    /// Subjects of these cells that may not be in their sets, each once.
-    pub latest: &'a [SubjectNo],
+    /// Subjects of these cells that may not be in their sets.
+    pub latest: Those<'a>,
     pub memory_limit: usize,
 }
 
@@ -46,18 +46,13 @@ fn whole<T: Cell, R>(
 }
 
 /// The number of subjects that are in the sets of these cells, or in `latest`.
-fn subjects(
-    table: &mut Table<SubjectSet>,
-    positions: &[u32],
-    latest: &[SubjectNo],
-    limit: usize,
-) -> Result<Option<f64>> {
+fn subjects(table: &mut Table<SubjectSet>, positions: &[u32], latest: Those, limit: usize) -> Result<Option<f64>> {
     whole(table, positions, limit, |set, budget| {
         let n = match positions {
-            _ if set.is_empty() => latest.len() as u64,
-            [_] => set.count() + latest.iter().filter(|no| !set.contains(**no)).count() as u64,
+            _ if set.is_empty() => latest.count,
+            [_] => set.count() + latest.subjects.iter().filter(|no| !set.contains(**no)).count() as u64,
             _ => {
-                latest.iter().try_for_each(|no| set.add(*no, budget))?;
+                latest.subjects.iter().try_for_each(|no| set.add(*no, budget))?;
                 set.count()
             }
         };

@@ -65,6 +65,11 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
     bounded(plan, lines.saturating_mul(plan.metrics.len() + plan.formulas.len()))?;
     let mut names: Vec<Arc<[String]>> = try_vec(lines, "segments")?;
     for s in &shown {
+        if partial.segments.unnamed(*s).next().is_some() {
+            return Err(Error::corrupt(
+                "events of a group or user that is not in the dictionary",
+            ));
+        }
         names.push(partial.segments.texts(*s).map(|t| t.to_string()).collect());
     }
     if has_rest {
@@ -117,7 +122,9 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
                 points,
             });
         }
-        partial.budget.give(parts.capacity() * size_of::<Part>() + latest.bytes());
+        partial
+            .budget
+            .give(parts.capacity() * size_of::<Part>() + latest.bytes());
     }
     for f in &plan.formulas {
         let label: Arc<str> = f.label.as_str().into();
@@ -217,17 +224,20 @@ pub(super) fn grouped(
     }
     let mut of: Vec<u32> = zeroed(table.len(), budget)?;
     of.fill(u32::MAX);
-    let mut count = 0;
+    // Who they are does not matter where no set has anybody.
+    let mut listed: Vec<bool> = Vec::new();
     for (number, positions) in groups.enumerate() {
-        count = number + 1;
+        let mut sets = false;
         for position in positions {
+            sets |= table.peek(position as usize).is_some_and(|set| !set.is_empty());
             if let Some(g) = of.get_mut(position as usize) {
                 *g = number as u32;
             }
         }
+        push_within(&mut listed, sets, budget)?;
     }
-    let found = latest.by_group(&of, count, budget)?;
-    budget.give(of.capacity() * size_of::<u32>());
+    let found = latest.by_group(&of, &listed, budget)?;
+    budget.give(of.capacity() * size_of::<u32>() + listed.capacity());
     Ok(found)
 }
 

@@ -13,10 +13,13 @@ use crate::subjects::SubjectSet;
 /// Rows after which it shows whether subjects stay where they are.
 const TRIAL: usize = 32_768;
 
+/// In no cell.
+const NOWHERE: u32 = u32::MAX - 1;
+
 /// The cell of each subject, by its position in the table.
 #[derive(Debug, Clone, Default)]
 pub struct Latest {
-    /// Position + 1 by subject; 0 = in none.
+    /// By subject.
     of: Vec<u32>,
     rows: usize,
     moves: usize,
@@ -62,36 +65,37 @@ impl Latest {
                 self.give_up(table, budget)?;
                 return Ok(false);
             }
-            if self.of.capacity() < self.of.len() + more {
-                grow_within(&mut self.of, more, budget)?;
-            }
-            self.of.resize(self.of.len() + more, 0);
+            self.grow(self.of.len() + more, budget)?;
         }
         Ok(true)
     }
 
-    /// Counts a subject, never 0, in a cell. Only after [`Latest::begin`] said so.
-    #[inline]
-    pub fn put(
-        &mut self,
-        no: SubjectNo,
-        cell: u32,
-        table: &mut Table<SubjectSet>,
-        budget: &mut Budget,
-    ) -> Result<()> {
-        match self.of.get_mut(no as usize) {
-            Some(at) if *at == cell + 1 => Ok(()),
-            Some(at) if *at == 0 => {
-                *at = cell + 1;
-                Ok(())
-            }
-            Some(at) => {
-                let left = std::mem::replace(at, cell + 1);
-                self.moves += 1;
-                set_of(table, left)?.add(no, budget)
-            }
-            None => set_of(table, cell + 1)?.add(no, budget),
+    fn grow(&mut self, n: usize, budget: &mut Budget) -> Result<()> {
+        if self.of.capacity() < n {
+            let more = n - self.of.len();
+            grow_within(&mut self.of, more, budget)?;
         }
+        self.of.resize(n, NOWHERE);
+        Ok(())
+    }
+
+    /// True when a subject was counted in this very cell last; else [`Latest::put`] does more.
+    #[inline(always)]
+    pub fn is_in(&self, no: SubjectNo, cell: u32) -> bool {
+        self.of.get(no as usize) == Some(&cell)
+    }
+
+    /// Counts a subject, never 0, in a cell. Only after [`Latest::begin`] said so.
+    pub fn put(&mut self, no: SubjectNo, cell: u32, table: &mut Table<SubjectSet>, budget: &mut Budget) -> Result<()> {
+        let left = match self.of.get_mut(no as usize) {
+            Some(at) if cell < NOWHERE => std::mem::replace(at, cell),
+            _ => cell,
+        };
+        if left == NOWHERE || left == cell && cell < NOWHERE {
+            return Ok(());
+        }
+        self.moves += 1;
+        set_of(table, left)?.add(no, budget)
     }
 
     /// True when nobody is here.
@@ -102,7 +106,7 @@ impl Latest {
     /// Moves everybody into the sets.
     pub fn flush(&mut self, table: &mut Table<SubjectSet>, budget: &mut Budget) -> Result<()> {
         let of = std::mem::take(&mut self.of);
-        for (no, at) in of.iter().enumerate().filter(|(_, at)| **at != 0) {
+        for (no, at) in of.iter().enumerate().filter(|(_, at)| **at != NOWHERE) {
             set_of(table, *at)?.add(no as SubjectNo, budget)?;
         }
         budget.give(of.capacity() * size_of::<u32>());
@@ -123,88 +127,108 @@ impl Latest {
         budget: &mut Budget,
     ) -> Result<()> {
         if self.of.len() < other.of.len() {
-            let more = other.of.len() - self.of.len();
-            if self.of.capacity() < other.of.len() {
-                grow_within(&mut self.of, more, budget)?;
-            }
-            self.of.resize(other.of.len(), 0);
+            self.grow(other.of.len(), budget)?;
         }
-        let pairs = self.of.iter_mut().zip(&other.of).enumerate();
-        for (no, (ours, theirs)) in pairs.filter(|(_, (_, theirs))| **theirs != 0) {
-            let place = places.get(*theirs as usize - 1).copied().unwrap_or(u32::MAX);
-            match place.checked_add(1) {
-                Some(at) if *ours == 0 => *ours = at,
-                Some(at) if *ours == at => {}
-                Some(at) => set_of(table, at)?.add(no as SubjectNo, budget)?,
-                None => return Err(no_such_cell()),
+        for (no, (ours, theirs)) in self.of.iter_mut().zip(&other.of).enumerate() {
+            if *theirs == NOWHERE {
+                continue;
+            }
+            let at = places.get(*theirs as usize).copied().unwrap_or(u32::MAX);
+            if *ours == NOWHERE && at < NOWHERE {
+                *ours = at;
+            } else if *ours != at {
+                set_of(table, at)?.add(no as SubjectNo, budget)?;
             }
         }
         Ok(())
     }
 
-    /// The subjects by group, where `groups` gives the group of each cell; those of a cell with a number of `count` or
-    /// above are left out.
-    pub fn by_group(&self, groups: &[u32], count: usize, budget: &mut Budget) -> Result<Grouped> {
+    /// How many are here, and who, by group: `groups` gives the group of each cell, and cells with a number of
+    /// `listed.len()` or above are left out. Who they are is said for groups that are `listed`.
+    pub fn by_group(&self, groups: &[u32], listed: &[bool], budget: &mut Budget) -> Result<Grouped> {
         if self.of.is_empty() {
             return Ok(Grouped::default());
         }
-        let group = |at: &u32| {
-            let cell = (*at as usize).checked_sub(1)?;
-            groups.get(cell).map(|g| *g as usize).filter(|g| *g < count)
-        };
-        let mut ends: Vec<u32> = zeroed(count + 1, budget)?;
-        for g in self.of.iter().filter_map(group) {
-            if let Some(n) = ends.get_mut(g + 1) {
+        let mut by_cell: Vec<u32> = zeroed(groups.len(), budget)?;
+        for at in &self.of {
+            if let Some(n) = by_cell.get_mut(*at as usize) {
                 *n += 1;
             }
         }
-        let mut sum = 0;
-        for e in &mut ends {
-            sum += *e;
-            *e = sum;
+        let mut counts: Vec<u32> = zeroed(listed.len(), budget)?;
+        for (n, g) in by_cell.iter().zip(groups) {
+            if let Some(c) = counts.get_mut(*g as usize) {
+                *c += n;
+            }
         }
-        let mut subjects: Vec<SubjectNo> = zeroed(sum as usize, budget)?;
+        budget.give(by_cell.capacity() * size_of::<u32>());
+        let mut found = Grouped {
+            counts,
+            ends: Vec::new(),
+            subjects: Vec::new(),
+        };
+        if !listed.contains(&true) {
+            return Ok(found);
+        }
+        // A counting sort. At first each number is where the group begins.
+        found.ends = zeroed(listed.len(), budget)?;
+        let mut sum = 0;
+        for ((end, n), listed) in found.ends.iter_mut().zip(&found.counts).zip(listed) {
+            *end = sum;
+            sum += if *listed { *n } else { 0 };
+        }
+        found.subjects = zeroed(sum as usize, budget)?;
         for (no, at) in self.of.iter().enumerate() {
-            if let Some(g) = group(at)
-                && let Some(end) = ends.get_mut(g)
-                && let Some(slot) = subjects.get_mut(*end as usize)
+            if let Some(group) = groups.get(*at as usize)
+                && listed.get(*group as usize) == Some(&true)
+                && let Some(end) = found.ends.get_mut(*group as usize)
+                && let Some(slot) = found.subjects.get_mut(*end as usize)
             {
                 *slot = no as SubjectNo;
                 *end += 1;
             }
         }
-        Ok(Grouped { ends, subjects })
+        Ok(found)
     }
 }
 
-#[inline]
 fn set_of(table: &mut Table<SubjectSet>, at: u32) -> Result<&mut SubjectSet> {
-    table.at(at as usize - 1).ok_or_else(no_such_cell)
-}
-
-fn no_such_cell() -> Error {
-    Error::corrupt("insights: no such cell")
+    table
+        .at(at as usize)
+        .ok_or_else(|| Error::corrupt("insights: no such cell"))
 }
 
 /// Subjects by group, each in one.
 #[derive(Debug, Default)]
 pub struct Grouped {
+    counts: Vec<u32>,
     /// Where those of each group end.
     ends: Vec<u32>,
     subjects: Vec<SubjectNo>,
 }
 
+/// The subjects of one group.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Those<'g> {
+    pub count: u64,
+    /// Ascending, when the group was listed.
+    pub subjects: &'g [SubjectNo],
+}
+
 impl Grouped {
-    /// The subjects of a group, ascending.
-    pub fn of(&self, group: usize) -> &[SubjectNo] {
+    /// Those of a group.
+    pub fn of(&self, group: usize) -> Those<'_> {
         let end = |g: usize| self.ends.get(g).copied().unwrap_or(0) as usize;
         let from = group.checked_sub(1).map_or(0, end);
-        self.subjects.get(from..end(group)).unwrap_or(&[])
+        Those {
+            count: self.counts.get(group).copied().unwrap_or(0).into(),
+            subjects: self.subjects.get(from..end(group)).unwrap_or(&[]),
+        }
     }
 
     /// Memory, as it was counted.
     pub fn bytes(&self) -> usize {
-        (self.ends.capacity() + self.subjects.capacity()) * size_of::<u32>()
+        (self.counts.capacity() + self.ends.capacity() + self.subjects.capacity()) * size_of::<u32>()
     }
 }
 
@@ -243,6 +267,7 @@ mod tests {
             for (line, no) in rows {
                 let at = table.place(*line, 0, budget).unwrap();
                 match here {
+                    true if self.latest.is_in(*no, at as u32) => {}
                     true => self.latest.put(*no, at as u32, table, budget).unwrap(),
                     false => table.at(at).unwrap().add(*no, budget).unwrap(),
                 }
@@ -255,16 +280,27 @@ mod tests {
             let lines: Vec<u32> = self.table.keys().map(|k| k.0).collect();
             // Two lines are left out.
             let groups: Vec<u32> = lines.iter().map(|l| if *l < 2 { u32::MAX } else { *l }).collect();
-            let count = groups.iter().filter(|g| **g != u32::MAX).max().map_or(0, |g| *g as usize + 1);
-            let grouped = self.latest.by_group(&groups, count, &mut self.budget).unwrap();
+            let count = groups
+                .iter()
+                .filter(|g| **g != u32::MAX)
+                .max()
+                .map_or(0, |g| *g as usize + 1);
+            // The third is only counted, as if it had no set.
+            let listed: Vec<bool> = (0..count).map(|g| g != 2).collect();
+            let grouped = self.latest.by_group(&groups, &listed, &mut self.budget).unwrap();
             let mut found = Sets::new();
             for (at, line) in lines.iter().enumerate().filter(|(_, l)| **l >= 2) {
                 let set = found.entry(*line).or_default();
                 self.table.at(at).unwrap().each(|no| {
                     set.insert(no);
                 });
-                assert!(grouped.of(*line as usize).is_sorted_by(|a, b| a < b));
-                set.extend(grouped.of(*line as usize));
+                let those = grouped.of(*line as usize);
+                assert!(those.subjects.is_sorted_by(|a, b| a < b));
+                let who = (0..self.latest.of.len() as u32).filter(|no| self.latest.is_in(*no, at as u32));
+                let who: Vec<u32> = who.collect();
+                assert_eq!(those.count, who.len() as u64);
+                assert_eq!(those.subjects, if *line == 2 { &[][..] } else { &who });
+                set.extend(who);
             }
             found
         }

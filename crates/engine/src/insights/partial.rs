@@ -9,6 +9,7 @@ use super::measure::{Aggregate, Inner, Measure};
 use super::per_subject::PerSubject;
 use super::subject_values::SubjectValues;
 use crate::breakdown::{MAX_SEGMENTS, Segments};
+use crate::chunk::{Kind, SubjectNo};
 use crate::error::{Error, Result, try_vec};
 use crate::gather::{Budget, zeroed};
 use crate::partial::{Reader, Tag, Writer};
@@ -25,6 +26,8 @@ pub struct Partial {
     pub(super) counts: Vec<Counts>,
     /// Per metric: subjects that are not in the set of the cell they were counted in last.
     pub(super) latest: Vec<Latest>,
+    /// What each segment ranks by, once it was worked out.
+    pub(super) scores: Option<Vec<Option<f64>>>,
     /// Per metric, if any: subjects of intervals that are known by number alone.
     pub(super) known: Vec<Vec<u64>>,
     pub(super) budget: Budget,
@@ -158,6 +161,7 @@ impl Partial {
         Ok(Partial {
             counts: counts.collect::<Result<_>>()?,
             latest: latest.collect(),
+            scores: None,
             segments: Segments::new(plan.breakdown.len()),
             combinations: Combinations::default(),
             values: Segments::new(1),
@@ -169,6 +173,11 @@ impl Partial {
     /// Memory in use.
     pub fn bytes(&self) -> usize {
         self.budget.used()
+    }
+
+    /// Says what the id of a subject is that segments are known by the number of.
+    pub fn name(&mut self, kind: Kind, no: SubjectNo, id: &str) -> Result<()> {
+        self.segments.name(kind, no, id, &mut self.budget)
     }
 
     /// True when this partial can belong to `plan`.
@@ -281,9 +290,11 @@ impl Partial {
             values,
             counts,
             latest,
+            scores,
             known,
             budget,
         } = &mut into;
+        *scores = None;
         budget.set_limit(plan.memory_limit);
         let translation = segments.absorb(&from.segments, budget)?;
         let sets = combinations.absorb(&from.combinations, &translation, budget)?;
@@ -292,7 +303,11 @@ impl Partial {
             None => translation.get(line as usize).copied().unwrap_or(0),
             Some(n) => sets.get(n as usize).copied().unwrap_or(0),
         };
-        for ((a, b), (near, far)) in counts.iter_mut().zip(from.counts).zip(latest.iter_mut().zip(from.latest)) {
+        for ((a, b), (near, far)) in counts
+            .iter_mut()
+            .zip(from.counts)
+            .zip(latest.iter_mut().zip(from.latest))
+        {
             let ids = a.of_values().then_some(ids.as_slice());
             match (a, b) {
                 (Counts::Totals(a), Counts::Totals(b)) => merge(a, b, ours, ids, budget)?,
