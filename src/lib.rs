@@ -113,6 +113,7 @@ pgrx::extension_sql_file!("../sql/comments.sql", finalize);
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::register();
+    pg::memory::keep_freed();
 }
 
 /// Called by the test framework of pgrx.

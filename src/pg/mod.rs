@@ -6,6 +6,7 @@ pub mod guc;
 pub mod instants;
 pub mod interrupts;
 pub mod jsonb;
+pub mod memory;
 pub mod owner;
 pub mod spi;
 pub mod threads;

@@ -30,6 +30,7 @@ fn attributed_events(project: &str, property: &str) -> Result<i64, ErrorReport> 
             events: None,
             kinds: vec![kind],
             properties: Vec::new(),
+            ..Need::default()
         };
         let mut n = 0i64;
         scan::scan(sql, &project, &need, ALWAYS, &mut |chunk, keep| {

@@ -261,6 +261,7 @@ pub fn known(sql: &Sql, project: &Project, found: &Found, before: i64) -> Result
         events: None,
         kinds: if kind == USER { Vec::new() } else { vec![kind] },
         properties: Vec::new(),
+        ..Need::default()
     };
     let span = Span64 { to: before, ..ALWAYS };
     let limit = settings::query_memory();

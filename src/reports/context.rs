@@ -9,7 +9,7 @@ use crate::pg::interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
-use engine::breakdown::Dimension;
+use engine::breakdown::{Dimension, EMPTY, NOT_SET, OTHER};
 use engine::chunk::{Kind, Membership, ProfileColumn, SharedProfile, SubjectNo, USER};
 use engine::cohort::Members;
 use engine::error::Error;
@@ -21,6 +21,17 @@ use std::sync::Arc;
 
 /// The id of the subject itself, as a property of its profile.
 pub const GROUP_ID: &str = "$group_id";
+/// The same for users.
+pub const DISTINCT_ID: &str = "$distinct_id";
+
+/// What breakdowns do without until it is asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OnDemand {
+    /// The groups in the users' profile lists: a pass over all profiles, for events without a group alone.
+    pub memberships: bool,
+    /// The ids of subjects: of all, where few are shown.
+    pub ids: bool,
+}
 
 /// Names of one project, as far as a report needs them.
 pub struct Context<'a> {
@@ -35,6 +46,7 @@ pub struct Context<'a> {
     distinct_ids: Option<SharedProfile>,
     cohorts: BTreeMap<String, Cohort>,
     inside: Inside,
+    pub on_demand: OnDemand,
 }
 
 /// A cohort whose members were found.
@@ -117,6 +129,7 @@ impl<'a> Context<'a> {
             distinct_ids: None,
             cohorts: BTreeMap::new(),
             inside,
+            on_demand: OnDemand::default(),
         };
         let mut names = BTreeSet::new();
         for spec in specs {
@@ -236,7 +249,7 @@ impl<'a> Context<'a> {
         if let Some(c) = self.users.get(property) {
             return Ok(c.clone());
         }
-        let itself = property == "$distinct_id";
+        let itself = property == DISTINCT_ID;
         let column = if itself {
             self.ids(USER)?
         } else {
@@ -314,6 +327,11 @@ impl<'a> Context<'a> {
         if let Some(m) = self.memberships.get(&kind) {
             return Ok(Some(m.clone()));
         }
+        if self.on_demand.memberships {
+            let m = Arc::new(Membership::unread());
+            self.memberships.insert(kind, m.clone());
+            return Ok(Some(m));
+        }
         let rows = self.sql.read(
             &self.project.sql(
                 "SELECT p.no, s.no FROM @.user_profile p
@@ -333,6 +351,48 @@ impl<'a> Context<'a> {
         let m = Arc::new(Membership::from_pairs(&pairs)?);
         self.memberships.insert(kind, m.clone());
         Ok(Some(m))
+    }
+
+    /// True when memberships were asked for that had not been read. They are read from now on.
+    pub fn missed_memberships(&mut self) -> bool {
+        let missed = self.memberships.values().any(|m| m.is_missed());
+        if missed {
+            self.on_demand.memberships = false;
+            self.memberships.retain(|_, m| !m.is_unread());
+        }
+        missed
+    }
+
+    /// The greatest number of a kind, when its ids can stay numbers until they are shown: not when one reads like
+    /// something else that a segment may be called.
+    pub fn numbers(&self, kind: Kind) -> Result<Option<SubjectNo>> {
+        if !self.on_demand.ids {
+            return Ok(None);
+        }
+        let rows = self.sql.read(
+            &self
+                .project
+                .sql("SELECT no FROM @.subject WHERE kind = $1 AND id = ANY($2) LIMIT 1"),
+            &[Arg::Int2(kind as i16), Arg::Texts(&["", NOT_SET, EMPTY, OTHER])],
+        )?;
+        if rows.len() > 0 {
+            return Ok(None);
+        }
+        Ok(Some(self.most(kind)?))
+    }
+
+    /// The ids of subjects, in order of their numbers.
+    pub fn ids_of(&self, kind: Kind, numbers: &[i64], f: &mut dyn FnMut(SubjectNo, &str) -> Result<()>) -> Result<()> {
+        let rows = self.sql.read(
+            &self
+                .project
+                .sql("SELECT no, id FROM @.subject WHERE kind = $1 AND no = ANY($2)"),
+            &[Arg::Int2(kind as i16), Arg::Ints(numbers)],
+        )?;
+        for i in 0..rows.len() {
+            f(rows.int(i, 0)? as SubjectNo, rows.text(i, 1)?)?;
+        }
+        Ok(())
     }
 
     fn ids(&self, kind: Kind) -> Result<SharedProfile> {
@@ -371,11 +431,22 @@ impl<'a> Context<'a> {
                 &[Arg::Text(property), Arg::Int2(kind as i16)],
             )?
         };
-        column((0..rows.len()).map(|i| {
-            let value =
-                serde_json::from_str(rows.text(i, 1)?).map_err(|e| Error::corrupt(format!("profile property: {e}")))?;
-            Ok((rows.int(i, 0)? as u32, value))
-        }))
+        let mut column = Column::default();
+        // Few values are different, and what is written alike is one value.
+        let mut known: HashMap<&str, u32> = HashMap::new();
+        for i in 0..rows.len() {
+            let text = rows.text(i, 1)?;
+            let code = match known.get(text) {
+                Some(code) => *code,
+                None => {
+                    let value =
+                        serde_json::from_str(text).map_err(|e| Error::corrupt(format!("profile property: {e}")))?;
+                    *known.entry(text).or_insert(column.code(value))
+                }
+            };
+            column.put(rows.int(i, 0)? as u32, code)?;
+        }
+        Ok(column.finish())
     }
 
     /// Says that nobody ever sent an event, with near spellings.
@@ -428,32 +499,61 @@ impl<'a> Context<'a> {
     }
 }
 
-/// A profile column from (number, value) in order of the numbers.
-fn column(rows: impl Iterator<Item = Result<(SubjectNo, Value)>>) -> Result<SharedProfile> {
-    let mut seen: HashMap<Value, u32> = HashMap::new();
-    let mut c = ProfileColumn::default();
-    for row in rows {
-        let (no, value) = row?;
+/// A profile column in the making.
+#[derive(Default)]
+struct Column {
+    seen: HashMap<Value, u32>,
+    column: ProfileColumn,
+}
+
+impl Column {
+    /// The code of a value.
+    fn code(&mut self, value: Value) -> u32 {
         if matches!(value, Value::Null) {
-            continue;
+            return 0;
         }
+        if let Some(code) = self.seen.get(&value) {
+            return *code;
+        }
+        self.column.values.push(value.clone());
+        let code = self.column.values.len() as u32;
+        self.seen.insert(value, code);
+        code
+    }
+
+    /// Says what a subject has.
+    fn put(&mut self, no: SubjectNo, code: u32) -> Result<()> {
+        let codes = &mut self.column.codes;
         let index = no as usize;
-        if c.codes.len() <= index {
-            c.codes
-                .try_reserve(index + 1 - c.codes.len())
+        if code == 0 {
+            return Ok(());
+        }
+        if codes.len() <= index {
+            codes
+                .try_reserve(index + 1 - codes.len())
                 .map_err(|_| Error::OutOfMemory("a profile property"))?;
-            c.codes.resize(index + 1, 0);
+            codes.resize(index + 1, 0);
         }
-        let next = seen.len() as u32 + 1;
-        let code = *seen.entry(value.clone()).or_insert(next);
-        if code == next {
-            c.values.push(value);
-        }
-        if let Some(slot) = c.codes.get_mut(index) {
+        if let Some(slot) = codes.get_mut(index) {
             *slot = code;
         }
+        Ok(())
     }
-    Ok(Arc::new(c))
+
+    fn finish(self) -> SharedProfile {
+        Arc::new(self.column)
+    }
+}
+
+/// A profile column from (number, value).
+fn column(rows: impl Iterator<Item = Result<(SubjectNo, Value)>>) -> Result<SharedProfile> {
+    let mut column = Column::default();
+    for row in rows {
+        let (no, value) = row?;
+        let code = column.code(value);
+        column.put(no, code)?;
+    }
+    Ok(column.finish())
 }
 
 impl Names for Context<'_> {

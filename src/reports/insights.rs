@@ -7,7 +7,7 @@ mod metrics;
 pub mod settled;
 
 use super::arguments::{self, required};
-use super::context::Context;
+use super::context::{Context, OnDemand};
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::timestamp;
@@ -21,7 +21,7 @@ pub use dimensions::{DimensionSpec, dimensions};
 use engine::breakdown::Dimension;
 use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, Selector, SelectorSpec};
-use engine::insights::{Formula, Kernel, Metric, Plan, Shown, Smoothing, Timeline, UsersWhoDid, finish};
+use engine::insights::{Formula, Kernel, Metric, Plan, Shown, Smoothing, Timeline, UsersWhoDid, finish, unnamed};
 use engine::time::Unit;
 use metrics::{MetricSpec, metrics};
 use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
@@ -97,7 +97,13 @@ pub fn need<'s>(
     for d in breakdown {
         match d.plain().0 {
             Dimension::EventProperty(p) if *p != 0 => drop(properties.insert(*p)),
-            Dimension::GroupProperty { kind, .. } | Dimension::GroupId { kind, .. } => drop(kinds.insert(*kind)),
+            Dimension::GroupProperty { kind, .. }
+            | Dimension::GroupId { kind, .. }
+            | Dimension::Numbers { kind, .. }
+                if *kind != USER =>
+            {
+                kinds.insert(*kind);
+            }
             _ => {}
         }
     }
@@ -105,7 +111,17 @@ pub fn need<'s>(
         events,
         kinds: kinds.into_iter().collect(),
         properties: properties.into_iter().collect(),
+        cuts: None,
+        nobody: false,
     }
+}
+
+/// True when a report that counts by these kinds never asks who did an event.
+pub fn nobody_matters<'s>(
+    mut selectors: impl Iterator<Item = &'s Selector>,
+    by: impl IntoIterator<Item = Kind>,
+) -> bool {
+    by.into_iter().all(|k| k != USER) && !selectors.any(Selector::reads_user)
 }
 
 type Row = (String, Vec<String>, TimestampWithTimeZone, Option<f64>);
@@ -206,6 +222,11 @@ fn open<'a>(sql: &'a Sql, project: &'a Project, metrics_json: &Json, a: &Argumen
         time: project.calendar.buckets(unit, days.0, days.1)?.into(),
         remap,
     };
+    report.context.on_demand = OnDemand {
+        memberships: true,
+        // A comparison looks for segments by their texts.
+        ids: earlier.is_none(),
+    };
     let question = Question {
         specs,
         metrics,
@@ -221,6 +242,14 @@ fn open<'a>(sql: &'a Sql, project: &'a Project, metrics_json: &Json, a: &Argumen
 impl Report<'_> {
     /// The answer over a range of days; in the segments `shown`, else in the best.
     fn ask(&mut self, q: &Question, days: (i32, i32), shown: Option<Shown>) -> Result<Vec<engine::insights::Row>> {
+        let answer = self.ask_once(q, days, shown.clone());
+        if answer.is_err() && self.context.missed_memberships() {
+            return self.ask_once(q, days, shown);
+        }
+        answer
+    }
+
+    fn ask_once(&mut self, q: &Question, days: (i32, i32), shown: Option<Shown>) -> Result<Vec<engine::insights::Row>> {
         let trailing = q
             .metrics
             .iter()
@@ -261,6 +290,12 @@ impl Report<'_> {
         let (sql, project) = (self.sql, self.project);
         let waiting = scan::waiting(sql, project, &need, span)?;
         let settled = Settled::read(sql, project, &plan, q.unit, &selectors, &waiting)?;
+        // What sets stand for is found by time.
+        let at_a_time = |d: &Dimension| matches!(d.plain().0, Dimension::Time(_));
+        if settled.is_none() && !selectors.iter().any(Selector::reads_time) && !plan.breakdown.iter().any(at_a_time) {
+            need.cuts = Some(plan.time.cuts());
+        }
+        need.nobody = nobody_matters(selectors.iter(), plan.metrics.iter().map(|m| m.by));
         let mut kernels = Vec::new();
         if let Some(s) = &settled {
             let mut kernel = Kernel::new(&plan)?;
@@ -290,7 +325,14 @@ impl Report<'_> {
                 },
             )?);
         }
-        let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+        let mut partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
+        let subjects = unnamed(&plan, &mut partial, &mut Interrupts)?;
+        for of_kind in subjects.chunk_by(|a, b| a.0 == b.0) {
+            let Some((kind, _)) = of_kind.first() else { continue };
+            let numbers: Vec<i64> = of_kind.iter().map(|(_, no)| i64::from(*no)).collect();
+            self.context
+                .ids_of(*kind, &numbers, &mut |no, id| Ok(partial.name(*kind, no, id)?))?;
+        }
         Ok(finish(&plan, partial, &mut Interrupts)?)
     }
 }

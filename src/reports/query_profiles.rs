@@ -30,6 +30,7 @@ fn seen(sql: &Sql, project: &Project, kind: Kind) -> Result<Vec<(i64, i64)>> {
         events: None,
         kinds: if kind == USER { Vec::new() } else { vec![kind] },
         properties: Vec::new(),
+        ..Need::default()
     };
     let remap = Context::new(sql, project, &[], References::default())?.remap()?;
     let mut seen: Vec<(i64, i64)> = Vec::new();

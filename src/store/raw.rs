@@ -5,13 +5,22 @@ use crate::error::Result;
 use crate::pg::spi::Rows;
 use engine::chunk::{Chunk, Events, Inserts};
 use engine::codec;
-use engine::error::Error;
+use engine::error::{Error, try_vec};
+
+/// Core columns that are wanted of a segment.
+#[derive(Debug, Clone, Copy)]
+pub struct Core {
+    pub users: bool,
+    pub times: bool,
+    pub inserts: bool,
+}
 
 /// The wanted columns of one segment, encoded.
 pub struct Raw {
     pub head: Head,
-    users: Vec<u8>,
-    times: Vec<u8>,
+    /// `None` = not read.
+    users: Option<Vec<u8>>,
+    times: Option<Vec<u8>>,
     inserts: Option<Vec<u8>>,
     /// The insert ids, which hashes may follow from.
     insert_ids: Vec<(u32, Vec<u8>)>,
@@ -25,14 +34,14 @@ impl Raw {
         rows: &Rows,
         i: usize,
         head: Head,
-        with_inserts: bool,
+        core: Core,
         insert_ids: Option<&Columns>,
         columns: Option<&Columns>,
     ) -> Result<Raw> {
         let mut raw = Raw {
-            users: rows.bytes(i, 9)?,
-            times: rows.bytes(i, 10)?,
-            inserts: rows.bytes_or_null(i, 11, with_inserts)?,
+            users: core.users.then(|| rows.bytes(i, 9)).transpose()?,
+            times: core.times.then(|| rows.bytes(i, 10)).transpose()?,
+            inserts: rows.bytes_or_null(i, 11, core.inserts)?,
             insert_ids: Vec::new(),
             columns: Encoded::default(),
             head,
@@ -70,11 +79,24 @@ impl Raw {
         let n = self.head.n;
         let mut chunk = Chunk {
             events: Events::One(self.head.event),
-            user: codec::decode_ids(&self.users, n)?,
-            time: codec::decode_times(&self.times, n)?,
+            user: match &self.users {
+                Some(bytes) => codec::decode_ids(bytes, n)?,
+                None => same(0, n)?,
+            },
+            time: match &self.times {
+                Some(bytes) => codec::decode_times(bytes, n)?,
+                None => same(self.head.at_min, n)?,
+            },
             ..Chunk::default()
         };
         self.columns.decode_into(&mut chunk)?;
         Ok(chunk)
     }
+}
+
+/// `n` rows with one value.
+fn same<T: Clone>(value: T, n: usize) -> Result<Vec<T>, Error> {
+    let mut v = try_vec(n, "a column")?;
+    v.resize(n, value);
+    Ok(v)
 }

@@ -1,6 +1,6 @@
 //! Reading: the events of a span as chunks, each row once, whether it is sealed or still waits.
 
-use super::raw::Raw;
+use super::raw::{Core, Raw};
 use super::segment::{self, Head};
 use crate::error::Result;
 use crate::pg::interrupts::Interrupts;
@@ -27,6 +27,24 @@ pub struct Need {
     pub kinds: Vec<Kind>,
     /// Property columns.
     pub properties: Vec<u32>,
+    /// Instants, ascending, between which it does not matter when an event happened: a segment that lies between two
+    /// neighbours is read without its times, and all of its rows have the first of them. `None` = times matter.
+    pub cuts: Option<Vec<i64>>,
+    /// Users do not matter: a segment may be read without them, and its rows then have user 0.
+    pub nobody: bool,
+}
+
+impl Need {
+    /// Which core columns of a segment are read.
+    fn core(&self, head: &Head, may_touch: bool) -> Core {
+        let place = |t: i64| self.cuts.as_ref().map(|cuts| cuts.partition_point(|c| *c <= t));
+        Core {
+            // Duplicates are found by everything.
+            users: may_touch || !self.nobody,
+            times: may_touch || self.cuts.is_none() || place(head.at_min) != place(head.at_max),
+            inserts: may_touch,
+        }
+    }
 }
 
 /// Segments whose columns are looked up together.
@@ -304,15 +322,8 @@ fn sealed(
         };
         for (i, head) in part {
             Interrupts.tick()?;
-            let may_touch = touched(head);
-            each(Raw::fetch(
-                &rows,
-                *i,
-                head.clone(),
-                may_touch,
-                ids.as_ref(),
-                found.as_ref(),
-            )?)?;
+            let core = need.core(head, touched(head));
+            each(Raw::fetch(&rows, *i, head.clone(), core, ids.as_ref(), found.as_ref())?)?;
         }
     }
     Ok(())

@@ -1,22 +1,27 @@
-//! What the kernels of funnels and retention cost: processor time a row, on one thread, over a month of days of a few events.
-//! Sessions, flows, measures and ingestion have programs of their own under examples/.
+//! What the kernels of funnels, retention and counting by segment cost: processor time a row, on one thread, over a month of
+//! days of a few events. Sessions, flows, measures and ingestion have programs of their own under examples/.
 //!
 //!     cargo bench -p engine --bench kernels
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-use engine::chunk::{Chunk, Events, GroupColumn, Hits, Kind, USER};
+use engine::breakdown::Dimension;
+use engine::chunk::{Chunk, Events, GroupColumn, Hits, Kind, ProfileColumn, USER};
 use engine::funnel::{self, Reentry};
+use engine::insights::{self, Measure, Metric, Smoothing};
 use engine::mask::Mask;
 use engine::retention::{self, Alignment, Births, Criterion};
 use engine::tick::NoTick;
 use engine::time::{Calendar, DAY_MS, Span64, Unit};
+use engine::value::Value;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Instant;
 
 const COMPANY: Kind = 1;
 const FIRST_DAY: i32 = 20_089;
 const DAYS: i32 = 28;
 const USERS: u64 = 100_000;
+const COMPANIES: u32 = 6_000;
 const MEMORY: usize = 1 << 30;
 /// Rows of each event on a day; the first steps of a funnel are the frequent ones.
 const PER_DAY: [usize; 3] = [18_000, 9_000, 6_000];
@@ -57,7 +62,7 @@ fn month() -> Vec<(usize, Chunk)> {
                 time: keys.iter().map(|k| k.1).collect(),
                 groups: vec![GroupColumn {
                     kind: COMPANY,
-                    first: keys.iter().map(|k| 1 + k.0 % 6_000).collect(),
+                    first: keys.iter().map(|k| 1 + k.0 % COMPANIES).collect(),
                     more: Vec::new(),
                 }],
                 ..Chunk::default()
@@ -124,10 +129,14 @@ fn main() {
         }
         // Born by the first event, back by the second.
         let calendar = Calendar::utc();
-        for (births, how) in [(Births::Every, "every birth"), (Births::First, "first birth")] {
+        for (births, unit, how) in [
+            (Births::Every, Unit::Day, "every birth"),
+            (Births::First, Unit::Day, "first birth"),
+            (Births::Every, Unit::Week, "every week's"),
+        ] {
             let question = retention::Question {
                 by,
-                unit: Unit::Day,
+                unit,
                 buckets: 27,
                 criterion: Criterion::On,
                 alignment: Alignment::Calendar,
@@ -150,6 +159,53 @@ fn main() {
                     kernel.push(chunk, &hits[0], &hits[1], &mut NoTick).unwrap();
                 }
                 retention::finish(&plan, kernel.finish().unwrap(), &mut NoTick).unwrap()
+            });
+        }
+    }
+    let industries = Dimension::GroupProperty {
+        kind: COMPANY,
+        column: Arc::new(ProfileColumn {
+            values: (0..20).map(|i| Value::str(format!("i{i}"))).collect(),
+            codes: (0..=COMPANIES).map(|c| c % 21).collect(),
+        }),
+        membership: None,
+        via_profile: false,
+    };
+    let ids = Dimension::Numbers {
+        kind: COMPANY,
+        most: COMPANIES,
+        membership: None,
+    };
+    for (name, dimension) in [("industry", industries), ("company", ids)] {
+        for (unit, when) in [(Unit::Range, ""), (Unit::Week, " and week"), (Unit::Day, " and day")] {
+            let metric = |measure, by| Metric {
+                measure,
+                by,
+                label: format!("{measure:?} {by}"),
+            };
+            let time = Calendar::utc().buckets(unit, FIRST_DAY, FIRST_DAY + DAYS - 1).unwrap();
+            let plan = insights::Plan {
+                metrics: vec![metric(Measure::Total, USER), metric(Measure::Unique, USER)],
+                time: time.into(),
+                breakdown: vec![dimension.clone()],
+                formulas: Vec::new(),
+                smoothing: Smoothing::None,
+                top: 10,
+                shown: None,
+                remap: None,
+                memory_limit: MEMORY,
+            };
+            run(&format!("events and users by {name}{when}"), rows, || {
+                let mut kernel = insights::Kernel::new(&plan).unwrap();
+                for (chunk, _) in &chunks {
+                    let all = vec![Hits::rows(Mask::all(chunk.len())); 2];
+                    kernel.push(chunk, &all, &mut NoTick).unwrap();
+                }
+                let mut partial = kernel.finish();
+                for (kind, no) in insights::unnamed(&plan, &mut partial, &mut NoTick).unwrap() {
+                    partial.name(kind, no, &no.to_string()).unwrap();
+                }
+                insights::finish(&plan, partial, &mut NoTick).unwrap()
             });
         }
     }

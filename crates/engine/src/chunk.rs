@@ -4,7 +4,7 @@ use crate::error::{Error, Result, try_vec};
 use crate::mask::Mask;
 use crate::value::Value;
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// What is counted: 0 = users, 1 and up = the group keys of a project.
 pub type Kind = u16;
@@ -113,15 +113,47 @@ pub struct Membership {
     /// Where the groups of each user begin in `groups`; they end where the next user's begin.
     starts: Vec<u32>,
     groups: Vec<SubjectNo>,
+    /// Nobody read the profiles yet; set when somebody's are asked for.
+    unread: Option<OnceLock<()>>,
 }
 
 impl Membership {
+    /// Stands for memberships that will be read when the first of them is asked for.
+    pub fn unread() -> Self {
+        Membership {
+            unread: Some(OnceLock::new()),
+            ..Membership::default()
+        }
+    }
+
+    /// True for [`Membership::unread`].
+    pub fn is_unread(&self) -> bool {
+        self.unread.is_some()
+    }
+
+    /// True when memberships that were not read were asked for: what was counted with them is of no use.
+    pub fn is_missed(&self) -> bool {
+        self.unread.as_ref().is_some_and(|asked| asked.get().is_some())
+    }
+
+    /// The groups of a user, or an error when nobody read the profiles.
+    pub fn read_of(&self, user: SubjectNo) -> Result<&[SubjectNo]> {
+        match &self.unread {
+            None => Ok(self.of(user)),
+            Some(asked) => {
+                asked.get_or_init(|| ());
+                Err(Error::corrupt("memberships that were not read"))
+            }
+        }
+    }
+
     /// From (user, group), sorted.
     pub fn from_pairs(pairs: &[(SubjectNo, SubjectNo)]) -> Result<Self> {
         let users = pairs.last().map_or(0, |(u, _)| *u as usize + 1);
         let mut m = Membership {
             starts: try_vec(users, "memberships")?,
             groups: try_vec(pairs.len(), "memberships")?,
+            unread: None,
         };
         for (user, group) in pairs {
             while m.starts.len() <= *user as usize {

@@ -6,11 +6,13 @@
 mod broken_down;
 pub(crate) mod cell;
 mod cells;
+mod coded;
 pub(crate) mod combinations;
 mod evaluate;
 pub(crate) mod exact_sum;
 mod finish;
 mod formula;
+mod latest;
 mod measure;
 mod members;
 mod partial;
@@ -32,12 +34,13 @@ pub use formula::Formula;
 pub use measure::{Aggregate, Inner, Measure, Metric};
 pub use members::{Member, members, metrics as member_metrics};
 pub use partial::Partial;
+pub use rank::unnamed;
 pub use series::Smoothing;
 pub use timeline::Timeline;
 pub use users_who_did::{UsersWhoDid, UsersWhoDidTable};
 
 use crate::breakdown::{Breakdown, Dimension, Scope};
-use crate::chunk::{Chunk, Hits, SubjectNo, USER};
+use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result};
 use crate::tick::Tick;
 use broken_down::{Lines, UNKNOWN};
@@ -80,11 +83,42 @@ struct State {
     /// Does a segment depend on the very subject?
     scope: Scope,
     ids: ValueNumbers,
-    /// Line of each code of the breakdown.
-    by_code: Vec<u32>,
-    positions: broken_down::Positions,
+    positions: coded::Positions,
     /// Days that a trailing window looks at.
     days: Vec<bool>,
+}
+
+/// Lines of the codes of a breakdown.
+#[derive(Debug, Default)]
+struct ByCode {
+    /// What is counted by: it decides what a code is.
+    by: Kind,
+    /// The chunk they were last cleared for.
+    chunk: u64,
+    lines: Vec<u32>,
+}
+
+impl ByCode {
+    /// Those of `codes` codes of the `chunk`th chunk; what is `lasting` means the same in every chunk.
+    fn of(all: &mut Vec<ByCode>, by: Kind, chunk: u64, codes: usize, lasting: bool) -> Result<&mut Vec<u32>> {
+        if !all.iter().any(|c| c.by == by) {
+            all.push(ByCode {
+                by,
+                ..ByCode::default()
+            });
+        }
+        let found = all.iter_mut().find(|c| c.by == by);
+        let own = found.ok_or_else(|| Error::corrupt("insights: no such codes"))?;
+        if own.lines.len() != codes || !lasting && own.chunk != chunk {
+            own.lines.clear();
+            own.lines
+                .try_reserve(codes)
+                .map_err(|_| Error::OutOfMemory("segments"))?;
+            own.lines.resize(codes, UNKNOWN);
+        }
+        own.chunk = chunk;
+        Ok(&mut own.lines)
+    }
 }
 
 /// Counts chunks.
@@ -94,6 +128,10 @@ pub struct Kernel<'p> {
     /// One per metric.
     states: Vec<State>,
     breakdown: Breakdown<'p>,
+    /// Metrics that count by one kind have the same lines.
+    by_code: Vec<ByCode>,
+    /// Chunks seen so far.
+    chunks: u64,
     /// Runs of the chunk at hand.
     runs: Vec<Run>,
     partial: Partial,
@@ -120,8 +158,7 @@ impl<'p> Kernel<'p> {
             states.push(State {
                 scope,
                 ids: ValueNumbers::default(),
-                by_code: Vec::new(),
-                positions: broken_down::Positions::default(),
+                positions: coded::Positions::default(),
                 days: trailing.map_or(Vec::new(), |n| plan.time.looked_at(n, 0)),
             });
         }
@@ -130,6 +167,8 @@ impl<'p> Kernel<'p> {
             plan,
             states,
             breakdown: Breakdown::new(&plan.breakdown, &mut partial.budget)?,
+            by_code: Vec::new(),
+            chunks: 0,
             runs: Vec::new(),
             partial,
         })
@@ -141,6 +180,7 @@ impl<'p> Kernel<'p> {
             return Err(Error::param("insights: one selection per metric is needed"));
         }
         let time = &self.plan.time;
+        self.chunks += 1;
         self.breakdown.next_chunk(chunk, &mut self.partial.budget)?;
         let by_interval = |m: &Metric| m.measure.trailing_days().is_none();
         if self.plan.metrics.iter().any(by_interval) {
@@ -185,22 +225,20 @@ impl<'p> Kernel<'p> {
             segments,
             combinations,
             values,
+            latest,
             budget,
             ..
         } = &mut self.partial;
-        let (Some(m), Some(counts), Some(state)) = (
+        let (Some(m), Some(counts), Some(latest), Some(state)) = (
             self.plan.metrics.get(metric),
             counts.get_mut(metric),
+            latest.get_mut(metric),
             self.states.get_mut(metric),
         ) else {
             return Ok(());
         };
         let State {
-            scope,
-            ids,
-            by_code,
-            positions,
-            ..
+            scope, ids, positions, ..
         } = state;
         let remap = self.plan.remap;
         let property = m.measure.property().unwrap_or(0);
@@ -236,15 +274,8 @@ impl<'p> Kernel<'p> {
         // What a code means in this chunk it need not mean in the next.
         let by_code = match &coded {
             Some((_, codes, lasting)) => {
-                if !lasting || by_code.len() != *codes {
-                    by_code.clear();
-                    by_code
-                        .try_reserve(*codes)
-                        .map_err(|_| Error::OutOfMemory("segments"))?;
-                    by_code.resize(*codes, UNKNOWN);
-                }
                 positions.begin(*codes, *lasting)?;
-                by_code
+                ByCode::of(&mut self.by_code, m.by, self.chunks, *codes, *lasting)?
             }
             None => &mut nowhere,
         };
@@ -258,9 +289,9 @@ impl<'p> Kernel<'p> {
             remap: remap.filter(|_| m.by == USER),
         };
         match (&picked, &coded) {
-            (Some(p), Some(c)) => {
-                broken_down::push_coded(counts, p, c, source, &mut lines, positions, values, budget, tick)
-            }
+            (Some(p), Some(c)) => coded::push_coded(
+                counts, latest, p, c, source, &mut lines, positions, values, budget, tick,
+            ),
             _ => {
                 let runs = &self.runs;
                 broken_down::push_rows(counts, hits, runs, *scope, source, &mut lines, values, budget, tick)

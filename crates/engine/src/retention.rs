@@ -4,6 +4,7 @@
 
 pub mod detail;
 mod finish;
+mod places;
 mod push;
 #[cfg(test)]
 mod tests;
@@ -67,6 +68,8 @@ pub struct Plan<'a> {
     cohorts: Buckets,
     /// Start of every calendar unit from the first cohort's to the end of the last cohort's last bucket.
     edges: Vec<i64>,
+    /// The same with the end of what is read of returns.
+    units: Buckets,
     /// Length of a rolling unit.
     unit_ms: i64,
 }
@@ -128,7 +131,7 @@ impl<'a> Plan<'a> {
                 edges.push(day.and_then(|d| calendar.day_start(d)).unwrap_or(i64::MAX));
             }
         }
-        Ok(Plan {
+        let mut plan = Plan {
             by: q.by,
             buckets: q.buckets,
             criterion: q.criterion,
@@ -138,9 +141,19 @@ impl<'a> Plan<'a> {
             remap: q.remap,
             memory_limit: q.memory_limit,
             cohorts,
+            units: Buckets {
+                labels: edges.clone(),
+                starts: edges.clone(),
+                range: Span64 { from: 0, to: 0 },
+            },
             edges,
             unit_ms: days * DAY_MS,
-        })
+        };
+        plan.units.range = Span64 {
+            from: plan.edges.first().copied().unwrap_or(0),
+            to: plan.reads().1.to,
+        };
+        Ok(plan)
     }
 
     /// The instants whose events can matter: `born` events for births, `returned` ones for returns. The caller need
@@ -185,7 +198,7 @@ impl<'a> Plan<'a> {
 pub struct Kernel<'p> {
     plan: &'p Plan<'p>,
     partial: Partial,
-    places: push::Places,
+    places: places::Places,
 }
 
 /// Births and returns gathered so far.
@@ -204,7 +217,7 @@ impl<'p> Kernel<'p> {
                 postings: Postings::default(),
                 budget: Budget::new(plan.memory_limit),
             },
-            places: push::Places::default(),
+            places: places::Places::default(),
         }
     }
 

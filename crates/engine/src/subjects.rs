@@ -85,6 +85,25 @@ impl SubjectSet {
         Ok(())
     }
 
+    /// True when there are no members.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            SubjectSet::List { items, .. } => items.is_empty(),
+            SubjectSet::Bits(words) => words.iter().all(|w| *w == 0),
+        }
+    }
+
+    /// Is a subject a member? Quickest in a set that was settled.
+    pub fn contains(&self, no: SubjectNo) -> bool {
+        match self {
+            SubjectSet::List { items, clean } => {
+                let (sorted, rest) = items.split_at_checked(*clean).unwrap_or((&[], items));
+                sorted.binary_search(&no).is_ok() || rest.contains(&no)
+            }
+            SubjectSet::Bits(words) => words.get(no as usize / 64).is_some_and(|w| w >> (no % 64) & 1 == 1),
+        }
+    }
+
     /// Every member, in no particular order; some more than once, unless the set was settled.
     pub fn each(&self, mut f: impl FnMut(SubjectNo)) {
         match self {
@@ -371,7 +390,10 @@ mod tests {
             };
             let (mut x, mut y) = (build(&a), build(&b));
             let oracle = |v: &[u32]| v.iter().copied().collect::<BTreeSet<u32>>();
+            prop_assert_eq!(x.is_empty(), a.is_empty());
+            prop_assert!((0..400).all(|s| x.contains(s) == a.contains(&s)));
             prop_assert_eq!(x.count(), oracle(&a).len() as u64);
+            prop_assert!((0..400).all(|s| x.contains(s) == a.contains(&s)));
             let mut runs = SubjectSet::default();
             for run in a.chunks(37) {
                 runs.extend_run(&[&[0], run, &[0]].concat(), &mut Budget::new(usize::MAX)).unwrap();

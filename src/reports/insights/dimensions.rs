@@ -3,9 +3,9 @@
 use crate::error::{Failure, Result};
 use crate::registry::Project;
 use crate::reports::arguments;
-use crate::reports::context::{Context, GROUP_ID};
+use crate::reports::context::{Context, DISTINCT_ID, GROUP_ID};
 use engine::breakdown::{Dimension, Named, Ranges, Shape};
-use engine::chunk::Kind;
+use engine::chunk::{Kind, USER};
 use engine::expr::SelectorSpec;
 use engine::time::{Calendar, DateUnit};
 use engine::value::Value;
@@ -44,7 +44,11 @@ impl DimensionSpec {
     pub fn load(&self, context: &mut Context, calendar: &Calendar, by: Kind) -> Result<Option<Dimension>> {
         let dates = |unit: &DateUnit| Shape::Dates(calendar.clone(), *unit);
         let mut shaped = |inner: &DimensionSpec, shape: Shape| {
-            let inner = inner.load(context, calendar, by)?;
+            // The texts are needed for their shape.
+            let ids = std::mem::replace(&mut context.on_demand.ids, false);
+            let inner = inner.load(context, calendar, by);
+            context.on_demand.ids = ids;
+            let inner = inner?;
             Ok::<_, Failure>(inner.map(|d| Dimension::Shaped(Box::new(d), shape)))
         };
         Ok(match self {
@@ -53,7 +57,31 @@ impl DimensionSpec {
             DimensionSpec::Dates(inner, unit) => shaped(inner, dates(unit))?,
             DimensionSpec::Time(unit) => Some(Dimension::Time(dates(unit))),
             DimensionSpec::Event(p) => Some(Dimension::EventProperty(context.load_property(p)?)),
+            DimensionSpec::User(p)
+                if p == DISTINCT_ID
+                    && let Some(most) = context.numbers(USER)? =>
+            {
+                Some(Dimension::Numbers {
+                    kind: USER,
+                    most,
+                    membership: None,
+                })
+            }
             DimensionSpec::User(p) => Some(Dimension::UserProfile(context.load_user(p)?)),
+            DimensionSpec::Group {
+                kind,
+                property,
+                via_profile,
+            } if property == GROUP_ID
+                && !via_profile
+                && let Some(most) = context.numbers(*kind)? =>
+            {
+                Some(Dimension::Numbers {
+                    kind: *kind,
+                    most,
+                    membership: context.load_membership(*kind)?,
+                })
+            }
             DimensionSpec::Group {
                 kind,
                 property,

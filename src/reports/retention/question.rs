@@ -7,7 +7,7 @@ use crate::pg::spi::Sql;
 use crate::registry::{self, Project};
 use crate::reports::arguments::{self, required};
 use crate::reports::context::Context;
-use crate::reports::insights::{dimensions, need};
+use crate::reports::insights::{dimensions, need, nobody_matters};
 use crate::reports::parts::in_parts;
 use crate::settings;
 use crate::store::scan::{self, Need};
@@ -203,6 +203,7 @@ impl<'a> Question<'a> {
         need.properties.extend(property);
         need.properties.sort_unstable();
         need.properties.dedup();
+        need.nobody = nobody_matters([&born, &returned].into_iter(), [by]);
         let plain = breakdown.is_empty() && self.brackets.is_empty() && property.is_none();
         let plan = Plan::new(
             engine::retention::Question {

@@ -3,6 +3,9 @@
 use super::{Breakdown, Dimension};
 use crate::chunk::{Chunk, Column, Kind, ProfileColumn, SubjectNo, USER};
 
+/// Above this many subjects there is no array for what their numbers mean.
+const MOST_NUMBERS: SubjectNo = 1 << 22;
+
 /// A code of each row that decides its segments.
 #[derive(Debug, Clone, Copy)]
 pub enum Coded<'c> {
@@ -12,6 +15,10 @@ pub enum Coded<'c> {
     Unset,
     /// By the subject that is counted.
     Subject(&'c ProfileColumn),
+    /// The number of the subject that is counted.
+    Number,
+    /// The number of the group of the event; `alone` as below.
+    GroupNumber { first: &'c [SubjectNo], alone: bool },
     /// By the group of the event; `alone`: an event without one has nothing set.
     Group {
         first: &'c [SubjectNo],
@@ -29,6 +36,11 @@ impl Coded<'_> {
             Coded::Unset => Some(0),
             // 0 is nobody: profiles say nothing of it, cohorts do.
             Coded::Subject(column) => Some(column.code(subject)),
+            Coded::Number => Some(subject),
+            Coded::GroupNumber { first, alone } => match first.get(row).copied().unwrap_or(0) {
+                0 if !alone => None,
+                group => Some(group),
+            },
             Coded::Group { first, column, alone } => match first.get(row).copied().unwrap_or(0) {
                 0 if *alone => Some(0),
                 0 => None,
@@ -74,6 +86,18 @@ impl<'p> Breakdown<'p> {
                 let coded = Coded::Group {
                     first: &groups.first,
                     column,
+                    alone: membership.is_none() || by != USER,
+                };
+                Some((coded, codes, true))
+            }
+            Dimension::Numbers { kind, most, membership } if *most <= MOST_NUMBERS => {
+                let codes = *most as usize + 1;
+                if *kind == by {
+                    return Some((Coded::Number, codes, true));
+                }
+                let groups = chunk.group(*kind).filter(|g| g.more.is_empty())?;
+                let coded = Coded::GroupNumber {
+                    first: &groups.first,
                     alone: membership.is_none() || by != USER,
                 };
                 Some((coded, codes, true))

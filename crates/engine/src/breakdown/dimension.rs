@@ -40,6 +40,13 @@ pub enum Dimension {
         ids: SharedProfile,
         membership: Option<Arc<Membership>>,
     },
+    /// The ids of users, only for what is counted by user, or of a group key, found as with `GroupProperty`. They stay
+    /// numbers up to `most` while counting; the texts of those that are shown are asked for in the end.
+    Numbers {
+        kind: Kind,
+        most: SubjectNo,
+        membership: Option<Arc<Membership>>,
+    },
     /// The time of the event, in a shape of dates.
     Time(Shape),
     /// The values of another dimension in a shape: of a property of the event, of the user's profile or of groups.
@@ -91,7 +98,9 @@ impl Dimension {
         };
         match self {
             Dimension::Shaped(inner, _) => inner.scope(by),
-            Dimension::UserProfile(_) if by != USER => only_users("a property of the user's profile"),
+            Dimension::UserProfile(_) | Dimension::Numbers { kind: USER, .. } if by != USER => {
+                only_users("a property of the user's profile")
+            }
             Dimension::GroupProperty { via_profile: true, .. } if by != USER => {
                 only_users("a group property through the user's profile")
             }
@@ -100,7 +109,12 @@ impl Dimension {
                 "Count the metric by the group key that \"users_who_did\" counts users for, for example \"by\":\"company_id\".",
             )),
             Dimension::UsersWhoDid(_) => Ok(Scope::Subject),
-            Dimension::GroupProperty { kind, .. } | Dimension::GroupId { kind, .. } if *kind == by => {
+            Dimension::Numbers { kind: USER, .. } => Ok(Scope::Row),
+            Dimension::GroupProperty { kind, .. }
+            | Dimension::GroupId { kind, .. }
+            | Dimension::Numbers { kind, .. }
+                if *kind == by =>
+            {
                 Ok(Scope::Subject)
             }
             _ => Ok(Scope::Row),
@@ -300,6 +314,18 @@ impl<'p> Breakdown<'p> {
                 })?;
                 as_list(out, segments, budget)
             }
+            Dimension::Numbers { kind: USER, .. } => {
+                if event.user != 0 {
+                    add(out, &[segments.number(USER, event.user, budget)?], budget)?;
+                }
+                as_list(out, segments, budget)
+            }
+            Dimension::Numbers { kind, membership, .. } => {
+                for_groups(event, *kind, subject, membership.as_deref(), false, |no| {
+                    add(out, &[segments.number(*kind, no, budget)?], budget)
+                })?;
+                as_list(out, segments, budget)
+            }
             Dimension::Time(shape) => {
                 let t = event.chunk.time.get(event.row).copied().unwrap_or(0);
                 // Clocks differ from UTC by whole quarters of an hour, and change at such. The last that did not was set in
@@ -366,7 +392,7 @@ fn for_groups(
         && event.user != 0
         && let Some(membership) = membership
     {
-        membership.of(event.user).iter().try_for_each(|no| f(*no))?;
+        membership.read_of(event.user)?.iter().try_for_each(|no| f(*no))?;
     }
     Ok(())
 }

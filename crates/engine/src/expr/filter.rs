@@ -70,6 +70,20 @@ impl Filter {
         &self.properties
     }
 
+    /// Does it look at the time of an event?
+    pub fn reads_time(&self) -> bool {
+        self.leaves.iter().any(|l| matches!(l, Leaf::Time))
+    }
+
+    /// Does it look at the user of an event, for what is counted by a group key?
+    pub fn reads_user(&self) -> bool {
+        self.leaves.iter().any(|l| match l {
+            Leaf::Profile { of, .. } => *of == Of::User,
+            Leaf::Groups { membership, .. } => membership.is_some(),
+            Leaf::Unset | Leaf::Property(_) | Leaf::Time => false,
+        })
+    }
+
     /// Group kinds whose columns it reads.
     pub fn kinds(&self) -> &BTreeSet<Kind> {
         &self.kinds

@@ -205,6 +205,16 @@ impl Selector {
         self.filters().flat_map(|f| f.kinds()).copied().collect()
     }
 
+    /// Does any condition look at the time of an event?
+    pub fn reads_time(&self) -> bool {
+        self.alternatives.iter().any(|a| a.first.is_some()) || self.filters().any(Filter::reads_time)
+    }
+
+    /// Does any condition look at the user of an event, for what is counted by a group key?
+    pub fn reads_user(&self) -> bool {
+        self.filters().any(Filter::reads_user)
+    }
+
     fn filters(&self) -> impl Iterator<Item = &Filter> {
         self.alternatives.iter().filter_map(|a| a.filter.as_ref())
     }

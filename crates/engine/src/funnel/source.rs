@@ -212,6 +212,7 @@ fn look_up(d: &Dimension, by: Kind, at: Row, known: &mut Known, table: &mut Tabl
             via_profile,
         } => (Groups::new(by, *kind, membership.as_deref(), *via_profile), column),
         Dimension::GroupId { kind, ids, membership } => (Groups::new(by, *kind, membership.as_deref(), false), ids),
+        Dimension::Numbers { .. } => return Err(Error::corrupt("funnel: ids that were not read")),
         Dimension::Shaped(..) | Dimension::UsersWhoDid(_) => {
             return Err(Error::param_hint(
                 "\"users_who_did\" can not break down a funnel",

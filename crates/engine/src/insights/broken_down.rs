@@ -1,19 +1,17 @@
-//! Counting by segment: quickly where one code of a row decides its segments, row by row otherwise.
+//! Counting by segment, row by row: any breakdown, and rows with several groups.
 
-use super::cell::{Cell, key_of};
-use super::cells::Table;
+use super::cell::key_of;
 use super::combinations::Combinations;
 use super::partial::Counts;
 use super::per_subject::Add;
 use super::plain::Source;
 use super::runs::Run;
-use super::source::{Numbers, Picked};
-use crate::breakdown::{Breakdown, Coded, Event, MAX_SEGMENTS, Scope, Segments};
+use super::source::Numbers;
+use crate::breakdown::{Breakdown, Event, Scope, Segments};
 use crate::chunk::{Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result};
 use crate::gather::{Budget, for_each_row};
 use crate::tick::Tick;
-use crate::value::Value;
 
 /// Not a line of any table, not a position in one.
 pub const UNKNOWN: u32 = u32::MAX;
@@ -31,7 +29,7 @@ pub struct Lines<'k, 'p> {
 
 impl Lines<'_, '_> {
     /// The line of a row of one subject at most.
-    fn of(&mut self, source: &Source, row: usize, no: SubjectNo, bucket: u32, budget: &mut Budget) -> Result<u32> {
+    pub fn of(&mut self, source: &Source, row: usize, no: SubjectNo, bucket: u32, budget: &mut Budget) -> Result<u32> {
         let event = Event {
             chunk: source.chunk,
             row,
@@ -41,224 +39,6 @@ impl Lines<'_, '_> {
         };
         let found = self.breakdown.of(event, no, self.segments, budget)?;
         self.combinations.line(found, budget)
-    }
-}
-
-/// Where the cells of codes are, in one interval.
-#[derive(Debug, Default)]
-pub struct Positions {
-    /// By code; [`UNKNOWN`] until it is met.
-    of: Vec<u32>,
-    bucket: Option<u32>,
-}
-
-impl Positions {
-    /// Makes room for `codes` codes and forgets what they meant, unless `lasting`: that they mean the same as before.
-    pub fn begin(&mut self, codes: usize, lasting: bool) -> Result<()> {
-        if lasting && self.of.len() == codes {
-            return Ok(());
-        }
-        self.bucket = None;
-        self.of.clear();
-        self.of.try_reserve(codes).map_err(|_| Error::OutOfMemory("segments"))?;
-        self.of.resize(codes, UNKNOWN);
-        Ok(())
-    }
-
-    /// Can cells be remembered for `rows` rows of an interval? What was remembered of another one is forgotten, which
-    /// has to pay.
-    fn remember(&mut self, bucket: u32, rows: usize) -> bool {
-        if self.bucket == Some(bucket) {
-            return true;
-        }
-        if self.of.len() > rows.saturating_mul(4) {
-            return false;
-        }
-        self.of.fill(UNKNOWN);
-        self.bucket = Some(bucket);
-        true
-    }
-}
-
-/// The rows of a chunk where one code per row decides, and what its table is.
-struct Coder<'a, 'c> {
-    picked: &'a Picked<'c>,
-    coded: &'a Coded<'c>,
-    positions: &'a mut Positions,
-}
-
-impl Coder<'_, '_> {
-    /// Calls `add(cell, row, subject)` for each row that `counts`, with the cell, or cells, of its line.
-    #[allow(clippy::too_many_arguments)]
-    fn each<T: Cell>(
-        &mut self,
-        table: &mut Table<T>,
-        union: bool,
-        lines: &mut Lines,
-        source: &mut Source,
-        values: &mut Segments,
-        budget: &mut Budget,
-        tick: &mut dyn Tick,
-        counts: impl Fn(usize) -> bool,
-        mut add: impl FnMut(&mut T, usize, SubjectNo, &mut Source, &mut Segments, &mut Budget) -> Result<()>,
-    ) -> Result<()> {
-        let (picked, coded, positions) = (self.picked, self.coded, &mut *self.positions);
-        picked.runs(tick, |run| {
-            let remembered = positions.remember(run.bucket, run.len());
-            picked.try_each(run, |row, no| {
-                if !counts(row) {
-                    return Ok(());
-                }
-                let code = coded.code(row, no);
-                if remembered
-                    && let Some(at) = code.and_then(|c| positions.of.get(c as usize))
-                    && let Some(cell) = table.at(*at as usize)
-                {
-                    return add(cell, row, no, source, values, budget);
-                }
-                let line = match code.and_then(|c| lines.by_code.get(c as usize).copied()) {
-                    Some(line) if line != UNKNOWN => line,
-                    _ => {
-                        let line = lines.of(source, row, no, run.bucket, budget)?;
-                        if let Some(l) = code.and_then(|c| lines.by_code.get_mut(c as usize)) {
-                            *l = line;
-                        }
-                        line
-                    }
-                };
-                if union && line >= MAX_SEGMENTS {
-                    for segment in lines.combinations.members(&line) {
-                        let cell = table.slot(*segment, run.bucket as usize, budget)?;
-                        add(cell, row, no, source, values, budget)?;
-                    }
-                    return Ok(());
-                }
-                let at = table.place(line, run.bucket as usize, budget)?;
-                if remembered && let Some(p) = code.and_then(|c| positions.of.get_mut(c as usize)) {
-                    *p = u32::try_from(at).unwrap_or(UNKNOWN);
-                }
-                match table.at(at) {
-                    Some(cell) => add(cell, row, no, source, values, budget),
-                    None => Err(Error::corrupt("insights: no such cell")),
-                }
-            })
-        })
-    }
-}
-
-/// Counts the picked rows of a chunk where one code per row decides its segments.
-#[allow(clippy::too_many_arguments)]
-pub fn push_coded(
-    counts: &mut Counts,
-    picked: &Picked,
-    coded: &Coded,
-    mut source: Source,
-    lines: &mut Lines,
-    positions: &mut Positions,
-    values: &mut Segments,
-    budget: &mut Budget,
-    tick: &mut dyn Tick,
-) -> Result<()> {
-    let mut c = Coder {
-        picked,
-        coded,
-        positions,
-    };
-    let (s, l, v, b) = (&mut source, lines, values, &mut *budget);
-    let always = |_: usize| true;
-    match counts {
-        Counts::Totals(t) => c.each(t, false, l, s, v, b, tick, always, |cell, _, _, _, _, _| {
-            *cell = cell.saturating_add(1);
-            Ok(())
-        }),
-        Counts::Sets(t) => c.each(t, true, l, s, v, b, tick, always, |cell, _, no, _, _, b| {
-            cell.add(no, b)
-        }),
-        Counts::Times(t) => c.each(t, false, l, s, v, b, tick, always, |cell, _, no, _, _, b| {
-            cell.put::<Add>(no, 1, b)
-        }),
-        Counts::Sums(t) => {
-            let n = Numbers::of(s.chunk, s.property)?;
-            c.each(
-                t,
-                false,
-                l,
-                s,
-                v,
-                b,
-                tick,
-                |row| !n.get(row).is_nan(),
-                |cell, row, _, _, _, b| cell.add(n.get(row), b),
-            )
-        }
-        Counts::Extremes(t) => {
-            let n = Numbers::of(s.chunk, s.property)?;
-            c.each(
-                t,
-                false,
-                l,
-                s,
-                v,
-                b,
-                tick,
-                |row| !n.get(row).is_nan(),
-                |cell, row, _, _, _, _| {
-                    cell.add(n.get(row));
-                    Ok(())
-                },
-            )
-        }
-        Counts::Values(t) => {
-            let n = Numbers::of(s.chunk, s.property)?;
-            c.each(
-                t,
-                false,
-                l,
-                s,
-                v,
-                b,
-                tick,
-                |row| !n.get(row).is_nan(),
-                |cell, row, _, _, _, b| cell.extend(std::iter::once(n.get(row)), b),
-            )
-        }
-        Counts::Distinct(t) => {
-            let column = s.column;
-            // As in `push_rows`, an event without a value opens no segment.
-            let is_value = |v: &Value| match v {
-                Value::Null => false,
-                Value::List(l) => l.iter().any(|v| !matches!(v, Value::Null)),
-                _ => true,
-            };
-            let set = |row: usize| column.and_then(|c| c.get(row)).is_some_and(|v| is_value(&v));
-            c.each(t, true, l, s, v, b, tick, set, |cell, row, _, s, v, b| {
-                let list = s.ids.of(s.column, row, v, b)?;
-                list.iter().try_for_each(|id| cell.add(*id, b))
-            })
-        }
-        Counts::PerValue(t) => {
-            let n = Numbers::of(s.chunk, s.property)?;
-            let zero = s.zero;
-            c.each(
-                t,
-                false,
-                l,
-                s,
-                v,
-                b,
-                tick,
-                |row| zero || !n.get(row).is_nan(),
-                |cell, row, no, _, _, b| {
-                    let x = n.get(row);
-                    cell.push(no, key_of(if x.is_nan() { 0.0 } else { x }), b)
-                },
-            )
-        }
-        Counts::PerDistinct(t) => c.each(t, false, l, s, v, b, tick, always, |cell, row, no, s, v, b| {
-            let list = s.ids.of(s.column, row, v, b)?;
-            let list = if list.is_empty() { &[0] } else { list };
-            list.iter().try_for_each(|id| cell.push(no, u64::from(*id), b))
-        }),
     }
 }
 

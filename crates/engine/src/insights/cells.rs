@@ -1,6 +1,7 @@
 //! A table of whatever is counted, one cell per (line, bucket) that has any: a line is a segment, or a combination of
 //! segments that single events are in.
 
+use crate::breakdown::MAX_SEGMENTS;
 use crate::error::{Error, Result};
 use crate::gather::{Budget, push_within, zeroed};
 use rustc_hash::FxHashMap;
@@ -19,6 +20,8 @@ pub struct Table<T> {
 enum Index {
     /// Position + 1 per bucket, when there is one line only.
     Dense(Vec<u32>),
+    /// Position + 1 per segment, when there is one bucket only; lines of several segments are hashed.
+    Lines(Vec<u32>, FxHashMap<u64, u32>),
     Hash(FxHashMap<u64, u32>),
 }
 
@@ -36,6 +39,7 @@ impl<T: Default> Table<T> {
     pub fn new(single: bool, buckets: usize, budget: &mut Budget) -> Result<Self> {
         let index = match single {
             true => Index::Dense(zeroed(buckets, budget)?),
+            false if buckets == 1 => Index::Lines(Vec::new(), FxHashMap::default()),
             false => Index::Hash(FxHashMap::default()),
         };
         Ok(Table {
@@ -81,6 +85,10 @@ impl<T: Default> Table<T> {
     fn position(&mut self, key: u64, budget: &mut Budget) -> Result<usize> {
         let known = match &self.index {
             Index::Dense(v) => v.get(parts(key).1).copied().unwrap_or(0).checked_sub(1),
+            Index::Lines(v, m) => match parts(key).0 {
+                line if line < MAX_SEGMENTS => v.get(line as usize).copied().unwrap_or(0).checked_sub(1),
+                _ => m.get(&key).copied(),
+            },
             Index::Hash(m) => m.get(&key).copied(),
         };
         if let Some(at) = known {
@@ -95,7 +103,16 @@ impl<T: Default> Table<T> {
                     .ok_or_else(|| Error::corrupt("insights: no such bucket"))?;
                 *entry = n + 1;
             }
-            Index::Hash(m) => {
+            Index::Lines(v, _) if parts(key).0 < MAX_SEGMENTS => {
+                let line = parts(key).0 as usize;
+                while v.len() <= line {
+                    push_within(v, 0, budget)?;
+                }
+                if let Some(entry) = v.get_mut(line) {
+                    *entry = n + 1;
+                }
+            }
+            Index::Lines(_, m) | Index::Hash(m) => {
                 budget.take(24)?;
                 m.try_reserve(1).map_err(|_| Error::OutOfMemory("segments"))?;
                 m.insert(key, n);

@@ -3,11 +3,13 @@
 use super::cell::{Cell, key_of, number_of};
 use super::cells::Table;
 use super::exact_sum::ExactSum;
+use super::latest::Those;
 use super::measure::{Aggregate, Inner, Measure};
 use super::partial::Counts;
 use super::per_subject::Add;
 use crate::error::{Error, Result};
 use crate::gather::{Budget, push_within};
+use crate::subjects::SubjectSet;
 use crate::tick::Tick;
 
 /// The cells that make up one value: of one segment and interval, or several of each.
@@ -16,6 +18,8 @@ pub struct Cells<'a> {
     pub measure: Measure,
     /// Positions in the table.
     pub positions: &'a [u32],
+    /// Subjects of these cells that may not be in their sets.
+    pub latest: Those<'a>,
     pub memory_limit: usize,
 }
 
@@ -41,6 +45,21 @@ pub(super) fn whole<T: Cell, R>(
     f(&mut all, &mut budget)
 }
 
+/// The number of subjects that are in the sets of these cells, or in `latest`.
+fn subjects(table: &mut Table<SubjectSet>, positions: &[u32], latest: Those, limit: usize) -> Result<Option<f64>> {
+    whole(table, positions, limit, |set, budget| {
+        let n = match positions {
+            _ if set.is_empty() => latest.count,
+            [_] => set.count() + latest.subjects.iter().filter(|no| !set.contains(**no)).count() as u64,
+            _ => {
+                latest.subjects.iter().try_for_each(|no| set.add(*no, budget))?;
+                set.count()
+            }
+        };
+        Ok(Some(n as f64))
+    })
+}
+
 /// What `measure` is of no event at all.
 pub fn of_nothing(measure: Measure) -> Option<f64> {
     let of = |a: Aggregate| matches!(a, Aggregate::Sum | Aggregate::Distinct).then_some(0.0);
@@ -57,7 +76,7 @@ impl Cells<'_> {
         let (at, limit) = (self.positions, self.memory_limit);
         match (&mut *self.counts, self.measure) {
             (Counts::Totals(t), _) => whole(t, at, limit, |n, _| Ok(Some(*n as f64))),
-            (Counts::Sets(t) | Counts::Distinct(t), _) => whole(t, at, limit, |set, _| Ok(Some(set.count() as f64))),
+            (Counts::Sets(t) | Counts::Distinct(t), _) => subjects(t, at, self.latest, limit),
             (Counts::Sums(t), Measure::Property { aggregate, .. }) => whole(t, at, limit, |s, _| {
                 Ok(match aggregate {
                     Aggregate::Sum => Some(s.sum.value()),

@@ -3,6 +3,7 @@
 use super::cell::number_of;
 use super::combinations::Combinations;
 use super::evaluate::{Cells, of_nothing};
+use super::latest::{Grouped, Latest};
 use super::measure::{Measure, Metric};
 use super::partial::{Counts, any_table};
 use super::rank::rank;
@@ -64,6 +65,11 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
     bounded(plan, lines.saturating_mul(plan.metrics.len() + plan.formulas.len()))?;
     let mut names: Vec<Arc<[String]>> = try_vec(lines, "segments")?;
     for s in &shown {
+        if partial.segments.unnamed(*s).next().is_some() {
+            return Err(Error::corrupt(
+                "events of a group or user that is not in the dictionary",
+            ));
+        }
         names.push(partial.segments.texts(*s).map(|t| t.to_string()).collect());
     }
     if has_rest {
@@ -73,7 +79,8 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
     // Where the curves of each metric begin.
     let mut first: Vec<usize> = Vec::new();
     let mut seen = LastSeen::default();
-    for ((m, counts), known) in plan.metrics.iter().zip(&mut partial.counts).zip(&partial.known) {
+    let known = partial.latest.iter().zip(&partial.known);
+    for ((m, counts), (latest, known)) in plan.metrics.iter().zip(&mut partial.counts).zip(known) {
         first.push(curves.len());
         let parts = parts(
             counts,
@@ -83,10 +90,13 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
             &mut partial.budget,
             tick,
         )?;
+        let groups = cells_of_values(&parts).map(|same| same.iter().map(|p| p.2));
+        let latest = grouped(latest, counts, groups, &mut partial.budget)?;
         let of = Measured {
             plan,
             metric: m,
             counts,
+            latest: &latest,
             parts: &parts,
             names: &names,
         };
@@ -112,7 +122,9 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
                 points,
             });
         }
-        partial.budget.give(parts.capacity() * size_of::<Part>());
+        partial
+            .budget
+            .give(parts.capacity() * size_of::<Part>() + latest.bytes());
     }
     for f in &plan.formulas {
         let label: Arc<str> = f.label.as_str().into();
@@ -192,22 +204,62 @@ pub(super) fn parts(
     Ok(parts)
 }
 
+/// The cells of each line and interval.
+fn cells_of_values(parts: &[Part]) -> impl Iterator<Item = &[Part]> {
+    parts.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1))
+}
+
+/// The subjects that are not in the sets of the cells, by groups of cells, given by their positions.
+pub(super) fn grouped(
+    latest: &Latest,
+    counts: &Counts,
+    groups: impl Iterator<Item = impl Iterator<Item = u32>>,
+    budget: &mut Budget,
+) -> Result<Grouped> {
+    let Counts::Sets(table) = counts else {
+        return Ok(Grouped::default());
+    };
+    if latest.is_empty() {
+        return Ok(Grouped::default());
+    }
+    let mut of: Vec<u32> = zeroed(table.len(), budget)?;
+    of.fill(u32::MAX);
+    // Who they are does not matter where no set has anybody.
+    let mut listed: Vec<bool> = Vec::new();
+    for (number, positions) in groups.enumerate() {
+        let mut sets = false;
+        for position in positions {
+            sets |= table.peek(position as usize).is_some_and(|set| !set.is_empty());
+            if let Some(g) = of.get_mut(position as usize) {
+                *g = number as u32;
+            }
+        }
+        push_within(&mut listed, sets, budget)?;
+    }
+    let found = latest.by_group(&of, &listed, budget)?;
+    budget.give(of.capacity() * size_of::<u32>() + listed.capacity());
+    Ok(found)
+}
+
 /// One metric on its way from cells to curves.
 struct Measured<'a> {
     plan: &'a Plan<'a>,
     metric: &'a Metric,
     counts: &'a mut Counts,
+    /// By line and interval, as they come in `parts`.
+    latest: &'a Grouped,
     parts: &'a [Part],
     names: &'a [Arc<[String]>],
 }
 
 impl Measured<'_> {
-    /// The cells of one line and interval.
-    fn cells<'c>(&'c mut self, positions: &'c [u32]) -> Cells<'c> {
+    /// The cells of one line and interval, the `group`th.
+    fn cells<'c>(&'c mut self, positions: &'c [u32], group: usize) -> Cells<'c> {
         Cells {
             counts: self.counts,
             measure: self.metric.measure,
             positions,
+            latest: self.latest.of(group),
             memory_limit: self.plan.memory_limit,
         }
     }
@@ -217,13 +269,13 @@ impl Measured<'_> {
         let mut points = self.empty(of_nothing(self.metric.measure))?;
         let parts = self.parts;
         let mut positions: Vec<u32> = Vec::new();
-        for same in parts.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        for (group, same) in cells_of_values(parts).enumerate() {
             tick.tick()?;
             let Some((line, column, _)) = same.first() else {
                 continue;
             };
             fill(&mut positions, same)?;
-            let value = self.cells(&positions).value(tick)?;
+            let value = self.cells(&positions, group).value(tick)?;
             if let Some(p) = points.get_mut(*line as usize).and_then(|l| l.get_mut(*column as usize)) {
                 *p = value;
             }
@@ -298,7 +350,7 @@ impl Measured<'_> {
             for same in of_line.chunk_by(|a, b| a.1 == b.1) {
                 let Some((_, column, _)) = same.first() else { continue };
                 fill(&mut positions, same)?;
-                for (key, n) in self.cells(&positions).distribution(tick)? {
+                for (key, n) in self.cells(&positions, usize::MAX).distribution(tick)? {
                     push_within(&mut found, (key, *column, n), &mut budget)?;
                 }
             }

@@ -4,11 +4,13 @@ use super::Plan;
 use super::cell::{Cell, Extremes, Summed, Values};
 use super::cells::Table;
 use super::combinations::Combinations;
+use super::latest::Latest;
 use super::measure::{Aggregate, Inner, Measure};
 use super::per_subject::PerSubject;
 use super::subject_values::SubjectValues;
 use crate::breakdown::{MAX_SEGMENTS, Segments};
-use crate::error::{Error, Result};
+use crate::chunk::{Kind, SubjectNo};
+use crate::error::{Error, Result, try_vec};
 use crate::gather::{Budget, zeroed};
 use crate::partial::{Reader, Tag, Writer};
 use crate::subjects::SubjectSet;
@@ -22,6 +24,10 @@ pub struct Partial {
     pub(super) values: Segments,
     /// One per metric.
     pub(super) counts: Vec<Counts>,
+    /// Per metric: subjects that are not in the set of the cell they were counted in last.
+    pub(super) latest: Vec<Latest>,
+    /// What each segment ranks by, once it was worked out.
+    pub(super) scores: Option<Vec<Option<f64>>>,
     /// Per metric, if any: subjects of intervals that are known by number alone.
     pub(super) known: Vec<Vec<u64>>,
     pub(super) budget: Budget,
@@ -147,8 +153,15 @@ impl Partial {
             .metrics
             .iter()
             .map(|m| Counts::new(m.measure, single, columns(plan, m.measure), &mut budget));
+        // Only where the sets of cells are looked at once, in the end.
+        let latest = plan.metrics.iter().map(|m| match m.measure {
+            Measure::Unique if !single => Latest::default(),
+            _ => Latest::none(),
+        });
         Ok(Partial {
             counts: counts.collect::<Result<_>>()?,
+            latest: latest.collect(),
+            scores: None,
             segments: Segments::new(plan.breakdown.len()),
             combinations: Combinations::default(),
             values: Segments::new(1),
@@ -160,6 +173,11 @@ impl Partial {
     /// Memory in use.
     pub fn bytes(&self) -> usize {
         self.budget.used()
+    }
+
+    /// Says what the id of a subject is that segments are known by the number of.
+    pub fn name(&mut self, kind: Kind, no: SubjectNo, id: &str) -> Result<()> {
+        self.segments.name(kind, no, id, &mut self.budget)
     }
 
     /// True when this partial can belong to `plan`.
@@ -271,9 +289,12 @@ impl Partial {
             combinations,
             values,
             counts,
+            latest,
+            scores,
             known,
             budget,
         } = &mut into;
+        *scores = None;
         budget.set_limit(plan.memory_limit);
         let translation = segments.absorb(&from.segments, budget)?;
         let sets = combinations.absorb(&from.combinations, &translation, budget)?;
@@ -282,11 +303,18 @@ impl Partial {
             None => translation.get(line as usize).copied().unwrap_or(0),
             Some(n) => sets.get(n as usize).copied().unwrap_or(0),
         };
-        for (a, b) in counts.iter_mut().zip(from.counts) {
+        for ((a, b), (near, far)) in counts
+            .iter_mut()
+            .zip(from.counts)
+            .zip(latest.iter_mut().zip(from.latest))
+        {
             let ids = a.of_values().then_some(ids.as_slice());
             match (a, b) {
                 (Counts::Totals(a), Counts::Totals(b)) => merge(a, b, ours, ids, budget)?,
-                (Counts::Sets(a), Counts::Sets(b)) => merge(a, b, ours, ids, budget)?,
+                (Counts::Sets(a), Counts::Sets(b)) => {
+                    let places = merge_sets(a, b, ours, budget)?;
+                    near.absorb(far, &places, a, budget)?;
+                }
                 (Counts::Distinct(a), Counts::Distinct(b)) => merge(a, b, ours, ids, budget)?,
                 (Counts::Sums(a), Counts::Sums(b)) => merge(a, b, ours, ids, budget)?,
                 (Counts::Extremes(a), Counts::Extremes(b)) => merge(a, b, ours, ids, budget)?,
@@ -315,7 +343,10 @@ impl Partial {
         self.combinations.encode(&mut w)?;
         self.values.encode(&mut w)?;
         w.len(self.counts.len())?;
-        for (counts, known) in self.counts.iter_mut().zip(&self.known) {
+        for ((counts, latest), known) in self.counts.iter_mut().zip(&mut self.latest).zip(&self.known) {
+            if let Counts::Sets(table) = counts {
+                latest.flush(table, &mut self.budget)?;
+            }
             w.u32(counts.tag())?;
             any_table!(counts, t => encode(t, &mut w)?);
             w.u64s(known)?;
@@ -367,6 +398,24 @@ fn merge<T: Cell>(
         a.slot(ours(line), column, budget)?.merge(cell, ids, budget)?;
     }
     Ok(())
+}
+
+/// The same for sets; the answer has our position of each of their cells.
+fn merge_sets(
+    a: &mut Table<SubjectSet>,
+    mut b: Table<SubjectSet>,
+    ours: impl Fn(u32) -> u32,
+    budget: &mut Budget,
+) -> Result<Vec<u32>> {
+    let mut places = try_vec(b.len(), "segments")?;
+    for (line, column, set) in b.iter_mut() {
+        let at = a.place(ours(line), column, budget)?;
+        if let Some(cell) = a.at(at) {
+            cell.union(set, budget)?;
+        }
+        places.push(u32::try_from(at).unwrap_or(u32::MAX));
+    }
+    Ok(places)
 }
 
 fn encode<T: Cell>(table: &mut Table<T>, w: &mut Writer) -> Result<()> {

@@ -66,6 +66,16 @@ impl<'c> Picked<'c> {
         }
     }
 
+    /// The largest subject of the chunk, before identity merges.
+    pub fn top(&self) -> SubjectNo {
+        self.subjects.iter().copied().max().unwrap_or(0)
+    }
+
+    /// How many rows are picked, in a run or not.
+    pub fn rows(&self) -> usize {
+        self.hits.rows.count()
+    }
+
     /// All rows of a run count, whoever they are of.
     pub fn everything(&self) -> bool {
         self.whole && !self.must

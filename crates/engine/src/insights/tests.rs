@@ -51,6 +51,19 @@ fn run(plan: &Plan, events: &[Ev]) -> Vec<Row> {
     finish(plan, gather(plan, events, &None), &mut NoTick).unwrap()
 }
 
+/// In another order than the numbers'.
+fn id_of(kind: Kind, no: u32) -> String {
+    format!("{}-{kind}", no.wrapping_mul(7) % 10)
+}
+
+/// Finishes once the subjects that are asked for have their ids.
+fn finish_named(plan: &Plan, mut partial: Partial) -> Vec<Row> {
+    for (kind, no) in unnamed(plan, &mut partial, &mut NoTick).unwrap() {
+        partial.name(kind, no, &id_of(kind, no)).unwrap();
+    }
+    finish(plan, partial, &mut NoTick).unwrap()
+}
+
 fn values(rows: &[Row]) -> Vec<f64> {
     rows.iter().map(|r| r.value.unwrap()).collect()
 }
@@ -293,6 +306,73 @@ fn group_properties_in_a_report_by_user() {
     assert_eq!(
         run(membership, true),
         named(&[("(not set)", 1.0), ("free", 1.0), ("pro", 1.0)])
+    );
+}
+
+#[test]
+fn memberships_are_read_when_an_event_needs_them() {
+    let unread = Arc::new(Membership::unread());
+    let d = Dimension::GroupProperty {
+        kind: COMPANY,
+        column: profile(&["-", "pro", "free"]),
+        membership: Some(unread.clone()),
+        via_profile: false,
+    };
+    let metrics = vec![metric(Measure::Unique, USER), metric(Measure::Unique, COMPANY)];
+    let p = plan(metrics, one_day(Unit::Day), vec![d]);
+    let events = [Ev::new(T, 3, 1, &[1]), Ev::new(T, 3, 2, &[2]), Ev::new(T, 2, 3, &[])];
+    let found = run(&p, &events);
+    assert_eq!(
+        segments(&found),
+        named(&[("free", 1.0), ("pro", 1.0), ("free", 1.0), ("pro", 1.0)])
+    );
+    assert!(!unread.is_missed());
+    let (chunk, hits) = chunk_of(&[Ev::new(T, 3, 4, &[])], 2, USER, &None);
+    assert!(Kernel::new(&p).unwrap().push(&chunk, &hits, &mut NoTick).is_err());
+    assert!(unread.is_missed());
+}
+
+#[test]
+fn only_subjects_that_may_be_shown_need_their_ids() {
+    let event = |company: u32, user: u32| Ev::new(T, 3, user, &[company]);
+    let mut events: Vec<Ev> = (1..=3).map(|user| event(1, user)).collect();
+    events.extend([
+        event(2, 1),
+        event(2, 2),
+        event(3, 1),
+        event(3, 2),
+        event(4, 1),
+        event(4, 1),
+        event(5, 1),
+    ]);
+    let d = Dimension::Numbers {
+        kind: COMPANY,
+        most: 5,
+        membership: None,
+    };
+    let metrics = vec![metric(Measure::Unique, USER), metric(Measure::Total, USER)];
+    let p = Plan {
+        top: 2,
+        ..plan(metrics, one_day(Unit::Range), vec![d])
+    };
+    let mut partial = gather(&p, &events, &None);
+    let asked = unnamed(&p, &mut partial, &mut NoTick).unwrap();
+    assert_eq!(asked, [(COMPANY, 1), (COMPANY, 2), (COMPANY, 3)]);
+    let names = [(1, "first"), (2, "z"), (3, "a")];
+    assert!(finish(&p, partial.clone(), &mut NoTick).is_err());
+    names
+        .iter()
+        .for_each(|(no, id)| partial.name(COMPANY, *no, id).unwrap());
+    assert_eq!(
+        segments(&finish(&p, partial, &mut NoTick).unwrap()),
+        named(&[
+            ("first", 3.0),
+            ("a", 2.0),
+            ("$other", 2.0),
+            ("first", 3.0),
+            ("a", 2.0),
+            ("$other", 5.0)
+        ])
     );
 }
 

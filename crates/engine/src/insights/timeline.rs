@@ -56,6 +56,18 @@ impl Timeline {
         Ok(line)
     }
 
+    /// The instants that make a difference, ascending: between two neighbours it does not matter when an event happened.
+    pub fn cuts(&self) -> Vec<i64> {
+        let of = |b: &Buckets| [b.starts.as_slice(), &[b.range.from, b.range.to]].concat();
+        let mut cuts = of(&self.buckets);
+        if !self.days.starts.is_empty() {
+            cuts.extend(of(&self.days));
+        }
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts
+    }
+
     fn extend(&mut self, calendar: &Calendar, unit: Unit, from_day: i32, before: usize) -> Result<()> {
         let too_many = || Error::Limit {
             message: format!("more than {MAX_BUCKETS} intervals"),

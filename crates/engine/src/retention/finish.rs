@@ -69,6 +69,7 @@ pub fn count_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn
                 retained: zeroed(cells, &mut counted)?,
             },
             returns: Vec::new(),
+            in_units: Vec::new(),
         })
     };
     let range = plan.cohorts.range;
@@ -110,6 +111,8 @@ struct Triangle<'a> {
     counts: Counts,
     /// Times of the current subject's returns.
     returns: Vec<i64>,
+    /// The same by calendar unit: each unit that has any, and the last of them.
+    in_units: Vec<(usize, i64)>,
 }
 
 impl Triangle<'_> {
@@ -125,6 +128,10 @@ impl Triangle<'_> {
                 .filter(|e| tag_of(**e) & RETURNED != 0)
                 .map(|e| time_of(*e)),
         );
+        let by_unit = self.plan.alignment == Alignment::Calendar && self.plan.criterion == Criterion::On;
+        if by_unit {
+            self.find_units()?;
+        }
         let mut counted = None;
         for (i, e) in events.iter().enumerate().filter(|(_, e)| tag_of(**e) & BORN != 0) {
             let t0 = time_of(*e);
@@ -138,7 +145,11 @@ impl Triangle<'_> {
                         .iter()
                         .take_while(|e| time_of(**e) == t0)
                         .any(|e| tag_of(*e) == BORN | RETURNED);
-                    self.birth(c, t0, both);
+                    if by_unit {
+                        self.birth_by_unit(c, t0);
+                    } else {
+                        self.birth(c, t0, both);
+                    }
                 }
                 _ => {}
             }
@@ -148,6 +159,50 @@ impl Triangle<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Works out in which calendar units the current subject returned.
+    fn find_units(&mut self) -> Result<()> {
+        self.in_units.clear();
+        self.in_units
+            .try_reserve(self.returns.len())
+            .map_err(|_| crate::error::Error::OutOfMemory("returns"))?;
+        for t in &self.returns {
+            let unit = match self.units.of(*t) {
+                Some(unit) => unit,
+                None => match self.plan.edges.partition_point(|e| e <= t).checked_sub(1) {
+                    Some(unit) => unit,
+                    None => continue,
+                },
+            };
+            match self.in_units.last_mut() {
+                Some((same, last)) if *same == unit => *last = *t,
+                _ => self.in_units.push((unit, *t)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a subject born at `t0` in cohort `c`, a calendar unit, who is retained in every unit with a return.
+    fn birth_by_unit(&mut self, c: usize, t0: i64) {
+        let columns = self.plan.buckets + 1;
+        if let Some(size) = self.counts.sizes.get_mut(c) {
+            *size += 1;
+        }
+        let Some(cells) = self.counts.retained.get_mut(c * columns..(c + 1) * columns) else {
+            return;
+        };
+        let from = self.in_units.partition_point(|(unit, _)| *unit < c);
+        for (unit, last) in self.in_units.iter().skip(from) {
+            // A return is later than the birth.
+            if *last <= t0 {
+                continue;
+            }
+            match cells.get_mut(unit - c) {
+                Some(cell) => *cell += 1,
+                None => break,
+            }
+        }
     }
 
     /// Counts a subject born at `t0` in cohort `c`; `both` when the birth is a return as well.

@@ -3,40 +3,16 @@
 //! Of one subject's births in one calendar unit only the first counts, and with calendar buckets the last of its returns in
 //! a unit says all: that there was one, and whether it came after a birth in the same unit.
 
+use super::places::Places;
 use super::{Alignment, BORN, Births, Criterion, Plan, RETURNED};
 use crate::chunk::{Chunk, Hits, SubjectNo, USER};
-use crate::error::Result;
-use crate::gather::{BucketFinder, Budget, for_each_event, grow_within, pack, tag_of, time_of};
+use crate::error::{Error, Result};
+use crate::gather::{BucketFinder, Budget, for_each_event, pack, tag_of, time_of};
+use crate::insights::runs;
 use crate::postings::Postings;
 use crate::tick::{EVERY, Tick};
 use crate::time::Span64;
-
-/// Subjects up to here get a place of their own in arrays by number.
-const MOST_PLACES: usize = 1 << 22;
-
-/// What a subject did in one calendar unit. Nothing: `first > last` and no return.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    first_birth: i64,
-    last_return: i64,
-    /// One of the events at `first_birth` is a return as well.
-    both: bool,
-}
-
-const NOTHING: Place = Place {
-    first_birth: i64::MAX,
-    last_return: i64::MIN,
-    both: false,
-};
-
-/// Arrays by subject, kept from chunk to chunk.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Places {
-    of: Vec<Place>,
-    touched: Vec<SubjectNo>,
-    /// When each user was first born, where only that counts.
-    first: Vec<i64>,
-}
+use std::ops::Range;
 
 /// Which parts of an event count.
 struct Tags<'a> {
@@ -48,6 +24,19 @@ struct Tags<'a> {
 }
 
 impl Tags<'_> {
+    /// What counts of each of these rows, whose events happened from `first` to `last`; `None` = not the same of all.
+    fn of_all(&self, rows: Range<usize>, first: i64, last: i64) -> Option<u32> {
+        let whole = |hits: &Hits, all: bool, span: Span64| {
+            if last < span.from || first >= span.to || !all && hits.rows.count_in(rows.clone()) == 0 {
+                return Some(false);
+            }
+            (all && first >= span.from && last < span.to).then_some(true)
+        };
+        let born = whole(self.born, self.all.0, self.births)?;
+        let returned = whole(self.returned, self.all.1, self.returns)?;
+        Some(u32::from(born) * BORN | u32::from(returned) * RETURNED)
+    }
+
     #[inline]
     fn of(&self, row: usize, t: i64) -> u32 {
         let inside = |span: Span64| t >= span.from && t < span.to;
@@ -79,85 +68,42 @@ pub(super) fn push(
         returns,
         all: (born.rows.is_all(), returned.rows.is_all()),
     };
-    let mut sink = Sink::new(plan, returns, postings, budget);
+    let calendar = plan.alignment == Alignment::Calendar;
     let whole_rows = born.more.is_none() && returned.more.is_none();
-    let first_births = plan.births == Births::First && plan.criterion != Criterion::Streak;
-    if first_births
-        && whole_rows
-        && plan.by == USER
-        && plan.remap.is_none()
-        && let most = chunk.user.iter().max().copied().unwrap_or(0)
-        && let Some(first) = places.first_births(most, sink.budget)?
-    {
-        for (row, (no, t)) in chunk.user.iter().zip(&chunk.time).enumerate() {
-            if row % EVERY == 0 {
-                tick.tick()?;
-            }
-            let tag = tags.of(row, *t);
-            if tag & BORN != 0
-                && let Some(f) = first.get_mut(*no as usize)
-            {
-                *f = (*f).min(*t);
-            }
-            if tag & RETURNED != 0 && *no != 0 {
-                sink.add(*no, *t, RETURNED)?;
-            }
-        }
-        return Ok(());
-    }
-    if plan.by == USER && plan.remap.is_none() {
-        for (row, (no, t)) in chunk.user.iter().zip(&chunk.time).enumerate() {
-            if row % EVERY == 0 {
-                tick.tick()?;
-            }
-            let tag = tags.of(row, *t);
-            if tag != 0 && *no != 0 {
-                sink.add(*no, *t, tag)?;
-            }
-        }
-        return Ok(());
-    }
-    if plan.by != USER && plan.alignment == Alignment::Calendar && whole_rows {
-        let Some(column) = chunk.group(plan.by) else {
-            return Ok(());
+    let as_sent = plan.by != USER || plan.remap.is_none();
+    if whole_rows && as_sent {
+        let column = chunk.group(plan.by);
+        let (firsts, more) = match column {
+            _ if plan.by == USER => (chunk.user.as_slice(), &[][..]),
+            Some(column) => (column.first.as_slice(), column.more.as_slice()),
+            None => return Ok(()),
         };
-        let most = column.first.iter().max().copied().unwrap_or(0);
-        let most = most.max(column.more.iter().map(|(_, g)| *g).max().unwrap_or(0)) as usize;
-        if most < MOST_PLACES {
-            places.make_room(most + 1, sink.budget)?;
-            let mut unit = None;
-            for (row, (no, t)) in column.first.iter().zip(&chunk.time).enumerate() {
-                if row % EVERY == 0 {
-                    tick.tick()?;
-                }
-                let tag = tags.of(row, *t);
-                if tag == 0 || *no == 0 {
-                    continue;
-                }
-                let now = sink.unit(*t);
-                if unit != Some(now) {
-                    places.flush(&mut sink)?;
-                    unit = Some(now);
-                }
-                places.add(*no, *t, tag, sink.budget)?;
-            }
-            places.flush(&mut sink)?;
-            // Lists are rare: their further groups are not worth a place.
-            for (i, (row, no)) in column.more.iter().enumerate() {
-                if i % EVERY == 0 {
-                    tick.tick()?;
-                }
-                let Some(t) = chunk.time.get(*row as usize) else {
-                    continue;
-                };
-                let tag = tags.of(*row as usize, *t);
-                if tag != 0 {
-                    sink.postings.push(*no, pack(*t, tag)?, sink.budget)?;
-                }
-            }
-            return Ok(());
+        let runs = if calendar {
+            runs::find(&chunk.time, &plan.units, |_| false, &mut places.runs, budget, tick)?;
+            std::mem::take(&mut places.runs)
+        } else {
+            Vec::new()
+        };
+        let mut rows = WholeRows {
+            tags: &tags,
+            firsts,
+            times: &chunk.time,
+            way: places.way(plan, firsts, more, budget)?,
+            places,
+            sink: Sink::new(plan, returns, postings, budget),
+        };
+        let mut at = 0;
+        for run in &runs {
+            rows.add(at..run.from as usize, None, tick)?;
+            rows.add(run.rows(), Some(run.bucket as usize), tick)?;
+            at = run.to as usize;
         }
+        rows.add(at..chunk.len(), None, tick)?;
+        push_lists(more, chunk, &tags, &mut rows.sink, tick)?;
+        places.runs = runs;
+        return Ok(());
     }
+    let mut sink = Sink::new(plan, returns, postings, budget);
     let hits = [born.clone(), returned.clone()];
     let inside = |span: Span64, t: i64| t >= span.from && t < span.to;
     for_each_event(chunk, plan.by, &hits, plan.remap, tick, |row, no, mask| {
@@ -171,80 +117,106 @@ pub(super) fn push(
     })
 }
 
-impl Places {
-    /// Room for the first births of users up to `most`, unless there are too many.
-    fn first_births(&mut self, most: SubjectNo, budget: &mut Budget) -> Result<Option<&mut [i64]>> {
-        let n = most as usize + 1;
-        if n > MOST_PLACES {
-            return Ok(None);
-        }
-        if self.first.len() < n {
-            let room = n.next_power_of_two();
-            let more = room - self.first.len();
-            grow_within(&mut self.first, more, budget)?;
-            self.first.resize(room, i64::MAX);
-        }
-        Ok(Some(&mut self.first))
-    }
+/// How the rows of a chunk are gathered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// First births in an array, returns in turn.
+    FirstBirths,
+    /// All in arrays, unit by unit.
+    ByUnit,
+    /// All in turn.
+    InTurn,
+}
 
-    /// Adds the first births, once all chunks are read.
-    pub(super) fn finish(&mut self, postings: &mut Postings, budget: &mut Budget) -> Result<()> {
-        for (no, t) in self.first.iter().enumerate().skip(1).filter(|(_, t)| **t != i64::MAX) {
-            postings.push(no as SubjectNo, pack(*t, BORN)?, budget)?;
-        }
-        self.first.clear();
-        Ok(())
-    }
+/// Rows of one subject at most, none of them merged with another.
+struct WholeRows<'s, 'p> {
+    tags: &'s Tags<'s>,
+    firsts: &'s [SubjectNo],
+    times: &'s [i64],
+    way: Way,
+    places: &'s mut Places,
+    sink: Sink<'s, 'p>,
+}
 
-    fn make_room(&mut self, n: usize, budget: &mut Budget) -> Result<()> {
-        if self.of.len() < n {
-            let more = n.next_power_of_two().saturating_sub(self.of.len());
-            grow_within(&mut self.of, more, budget)?;
-            self.of.resize(n.next_power_of_two(), NOTHING);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn add(&mut self, no: SubjectNo, t: i64, tag: u32, budget: &mut Budget) -> Result<()> {
-        let Some(p) = self.of.get_mut(no as usize) else {
+impl WholeRows<'_, '_> {
+    /// Adds rows of one calendar unit, or of any.
+    fn add(&mut self, rows: Range<usize>, unit: Option<usize>, tick: &mut dyn Tick) -> Result<()> {
+        let (Some(firsts), Some(times)) = (self.firsts.get(rows.clone()), self.times.get(rows.clone())) else {
+            return Err(Error::corrupt("retention: columns of different length"));
+        };
+        let (Some(a), Some(b)) = (times.iter().min(), times.iter().max()) else {
             return Ok(());
         };
-        if p.first_birth == i64::MAX && p.last_return == i64::MIN {
-            crate::gather::push_within(&mut self.touched, no, budget)?;
+        // What is the same of every row need not be asked of each.
+        let tag = self.tags.of_all(rows.clone(), *a, *b);
+        if let Some(tag) = tag {
+            let sink = &mut self.sink;
+            match (self.way, tag, unit) {
+                (_, 0, _) => return Ok(()),
+                (Way::FirstBirths, BORN, _) => return self.places.add_births(firsts, times, tick),
+                (Way::ByUnit, tag, Some(unit)) => {
+                    self.places.begin(Some(unit), sink.postings, sink.budget)?;
+                    tick.tick()?;
+                    return self.places.add_all(firsts, times, tag, sink.budget);
+                }
+                (Way::FirstBirths | Way::InTurn, RETURNED, Some(_)) => {
+                    return sink.add_last_returns(firsts, times, tick);
+                }
+                _ => {}
+            }
         }
-        if tag & BORN != 0 && t <= p.first_birth {
-            let both = tag & RETURNED != 0;
-            p.both = if t < p.first_birth { both } else { p.both | both };
-            p.first_birth = t;
-        }
-        if tag & RETURNED != 0 {
-            p.last_return = p.last_return.max(t);
-        }
-        Ok(())
-    }
-
-    /// Hands on what a unit had.
-    fn flush(&mut self, sink: &mut Sink) -> Result<()> {
-        for no in self.touched.drain(..) {
-            let Some(p) = self.of.get_mut(no as usize) else {
+        for (i, (no, t)) in firsts.iter().zip(times).enumerate() {
+            if i % EVERY == 0 {
+                tick.tick()?;
+            }
+            let mut tag = self.tags.of(rows.start + i, *t);
+            if tag == 0 || *no == 0 {
                 continue;
-            };
-            let Place {
-                first_birth,
-                last_return,
-                both,
-            } = std::mem::replace(p, NOTHING);
-            if first_birth != i64::MAX {
-                let tag = if both { BORN | RETURNED } else { BORN };
-                sink.postings.push(no, pack(first_birth, tag)?, sink.budget)?;
             }
-            if last_return != i64::MIN && !(both && last_return == first_birth) {
-                sink.postings.push(no, pack(last_return, RETURNED)?, sink.budget)?;
+            match self.way {
+                Way::ByUnit => {
+                    let unit = self.sink.unit(*t);
+                    self.places.begin(unit, self.sink.postings, self.sink.budget)?;
+                    self.places.add(*no, *t, tag, self.sink.budget)?;
+                    continue;
+                }
+                Way::FirstBirths => {
+                    if tag & BORN != 0 {
+                        self.places.add_birth(*no, *t);
+                    }
+                    tag &= RETURNED;
+                }
+                Way::InTurn => {}
+            }
+            if tag != 0 {
+                self.sink.add(*no, *t, tag)?;
             }
         }
         Ok(())
     }
+}
+
+/// Adds the further groups of lists. They are rare, and not worth a place.
+fn push_lists(
+    more: &[(u32, SubjectNo)],
+    chunk: &Chunk,
+    tags: &Tags,
+    sink: &mut Sink,
+    tick: &mut dyn Tick,
+) -> Result<()> {
+    for (i, (row, no)) in more.iter().enumerate() {
+        if i % EVERY == 0 {
+            tick.tick()?;
+        }
+        let Some(t) = chunk.time.get(*row as usize) else {
+            continue;
+        };
+        let tag = tags.of(*row as usize, *t);
+        if tag != 0 {
+            sink.postings.push(*no, pack(*t, tag)?, sink.budget)?;
+        }
+    }
+    Ok(())
 }
 
 /// Postings that take no event which the one before makes superfluous.
@@ -277,6 +249,29 @@ impl<'s, 'p> Sink<'s, 'p> {
     #[inline]
     fn unit(&mut self, t: i64) -> Option<usize> {
         self.units.of(t)
+    }
+
+    /// Adds returns of one unit: of neighbouring rows of one user the last says all.
+    fn add_last_returns(&mut self, users: &[SubjectNo], times: &[i64], tick: &mut dyn Tick) -> Result<()> {
+        self.no = 0;
+        let (mut no, mut last) = (0, i64::MIN);
+        for (users, times) in users.chunks(EVERY).zip(times.chunks(EVERY)) {
+            tick.tick()?;
+            for (user, t) in users.iter().zip(times) {
+                if *user == no {
+                    last = last.max(*t);
+                    continue;
+                }
+                if no != 0 {
+                    self.postings.push(no, pack(last, RETURNED)?, self.budget)?;
+                }
+                (no, last) = (*user, *t);
+            }
+        }
+        match no {
+            0 => Ok(()),
+            no => self.postings.push(no, pack(last, RETURNED)?, self.budget),
+        }
     }
 
     fn same_unit(&mut self, a: i64, b: i64) -> bool {

@@ -405,6 +405,17 @@ proptest! {
         let mut sorted = events.clone();
         sorted.sort_by_key(|e| (e.user, e.t));
         prop_assert_eq!(&finish(&plan, gather(&plan, &sorted, &only), &mut NoTick).unwrap(), &expected);
+        // One kernel over a chunk for each day and what its events are, as the store has them.
+        let mut days: BTreeMap<(i32, u128), Vec<Ev>> = BTreeMap::new();
+        for e in &sorted {
+            days.entry((calendar.day_of(e.t).unwrap(), e.mask)).or_default().push(e.clone());
+        }
+        let mut kernel = Kernel::new(&plan);
+        for events in days.values() {
+            let (chunk, hits) = chunk_of(events, 2, by, &only);
+            kernel.push(&chunk, &hits[0], &hits[1], &mut NoTick).unwrap();
+        }
+        prop_assert_eq!(&finish(&plan, kernel.finish().unwrap(), &mut NoTick).unwrap(), &expected);
         let parts = deal(&sorted, &dealt);
         let mut parts: Vec<Option<Partial>> = parts.iter().map(|e| Some(gather(&plan, e, &only))).collect();
         let mut all: Option<Partial> = None;

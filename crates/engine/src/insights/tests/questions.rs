@@ -76,6 +76,15 @@ pub fn dimension(by: Kind) -> BoxedStrategy<Dimension> {
         ids,
         membership,
     });
+    let numbers = |kinds: std::ops::RangeInclusive<Kind>| {
+        // Some subjects are beyond what was expected.
+        let most = prop::sample::select(vec![0, 3, 6, u32::MAX]);
+        (kinds, most, memberships()).prop_map(|(kind, most, membership)| Dimension::Numbers {
+            kind,
+            most,
+            membership: membership.filter(|_| kind != USER),
+        })
+    };
     let event = prop::sample::select(vec![P, N]).prop_map(Dimension::EventProperty);
     let event = (event, 0..8).prop_map(|(d, shape)| {
         let dates = Shape::Dates(Calendar::utc(), DateUnit::Day);
@@ -93,12 +102,12 @@ pub fn dimension(by: Kind) -> BoxedStrategy<Dimension> {
         }
     });
     match by {
-        USER => prop_oneof![3 => event, 2 => profiles().prop_map(Dimension::UserProfile), 2 => group, 1 => id].boxed(),
+        USER => prop_oneof![3 => event, 2 => profiles().prop_map(Dimension::UserProfile), 2 => group, 1 => id, 2 => numbers(USER..=TEAM)].boxed(),
         COMPANY => {
             let users = Just(Dimension::UsersWhoDid(Arc::default()));
-            prop_oneof![3 => event, 2 => group, 1 => id, 1 => users].boxed()
+            prop_oneof![3 => event, 2 => group, 1 => id, 1 => users, 2 => numbers(COMPANY..=TEAM)].boxed()
         }
-        _ => prop_oneof![2 => event, 2 => group, 1 => id].boxed(),
+        _ => prop_oneof![2 => event, 2 => group, 1 => id, 2 => numbers(COMPANY..=TEAM)].boxed(),
     }
 }
 
