@@ -1,6 +1,7 @@
 //! funnel and its kin: who went through steps within a window, by user or by group.
 
 mod question;
+mod read;
 mod significance;
 mod times;
 mod trend;

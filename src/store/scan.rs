@@ -96,45 +96,95 @@ pub fn scan_with<K: Send>(
     make: impl Fn() -> Result<K, Error> + Sync,
     push: impl Fn(&mut K, &Chunk, &Mask, &mut dyn Tick) -> Result<(), Error> + Sync,
 ) -> Result<Vec<K>> {
-    let states = PerThread::new(workers);
-    let refs: Vec<&Chunk> = waiting.iter().collect();
-    let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
-    let job = |thread: usize, raw: Raw, tick: &mut dyn Tick| {
-        let (chunk, keep) = look(&raw, span, &duplicates)?;
-        drop(raw);
-        if keep.any() {
-            states.with(thread, &make, |k| push(k, &chunk, &keep, tick))?;
-        }
-        Ok(())
-    };
-    workers.stream(
-        &mut Interrupts,
-        |feeder| {
-            sealed(sql, project, need, span, wanted, &duplicates, &mut |raw| {
-                let rows = raw.head.n;
-                Ok(feeder.push(raw, rows)?)
-            })
-        },
-        &job,
-    )?;
-    let rows = waiting.iter().map(Chunk::len).sum();
-    let masks = duplicates.delta_masks();
-    let job = |thread: usize, item: usize, tick: &mut dyn Tick| {
-        let (Some(chunk), Some(stays)) = (waiting.get(item), masks.get(item)) else {
-            return Ok(());
-        };
-        let keep = staying(chunk, span, stays.clone());
-        if keep.any() {
-            states.with(thread, &make, |k| push(k, chunk, &keep, tick))?;
-        }
-        Ok(())
-    };
-    workers.each(waiting.len(), rows, &mut Interrupts, &job)?;
-    let mut out: Vec<K> = states.into_states().collect();
-    if out.is_empty() {
-        out.push(make()?);
+    Passes::new(sql, project, need, span, workers, waiting)?.run(None, wanted, make, push)
+}
+
+/// Several passes over the same events.
+pub struct Passes<'a> {
+    sql: &'a Sql,
+    project: &'a Project,
+    need: &'a Need,
+    span: Span64,
+    workers: &'a Workers<'a>,
+    waiting: &'a [Chunk],
+    duplicates: Duplicates<'a>,
+}
+
+impl<'a> Passes<'a> {
+    /// Passes over what `need` says, of which [`waiting`] answered what is not sealed.
+    pub fn new(
+        sql: &'a Sql,
+        project: &'a Project,
+        need: &'a Need,
+        span: Span64,
+        workers: &'a Workers<'a>,
+        waiting: &'a [Chunk],
+    ) -> Result<Self> {
+        let refs: Vec<&Chunk> = waiting.iter().collect();
+        Ok(Passes {
+            duplicates: Duplicates::new(&refs, &mut Interrupts)?,
+            sql,
+            project,
+            need,
+            span,
+            workers,
+            waiting,
+        })
     }
-    Ok(out)
+
+    /// One pass, over some of the events or all of them; as [`scan_on`]. What waits may have other events among it.
+    pub fn run<K: Send>(
+        &self,
+        events: Option<&[u32]>,
+        wanted: &dyn Fn(&Head) -> bool,
+        make: impl Fn() -> Result<K, Error> + Sync,
+        push: impl Fn(&mut K, &Chunk, &Mask, &mut dyn Tick) -> Result<(), Error> + Sync,
+    ) -> Result<Vec<K>> {
+        let (span, duplicates) = (self.span, &self.duplicates);
+        let some = events.map(|e| Need {
+            events: Some(e.to_vec()),
+            ..self.need.clone()
+        });
+        let need = some.as_ref().unwrap_or(self.need);
+        let states = PerThread::new(self.workers);
+        let job = |thread: usize, raw: Raw, tick: &mut dyn Tick| {
+            let (chunk, keep) = look(&raw, span, duplicates)?;
+            drop(raw);
+            if keep.any() {
+                states.with(thread, &make, |k| push(k, &chunk, &keep, tick))?;
+            }
+            Ok(())
+        };
+        self.workers.stream(
+            &mut Interrupts,
+            |feeder| {
+                sealed(self.sql, self.project, need, span, wanted, duplicates, &mut |raw| {
+                    let rows = raw.head.n;
+                    Ok(feeder.push(raw, rows)?)
+                })
+            },
+            &job,
+        )?;
+        let rows = self.waiting.iter().map(Chunk::len).sum();
+        // Sealed events only win over waiting ones of their own name, which this pass has seen.
+        let masks = duplicates.delta_masks();
+        let job = |thread: usize, item: usize, tick: &mut dyn Tick| {
+            let (Some(chunk), Some(stays)) = (self.waiting.get(item), masks.get(item)) else {
+                return Ok(());
+            };
+            let keep = staying(chunk, span, stays.clone());
+            if keep.any() {
+                states.with(thread, &make, |k| push(k, chunk, &keep, tick))?;
+            }
+            Ok(())
+        };
+        self.workers.each(self.waiting.len(), rows, &mut Interrupts, &job)?;
+        let mut out: Vec<K> = states.into_states().collect();
+        if out.is_empty() {
+            out.push(make()?);
+        }
+        Ok(out)
+    }
 }
 
 /// Decodes a segment and says which of its rows count.

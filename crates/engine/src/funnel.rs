@@ -17,9 +17,12 @@
 //! * [`Count::Unique`] counts each subject once, [`Count::Total`] each attempt; a further attempt begins after the end of
 //!   the one before it. With a breakdown, uniques form attempts as totals do and count the best one of each segment.
 //! * [`Reentry::Optimized`] tries every step-1 event; how is told where attempts are searched for.
+mod alike;
 mod attempts;
 mod attribute;
+mod cascade;
 mod counts;
+mod decided;
 mod in_turn;
 mod latest;
 mod list;
@@ -36,8 +39,11 @@ mod tests;
 mod times;
 mod walk;
 
+pub use alike::Alike;
 pub use attribute::GlobalFilter;
+pub use cascade::Cascade;
 pub use counts::Counts;
+pub use decided::count_decided;
 pub use partial::Partial;
 pub use prepared::Prepared;
 pub use rows::{StepRow, count_on, finish, finish_on, rows};

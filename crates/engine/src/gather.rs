@@ -105,6 +105,9 @@ pub fn try_for_each_subject(
     tick: &mut dyn Tick,
     mut f: impl FnMut(usize, SubjectNo) -> Result<()>,
 ) -> Result<()> {
+    if hits.more.is_none() && hits.rows.is_all() && (remap.is_none() || kind != USER) {
+        return for_every_subject(chunk, kind, tick, f);
+    }
     let mut result = Ok(());
     let mut left = EVERY;
     chunk.for_each_subject(kind, hits, |row, no| {
@@ -122,6 +125,33 @@ pub fn try_for_each_subject(
         }
     });
     result
+}
+
+/// The same when every row is picked and no identity was merged: most chunks of most questions.
+fn for_every_subject(
+    chunk: &Chunk,
+    kind: Kind,
+    tick: &mut dyn Tick,
+    mut f: impl FnMut(usize, SubjectNo) -> Result<()>,
+) -> Result<()> {
+    let column = chunk.group(kind);
+    let firsts = match column {
+        _ if kind == USER => &chunk.user,
+        Some(c) => &c.first,
+        None => return Ok(()),
+    };
+    for (n, part) in firsts.chunks(EVERY).enumerate() {
+        tick.tick()?;
+        for (row, no) in (n * EVERY..).zip(part) {
+            if *no != 0 {
+                f(row, *no)?;
+            }
+        }
+    }
+    for (row, no) in column.iter().flat_map(|c| &c.more) {
+        f(*row as usize, *no)?;
+    }
+    Ok(())
 }
 
 /// Calls `f(row, subjects)` for every picked row in order, with all its picked subjects of `kind`. A row without one is

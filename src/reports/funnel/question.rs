@@ -1,8 +1,8 @@
 //! The arguments that all funnel reports share: from SQL to a plan, and from the store to what was gathered.
 
+use super::read::Asked;
 use crate::error::{Failure, Result};
 use crate::pg::instants::milliseconds;
-use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::Sql;
 use crate::registry::{self, Project};
@@ -11,13 +11,11 @@ use crate::reports::context::Context;
 use crate::reports::insights::{dimensions, need};
 use crate::reports::parts::in_parts;
 use crate::settings;
-use crate::store::scan;
 use engine::breakdown::Dimension;
-use engine::chunk::{Hits, Kind};
+use engine::chunk::Kind;
 use engine::expr::{Expr, References, Selector, SelectorSpec};
-use engine::funnel::{
-    Attribution, Count, Counts, Exclusion, GlobalFilter, Kernel, MAX_HELD, Ordering, Plan, Reentry, count_on,
-};
+use engine::funnel::{Attribution, Count, Counts, Exclusion, GlobalFilter, MAX_HELD, Ordering, Plan, Reentry};
+use engine::postings::Part;
 use engine::time::Unit;
 use pgrx::datum::{Date, Interval};
 use serde_json::Value as Json;
@@ -232,29 +230,22 @@ impl<'a> Question<'a> {
             // Every event of a subject may break the order.
             need.events = None;
         }
-        let workers = settings::workers();
-        let most = context.most(by)?;
+        let asked = Asked {
+            sql,
+            project: &project,
+            plan: &plan,
+            selectors: &selectors,
+            need: &need,
+            workers: &settings::workers(),
+            most: context.most(by)?,
+        };
         let count = |part| {
-            let kernels = scan::scan_on(
-                sql,
-                &project,
-                &need,
-                plan.reads(),
-                &workers,
-                || Ok(Kernel::new(&plan)?.for_subjects(most)?.only(part)),
-                |kernel, chunk, keep, tick| {
-                    let mut hits = selectors
-                        .iter()
-                        .map(|s| s.hits(chunk, keep, by, tick))
-                        .collect::<engine::error::Result<Vec<Hits>>>()?;
-                    if strict {
-                        hits.push(Hits::rows(keep.clone()));
-                    }
-                    kernel.push(chunk, &hits, tick)
-                },
-            )?;
-            let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
-            Ok(count_on(&plan, partial, &workers, &mut Interrupts)?)
+            if part == Part::WHOLE
+                && let Some(counts) = asked.step_by_step()?
+            {
+                return Ok(counts);
+            }
+            asked.at_once(part)
         };
         let counts = in_parts(count, |mut a, b| {
             a.merge(b)?;

@@ -3,7 +3,7 @@
 use super::attribute::is_of_subject;
 use super::source::shaped;
 use super::table::Table;
-use super::{Ordering, Plan};
+use super::{Attribution, Ordering, Plan};
 use crate::breakdown::Dimension;
 use crate::chunk::{ProfileColumn, SubjectNo};
 use crate::error::{Error, Result, try_vec};
@@ -114,7 +114,21 @@ impl<'p> Prepared<'p> {
     /// The code of a value that an event carries.
     pub(super) fn code(&self, event: u64, at: usize) -> u32 {
         let tuple = self.tuples.get(tag_of(event) as usize).copied().unwrap_or(0);
+        self.code_of_tuple(tuple, at)
+    }
+
+    /// The code of a value of a tuple.
+    pub(super) fn code_of_tuple(&self, tuple: u32, at: usize) -> u32 {
         self.table.tuple(tuple).get(at).copied().unwrap_or(0)
+    }
+
+    /// Does whatever is attributed to an attempt of these events not depend on which of them it has?
+    pub(super) fn alike(&self, events: &[u64]) -> bool {
+        let tuple = |e: &u64| self.tuples.get(tag_of(*e) as usize).copied().unwrap_or(0);
+        let first = events.first().map_or(0, tuple);
+        // An attempt that ends before the step has no value.
+        let of_later_step = matches!(self.plan.attribution, Attribution::Step(k) if k > 0);
+        events.iter().all(|e| tuple(e) == first) && (first == 0 || !of_later_step)
     }
 
     /// Where the values of each dimension are, then of each that the filter reads.

@@ -102,8 +102,15 @@ fn steps(
     let entered = times.first().map_or(0, |t| t.from_start.len());
     let mut before = entered;
     for (k, t) in times.iter_mut().enumerate() {
-        let (timed, n) = (k > 0, t.from_start.len());
+        let n = t.from_start.len();
         tick.tick()?;
+        let of = |times: &mut [i64]| match k {
+            0 => (None, None),
+            _ => (average(times), median(times)),
+        };
+        let from_start = of(&mut t.from_start);
+        // The step before the second one is the start.
+        let from_previous = if k == 1 { from_start } else { of(&mut t.from_previous) };
         rows.push(StepRow {
             segment: segment.clone(),
             bucket,
@@ -111,10 +118,10 @@ fn steps(
             count: n as u64,
             step_conversion: ratio(n, before),
             overall_conversion: ratio(n, entered),
-            avg_time: average(&t.from_previous).filter(|_| timed),
-            median_time: median(&mut t.from_previous).filter(|_| timed),
-            avg_time_from_start: average(&t.from_start).filter(|_| timed),
-            median_time_from_start: median(&mut t.from_start).filter(|_| timed),
+            avg_time: from_previous.0,
+            median_time: from_previous.1,
+            avg_time_from_start: from_start.0,
+            median_time_from_start: from_start.1,
         });
         before = n;
     }

@@ -1,0 +1,132 @@
+//! From the store to counted attempts: events of all steps at once, or where that is enough, those of one step after another.
+
+use crate::error::Result;
+use crate::pg::interrupts::Interrupts;
+use crate::pg::spi::Sql;
+use crate::registry::Project;
+use crate::store::scan::{self, Need, Passes};
+use engine::chunk::{Chunk, Hits, SubjectNo};
+use engine::expr::Selector;
+use engine::funnel::{Cascade, Counts, Kernel, Ordering, Plan, count_decided, count_on};
+use engine::mask::Mask;
+use engine::parallel::{Workers, merge};
+use engine::postings::Part;
+use engine::tick::Tick;
+use std::collections::BTreeSet;
+
+/// A question, ready to be read.
+pub struct Asked<'a> {
+    pub sql: &'a Sql,
+    pub project: &'a Project,
+    pub plan: &'a Plan<'a>,
+    /// Of the steps, then of the exclusions.
+    pub selectors: &'a [Selector],
+    pub need: &'a Need,
+    pub workers: &'a Workers<'a>,
+    /// The greatest number of a subject.
+    pub most: SubjectNo,
+}
+
+impl Asked<'_> {
+    fn hits(&self, chunk: &Chunk, keep: &Mask, tick: &mut dyn Tick) -> engine::error::Result<Vec<Hits>> {
+        let by = self.plan.by;
+        let hits = self.selectors.iter().map(|s| s.hits(chunk, keep, by, tick));
+        let mut hits = hits.collect::<engine::error::Result<Vec<Hits>>>()?;
+        if self.plan.ordering == Ordering::Strict {
+            hits.push(Hits::rows(keep.clone()));
+        }
+        Ok(hits)
+    }
+
+    /// Gathers the events of a part of the subjects and walks them.
+    pub fn at_once(&self, part: Part) -> Result<Counts> {
+        let plan = self.plan;
+        let kernels = scan::scan_on(
+            self.sql,
+            self.project,
+            self.need,
+            plan.reads(),
+            self.workers,
+            || Ok(Kernel::new(plan)?.for_subjects(self.most)?.only(part)),
+            |kernel, chunk, keep, tick| kernel.push(chunk, &self.hits(chunk, keep, tick)?, tick),
+        )?;
+        let partial = merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, plan))?;
+        Ok(count_on(plan, partial, self.workers, &mut Interrupts)?)
+    }
+
+    /// The events of each step, when no two steps have one in common.
+    fn events_of_steps(&self) -> Option<Vec<Vec<u32>>> {
+        let mut seen = BTreeSet::new();
+        let steps = self.selectors.iter().take(self.plan.steps);
+        let events: Option<Vec<Vec<u32>>> = steps.map(Selector::events).collect();
+        events.filter(|e| e.iter().flatten().all(|e| seen.insert(*e)))
+    }
+
+    /// Reads one step after another, and gathers the events of those whom that does not decide. `None` when it is not
+    /// that kind of question.
+    pub fn step_by_step(&self) -> Result<Option<Counts>> {
+        let plan = self.plan;
+        let Some(events) = self.events_of_steps() else {
+            return Ok(None);
+        };
+        let Some(mut cascade) = Cascade::new(plan, self.most)? else {
+            return Ok(None);
+        };
+        let waiting = scan::waiting(self.sql, self.project, self.need, plan.reads())?;
+        let passes = Passes::new(
+            self.sql,
+            self.project,
+            self.need,
+            plan.reads(),
+            self.workers,
+            &waiting,
+        )?;
+        let step = |k: usize, chunk: &Chunk, keep: &Mask, tick: &mut dyn Tick| match self.selectors.get(k) {
+            Some(s) => s.hits(chunk, keep, plan.by, tick),
+            None => Ok(Hits::rows(Mask::none(chunk.len()))),
+        };
+        while let Some(steps) = cascade.steps() {
+            let of: Vec<u32> = events.get(steps.clone()).unwrap_or(&[]).concat();
+            let seen = passes.run(
+                Some(&of),
+                &|_| true,
+                || cascade.reader(),
+                |reader, chunk, keep, tick| {
+                    for k in steps.clone() {
+                        cascade.push(reader, k, chunk, &step(k, chunk, keep, tick)?, tick)?;
+                    }
+                    Ok(())
+                },
+            )?;
+            if !cascade.advance(seen, self.workers, &mut Interrupts)? {
+                return Ok(None);
+            }
+        }
+        if !cascade.goes_on() {
+            return Ok(Some(count_decided(&cascade, self.workers, &mut Interrupts)?));
+        }
+        let rest = Plan {
+            memory_limit: plan.memory_limit.saturating_sub(cascade.bytes()),
+            ..plan.clone()
+        };
+        let kernels = passes.run(
+            None,
+            &|_| true,
+            || Kernel::new(&rest)?.for_subjects(self.most),
+            |kernel, chunk, keep, tick| {
+                let mut hits = self.hits(chunk, keep, tick)?;
+                if let Some(first) = hits.first() {
+                    cascade.push_entries(chunk, first, tick)?;
+                }
+                for h in &mut hits {
+                    *h = cascade.undecided(chunk, std::mem::replace(h, Hits::rows(Mask::none(0))), tick)?;
+                }
+                kernel.push(chunk, &hits, tick)
+            },
+        )?;
+        let partial = merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &rest))?;
+        let mut counts = count_decided(&cascade, self.workers, &mut Interrupts)?;
+        counts.merge(count_on(&rest, partial, self.workers, &mut Interrupts)?)?;
+        Ok(Some(counts))
+    }
+}
