@@ -113,7 +113,7 @@ fn step_by_step(plan: &funnel::Plan, chunks: &[(&Chunk, Vec<Hits>)]) -> Vec<funn
         let mut kernel = funnel::Kernel::new(plan).unwrap().for_subjects(USERS as u32).unwrap();
         for (chunk, hits) in chunks {
             if hits[0].rows.any() {
-                cascade.push_entries(chunk, &hits[0], &mut NoTick).unwrap();
+                cascade.push_entries(0, chunk, &hits[0], &mut NoTick).unwrap();
             }
             let left: Vec<Hits> =
                 hits.iter().map(|h| cascade.undecided(chunk, h.clone(), &mut NoTick).unwrap()).collect();

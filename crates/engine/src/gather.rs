@@ -108,23 +108,34 @@ pub fn try_for_each_subject(
     if hits.more.is_none() && hits.rows.is_all() && (remap.is_none() || kind != USER) {
         return for_every_subject(chunk, kind, tick, f);
     }
-    let mut result = Ok(());
-    let mut left = EVERY;
-    chunk.for_each_subject(kind, hits, |row, no| {
-        if result.is_err() {
-            return;
+    let column = chunk.group(kind);
+    let firsts = match column {
+        _ if kind == USER => &chunk.user,
+        Some(c) => &c.first,
+        None => return Ok(()),
+    };
+    for (n, row) in hits.rows.ones().enumerate() {
+        if n % EVERY == 0 {
+            tick.tick()?;
         }
-        left -= 1;
-        if left == 0 {
-            left = EVERY;
-            result = tick.tick();
+        let no = canonical(remap, kind, firsts.get(row).copied().unwrap_or(0));
+        if no != 0 {
+            f(row, no)?;
         }
-        let no = canonical(remap, kind, no);
-        if no != 0 && result.is_ok() {
-            result = f(row, no);
+    }
+    for (i, (row, no)) in column.iter().flat_map(|c| &c.more).enumerate() {
+        if i % EVERY == 0 {
+            tick.tick()?;
         }
-    });
-    result
+        let picked = match &hits.more {
+            Some(m) => m.get(i),
+            None => hits.rows.get(*row as usize),
+        };
+        if picked {
+            f(*row as usize, *no)?;
+        }
+    }
+    Ok(())
 }
 
 /// The same when every row is picked and no identity was merged: most chunks of most questions.

@@ -11,6 +11,7 @@ use crate::reports::context::Context;
 use crate::reports::insights::{dimensions, need};
 use crate::reports::parts::in_parts;
 use crate::settings;
+use crate::store::scan::{self, Passes};
 use engine::breakdown::Dimension;
 use engine::chunk::Kind;
 use engine::expr::{Expr, References, Selector, SelectorSpec};
@@ -230,13 +231,13 @@ impl<'a> Question<'a> {
             // Every event of a subject may break the order.
             need.events = None;
         }
+        let workers = settings::workers();
+        let waiting = scan::waiting(sql, &project, &need, plan.reads())?;
         let asked = Asked {
-            sql,
-            project: &project,
             plan: &plan,
             selectors: &selectors,
-            need: &need,
-            workers: &settings::workers(),
+            passes: Passes::new(sql, &project, &need, plan.reads(), &workers, &waiting)?,
+            workers: &workers,
             most: context.most(by)?,
         };
         let count = |part| {

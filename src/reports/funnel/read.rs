@@ -2,9 +2,7 @@
 
 use crate::error::Result;
 use crate::pg::interrupts::Interrupts;
-use crate::pg::spi::Sql;
-use crate::registry::Project;
-use crate::store::scan::{self, Need, Passes};
+use crate::store::scan::Passes;
 use engine::chunk::{Chunk, Hits, SubjectNo};
 use engine::expr::Selector;
 use engine::funnel::{Cascade, Counts, Kernel, Ordering, Plan, count_decided, count_on};
@@ -16,39 +14,41 @@ use std::collections::BTreeSet;
 
 /// A question, ready to be read.
 pub struct Asked<'a> {
-    pub sql: &'a Sql,
-    pub project: &'a Project,
     pub plan: &'a Plan<'a>,
     /// Of the steps, then of the exclusions.
     pub selectors: &'a [Selector],
-    pub need: &'a Need,
+    pub passes: Passes<'a>,
     pub workers: &'a Workers<'a>,
     /// The greatest number of a subject.
     pub most: SubjectNo,
 }
 
-impl Asked<'_> {
-    fn hits(&self, chunk: &Chunk, keep: &Mask, tick: &mut dyn Tick) -> engine::error::Result<Vec<Hits>> {
-        let by = self.plan.by;
-        let hits = self.selectors.iter().map(|s| s.hits(chunk, keep, by, tick));
-        let mut hits = hits.collect::<engine::error::Result<Vec<Hits>>>()?;
-        if self.plan.ordering == Ordering::Strict {
-            hits.push(Hits::rows(keep.clone()));
-        }
-        Ok(hits)
+/// What every selector picks, and in strict order that any event may break it.
+fn all_hits(
+    plan: &Plan,
+    selectors: &[Selector],
+    chunk: &Chunk,
+    keep: &Mask,
+    tick: &mut dyn Tick,
+) -> engine::error::Result<Vec<Hits>> {
+    let hits = selectors.iter().map(|s| s.hits(chunk, keep, plan.by, tick));
+    let mut hits = hits.collect::<engine::error::Result<Vec<Hits>>>()?;
+    if plan.ordering == Ordering::Strict {
+        hits.push(Hits::rows(keep.clone()));
     }
+    Ok(hits)
+}
 
+impl Asked<'_> {
     /// Gathers the events of a part of the subjects and walks them.
     pub fn at_once(&self, part: Part) -> Result<Counts> {
-        let plan = self.plan;
-        let kernels = scan::scan_on(
-            self.sql,
-            self.project,
-            self.need,
-            plan.reads(),
-            self.workers,
-            || Ok(Kernel::new(plan)?.for_subjects(self.most)?.only(part)),
-            |kernel, chunk, keep, tick| kernel.push(chunk, &self.hits(chunk, keep, tick)?, tick),
+        // Threads know nothing of the database.
+        let (plan, selectors, most) = (self.plan, self.selectors, self.most);
+        let kernels = self.passes.run(
+            None,
+            &|_| true,
+            || Ok(Kernel::new(plan)?.for_subjects(most)?.only(part)),
+            |kernel, chunk, keep, tick| kernel.push(chunk, &all_hits(plan, selectors, chunk, keep, tick)?, tick),
         )?;
         let partial = merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, plan))?;
         Ok(count_on(plan, partial, self.workers, &mut Interrupts)?)
@@ -65,29 +65,24 @@ impl Asked<'_> {
     /// Reads one step after another, and gathers the events of those whom that does not decide. `None` when it is not
     /// that kind of question.
     pub fn step_by_step(&self) -> Result<Option<Counts>> {
-        let plan = self.plan;
+        let (plan, selectors, most) = (self.plan, self.selectors, self.most);
         let Some(events) = self.events_of_steps() else {
             return Ok(None);
         };
-        let Some(mut cascade) = Cascade::new(plan, self.most)? else {
+        // A pass costs something for every subject there is, and gathering for every event.
+        if self.passes.rows() < most as usize {
+            return Ok(None);
+        }
+        let Some(mut cascade) = Cascade::new(plan, most)? else {
             return Ok(None);
         };
-        let waiting = scan::waiting(self.sql, self.project, self.need, plan.reads())?;
-        let passes = Passes::new(
-            self.sql,
-            self.project,
-            self.need,
-            plan.reads(),
-            self.workers,
-            &waiting,
-        )?;
-        let step = |k: usize, chunk: &Chunk, keep: &Mask, tick: &mut dyn Tick| match self.selectors.get(k) {
+        let step = |k: usize, chunk: &Chunk, keep: &Mask, tick: &mut dyn Tick| match selectors.get(k) {
             Some(s) => s.hits(chunk, keep, plan.by, tick),
             None => Ok(Hits::rows(Mask::none(chunk.len()))),
         };
         while let Some(steps) = cascade.steps() {
             let of: Vec<u32> = events.get(steps.clone()).unwrap_or(&[]).concat();
-            let seen = passes.run(
+            let seen = self.passes.run(
                 Some(&of),
                 &|_| true,
                 || cascade.reader(),
@@ -109,19 +104,21 @@ impl Asked<'_> {
             memory_limit: plan.memory_limit.saturating_sub(cascade.bytes()),
             ..plan.clone()
         };
-        let kernels = passes.run(
+        let kernels = self.passes.run(
             None,
             &|_| true,
-            || Kernel::new(&rest)?.for_subjects(self.most),
+            || Kernel::new(&rest)?.for_subjects(most),
             |kernel, chunk, keep, tick| {
-                let mut hits = self.hits(chunk, keep, tick)?;
-                if let Some(first) = hits.first() {
-                    cascade.push_entries(chunk, first, tick)?;
+                let mut left = Vec::new();
+                for (k, hits) in all_hits(&rest, selectors, chunk, keep, tick)?.into_iter().enumerate() {
+                    if hits.rows.any() || hits.more.is_some() {
+                        cascade.push_entries(k, chunk, &hits, tick)?;
+                        left.push(cascade.undecided(chunk, hits, tick)?);
+                    } else {
+                        left.push(hits);
+                    }
                 }
-                for h in &mut hits {
-                    *h = cascade.undecided(chunk, std::mem::replace(h, Hits::rows(Mask::none(0))), tick)?;
-                }
-                kernel.push(chunk, &hits, tick)
+                kernel.push(chunk, &left, tick)
             },
         )?;
         let partial = merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &rest))?;

@@ -15,7 +15,8 @@
 //!   must carry the same values ([`Alike`]), so that there is one segment.
 //! * Optimized re-entry counts the earliest entry that goes as far, but of several before the same second step the last.
 //!   Those between the first entry and its step 2 have the same step 2, and therefore all steps after it: the last of
-//!   them is the entry. It takes one more pass over the events of step 1 to find it.
+//!   them is the entry. It takes one more pass over the events of step 1 to find it. The same holds when all steps float:
+//!   no attempt has steps that do not happen after the first entry, and entries before the second event are of its step.
 //!
 //! The events of the others are gathered and walked ([`super::Kernel`]); the cascade says which those are.
 
@@ -61,13 +62,13 @@ impl<'p> Cascade<'p> {
     /// funnel, or there is little room. That no event is picked by two steps is for the caller to know.
     pub fn new(plan: &'p Plan<'p>, most: SubjectNo) -> Result<Option<Self>> {
         plan.check()?;
-        let choosy = plan.reentry == Reentry::Optimized || !plan.breakdown.is_empty();
+        let all = plan.step_bits();
         let simple = plan.count == Count::Unique
             && plan.ordering == Ordering::Loose
             && plan.exclusions.is_empty()
             && plan.held.is_empty()
             && plan.buckets.is_none()
-            && !(choosy && plan.floating != 0);
+            && (plan.reentry == Reentry::Default || plan.floating == 0 || plan.floating == all);
         // What an attempt that ends early has of such a step differs from what a longer one has.
         let step = matches!(plan.attribution, Attribution::Step(k) if k > 0);
         let varies = |d: &&Dimension| step || matches!(d.plain().0, Dimension::Time(_));
@@ -291,20 +292,33 @@ impl<'p> Cascade<'p> {
         self.undecided.load(Relaxed) > 0 || self.plan.reentry == Reentry::Optimized
     }
 
-    /// Finds the entries that count of what step 1 picked, where entries are chosen.
-    pub fn push_entries(&self, chunk: &Chunk, hits: &Hits, tick: &mut dyn Tick) -> Result<()> {
-        let to = self.plan.entry.to;
-        if self.plan.reentry != Reentry::Optimized {
+    /// Finds the entries that count of what a step picked, where entries are chosen: the last one before the second event.
+    pub fn push_entries(&self, step: usize, chunk: &Chunk, hits: &Hits, tick: &mut dyn Tick) -> Result<()> {
+        if self.plan.reentry != Reentry::Optimized || (self.plan.floating == 0 && step > 0) {
             return Ok(());
         }
+        let to = self.plan.entry.to;
+        if self.plan.floating == 0 {
+            return self.each(chunk, hits, tick, |cells, t| {
+                if let [wanted, entry, second, ..] = cells
+                    && t <= second.load(Relaxed)
+                    && t > entry.load(Relaxed)
+                    && t < to
+                    && wanted.load(Relaxed) == NONE
+                {
+                    entry.fetch_max(t, Relaxed);
+                }
+            });
+        }
         self.each(chunk, hits, tick, |cells, t| {
-            if let [wanted, entry, second, ..] = cells
-                && t <= second.load(Relaxed)
-                && t > entry.load(Relaxed)
+            if let Some((wanted, times)) = cells.split_first()
+                && let Some(own) = times.get(step)
+                && t > own.load(Relaxed)
                 && t < to
                 && wanted.load(Relaxed) == NONE
+                && t <= others(times, step)
             {
-                entry.fetch_max(t, Relaxed);
+                own.fetch_max(t, Relaxed);
             }
         })
     }
@@ -377,6 +391,13 @@ impl<'p> Cascade<'p> {
         }
         Ok(!reached.is_empty())
     }
+}
+
+/// How late an event of `step` comes before the first event of any other; simultaneous ones come in order of the steps.
+fn others(times: &[AtomicI64], step: usize) -> i64 {
+    let others = times.iter().enumerate().filter(|(k, _)| *k != step);
+    let times = others.map(|(k, t)| (k, t.load(Relaxed))).filter(|(_, t)| *t != NEVER);
+    times.map(|(k, t)| t - i64::from(k < step)).min().unwrap_or(NEVER)
 }
 
 /// Steps that are read together: floating neighbours, and every other one alone.

@@ -30,7 +30,9 @@ pub fn by_cascade(p: &Plan, events: &[Ev], only: &Option<BTreeSet<u32>>, dealt: 
     let mut kernel = Kernel::new(p).unwrap();
     if cascade.goes_on() {
         for (chunk, hits) in &chunks {
-            cascade.push_entries(chunk, &hits[0], &mut NoTick).unwrap();
+            for (k, hits) in hits.iter().enumerate().take(p.steps) {
+                cascade.push_entries(k, chunk, hits, &mut NoTick).unwrap();
+            }
             let undecided = |h: &Hits| cascade.undecided(chunk, h.clone(), &mut NoTick).unwrap();
             let hits: Vec<Hits> = hits.iter().map(undecided).collect();
             kernel.push(chunk, &hits, &mut NoTick).unwrap();
