@@ -18,6 +18,7 @@ const COMPANY: Kind = 1;
 const FIRST_DAY: i32 = 20_089;
 const DAYS: i32 = 28;
 const USERS: u64 = 100_000;
+const COMPANIES: u64 = 6_000;
 const MEMORY: usize = 1 << 30;
 /// Rows of each event on a day; the first steps of a funnel are the frequent ones.
 const PER_DAY: [usize; 3] = [18_000, 9_000, 6_000];
@@ -58,7 +59,7 @@ fn month() -> Vec<(usize, Chunk)> {
                 time: keys.iter().map(|k| k.1).collect(),
                 groups: vec![GroupColumn {
                     kind: COMPANY,
-                    first: keys.iter().map(|k| 1 + k.0 % 6_000).collect(),
+                    first: keys.iter().map(|k| 1 + k.0 % COMPANIES as u32).collect(),
                     more: Vec::new(),
                 }],
                 ..Chunk::default()
@@ -98,7 +99,7 @@ fn run<T>(name: &str, rows: usize, mut f: impl FnMut() -> T) {
 
 /// As a report reads them: each step alone, then what is left.
 fn step_by_step(plan: &funnel::Plan, chunks: &[(&Chunk, Vec<Hits>)]) -> Vec<funnel::StepRow> {
-    let mut cascade = funnel::Cascade::new(plan, USERS as u32).unwrap().unwrap();
+    let mut cascade = funnel::Cascade::new(plan, COMPANIES as u32).unwrap().unwrap();
     while let Some(steps) = cascade.steps() {
         let mut reader = cascade.reader().unwrap();
         for (k, (chunk, hits)) in steps.flat_map(|k| chunks.iter().map(move |c| (k, c))) {
@@ -115,8 +116,10 @@ fn step_by_step(plan: &funnel::Plan, chunks: &[(&Chunk, Vec<Hits>)]) -> Vec<funn
             if hits[0].rows.any() {
                 cascade.push_entries(0, chunk, &hits[0], &mut NoTick).unwrap();
             }
-            let left: Vec<Hits> =
-                hits.iter().map(|h| cascade.undecided(chunk, h.clone(), &mut NoTick).unwrap()).collect();
+            let left: Vec<Hits> = hits
+                .iter()
+                .map(|h| cascade.undecided(chunk, h.clone(), &mut NoTick).unwrap())
+                .collect();
             kernel.push(chunk, &left, &mut NoTick).unwrap();
         }
         rest = Some(funnel::count_on(plan, kernel.finish(), &Workers::serial(), &mut NoTick).unwrap());
@@ -154,9 +157,11 @@ fn main() {
             if reentry == Reentry::Default {
                 run(&format!("  of that gathering {who}"), rows, gather);
             }
-            run(&format!("  step by step, {who}, {how}"), rows, || {
-                step_by_step(&plan, &prepared)
-            });
+            if by == COMPANY {
+                run(&format!("  step by step, {who}, {how}"), rows, || {
+                    step_by_step(&plan, &prepared)
+                });
+            }
         }
         // Born by the first event, back by the second.
         let calendar = Calendar::utc();

@@ -30,9 +30,11 @@ mod partial;
 mod prepared;
 mod rows;
 mod search;
+mod sift;
 mod significance;
 mod sliding;
 mod source;
+mod stages;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -284,6 +286,11 @@ impl Plan<'_> {
     fn carried(&self) -> Vec<&Dimension> {
         let sources = self.sources().into_iter();
         sources.filter(|d| !attribute::is_of_subject(d, self.by)).collect()
+    }
+
+    /// Can an attempt lack the step whose value is asked for, and so have another value than a longer one?
+    fn may_lack_value(&self) -> bool {
+        matches!(self.attribution, Attribution::Step(k) if k > 0 || self.floating & 1 == 1)
     }
 
     /// The last instant an event can matter.

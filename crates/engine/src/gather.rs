@@ -443,6 +443,12 @@ pub fn push_disjoint(
     Ok(true)
 }
 
+/// The least packed event that is not before an instant.
+pub(crate) fn earliest_from(t: i64) -> u64 {
+    let biased = t.saturating_add(BIAS).max(0) as u64;
+    biased.min(u64::MAX >> TAG_BITS) << TAG_BITS
+}
+
 /// Time of a packed event.
 #[inline]
 pub fn time_of(entry: u64) -> i64 {

@@ -1,8 +1,8 @@
 //! Subjects all of whose events carry the same values: whatever event an attempt takes them from, they are these.
 
+use super::Plan;
 use super::source::{Row, Sources};
 use super::table::Table;
-use super::Plan;
 use crate::chunk::{Chunk, Hits, SubjectNo, USER};
 use crate::error::Result;
 use crate::gather::{Budget, canonical, push_within, try_for_each_subject, zeroed};

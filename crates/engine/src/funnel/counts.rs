@@ -42,6 +42,7 @@ fn append(into: &mut Vec<i64>, from: &[i64], budget: &mut Budget) -> Result<()> 
 }
 
 /// One attempt: when its steps were reached.
+#[inline]
 fn add(times: &mut [Times], reached: impl IntoIterator<Item = i64>, budget: &mut Budget) -> Result<()> {
     let (mut start, mut before) = (None, 0);
     for (times, at) in times.iter_mut().zip(reached) {
@@ -133,12 +134,7 @@ impl Counts {
     }
 
     /// Counts the only attempt of a subject, or one of attempts that all count, which is in one segment.
-    pub(super) fn alone(
-        &mut self,
-        bucket: usize,
-        segment: u32,
-        reached: impl IntoIterator<Item = i64>,
-    ) -> Result<()> {
+    pub(super) fn alone(&mut self, bucket: usize, segment: u32, reached: impl IntoIterator<Item = i64>) -> Result<()> {
         let Some(cell) = self.cells.get_mut(bucket) else {
             return Ok(());
         };

@@ -13,7 +13,7 @@ use crate::tick::Tick;
 
 /// Counts the attempts of all who are decided; the others are left to [`super::count_on`].
 pub fn count_decided(cascade: &Cascade, workers: &Workers, tick: &mut dyn Tick) -> Result<Counts> {
-    let plan = cascade.plan;
+    let plan = cascade.stages.plan;
     let mut budget = Budget::new(plan.memory_limit);
     let (table, tuples) = match cascade.take_alike() {
         Some(alike) => alike.into_parts(),
@@ -33,7 +33,7 @@ pub fn count_decided(cascade: &Cascade, workers: &Workers, tick: &mut dyn Tick) 
     workers.each(subjects.div_ceil(AT_ONCE), subjects, tick, &|thread, item, _| {
         states.with(thread, make, |(counts, attributor, reached)| {
             for (no, cells) in cascade.part(item) {
-                if !cascade.reached(cells, reached)? {
+                if !cascade.stages.reached(cells, reached)? {
                     continue;
                 }
                 let times = reached.iter().copied();

@@ -3,7 +3,7 @@
 use super::attribute::is_of_subject;
 use super::source::shaped;
 use super::table::Table;
-use super::{Attribution, Ordering, Plan};
+use super::{Ordering, Plan};
 use crate::breakdown::Dimension;
 use crate::chunk::{ProfileColumn, SubjectNo};
 use crate::error::{Error, Result, try_vec};
@@ -113,8 +113,18 @@ impl<'p> Prepared<'p> {
 
     /// The code of a value that an event carries.
     pub(super) fn code(&self, event: u64, at: usize) -> u32 {
-        let tuple = self.tuples.get(tag_of(event) as usize).copied().unwrap_or(0);
-        self.code_of_tuple(tuple, at)
+        self.code_of_tuple(self.tuple(event), at)
+    }
+
+    /// The tuple of values that an event carries.
+    #[inline]
+    pub(super) fn tuple(&self, event: u64) -> u32 {
+        self.tuples.get(tag_of(event) as usize).copied().unwrap_or(0)
+    }
+
+    /// Do events carry values?
+    pub(super) fn carries(&self) -> bool {
+        self.table.sources() > 0
     }
 
     /// The code of a value of a tuple.
@@ -124,11 +134,9 @@ impl<'p> Prepared<'p> {
 
     /// Does whatever is attributed to an attempt of these events not depend on which of them it has?
     pub(super) fn alike(&self, events: &[u64]) -> bool {
-        let tuple = |e: &u64| self.tuples.get(tag_of(*e) as usize).copied().unwrap_or(0);
+        let tuple = |e: &u64| self.tuple(*e);
         let first = events.first().map_or(0, tuple);
-        // An attempt that ends before the step has no value.
-        let of_later_step = matches!(self.plan.attribution, Attribution::Step(k) if k > 0);
-        events.iter().all(|e| tuple(e) == first) && (first == 0 || !of_later_step)
+        events.iter().all(|e| tuple(e) == first) && (first == 0 || !self.plan.may_lack_value())
     }
 
     /// Where the values of each dimension are, then of each that the filter reads.

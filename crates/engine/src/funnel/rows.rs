@@ -2,10 +2,12 @@
 
 use super::counts::{Counts, Times};
 use super::prepared::Prepared;
+use super::sift::Sifter;
 use super::walk::Walker;
 use super::{Partial, Plan};
 use crate::error::{Error, Result, try_vec};
 use crate::parallel::{Workers, merge};
+use crate::postings::Wanted;
 use crate::tick::Tick;
 use std::sync::Arc;
 
@@ -45,15 +47,19 @@ pub fn count_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn
     budget.set_limit(plan.memory_limit);
     let prepared = Prepared::new(plan, table, &mut postings, &mut budget)?;
     let more = budget.limit().saturating_sub(budget.used());
-    let states = postings.walk_long(
+    let states = postings.walk_sifted(
         workers,
         |e| prepared.is_entry(e, plan.entry),
         more,
         tick,
-        || Ok((Walker::new(&prepared), Counts::new(plan)?)),
-        |(walker, counts), no, events, tick| walker.subject(no, events, counts, tick),
+        || Ok((Walker::new(&prepared), Counts::new(plan)?, Sifter::new(&prepared))),
+        |(_, counts, sifter), partition, wanted, tick| match sifter {
+            Some(s) => s.sift(partition, counts, wanted, tick),
+            None => Ok(Wanted::All),
+        },
+        |(walker, counts, _), no, events, tick| walker.subject(no, events, counts, tick),
     )?;
-    merge(states.into_iter().map(|(_, counts)| counts), |mut a, b| {
+    merge(states.into_iter().map(|(_, counts, _)| counts), |mut a, b| {
         a.merge(b)?;
         Ok(a)
     })

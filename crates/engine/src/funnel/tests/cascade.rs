@@ -20,7 +20,9 @@ pub fn by_cascade(p: &Plan, events: &[Ev], only: &Option<BTreeSet<u32>>, dealt: 
         let mut readers = [cascade.reader().unwrap(), cascade.reader().unwrap()];
         for (n, (chunk, hits)) in chunks.iter().enumerate() {
             for k in steps.clone() {
-                cascade.push(&mut readers[n % 2], k, chunk, &hits[k], &mut NoTick).unwrap();
+                cascade
+                    .push(&mut readers[n % 2], k, chunk, &hits[k], &mut NoTick)
+                    .unwrap();
             }
         }
         if !cascade.advance(readers, &workers, &mut NoTick).unwrap() {
@@ -39,7 +41,9 @@ pub fn by_cascade(p: &Plan, events: &[Ev], only: &Option<BTreeSet<u32>>, dealt: 
         }
     }
     let mut counts = count_decided(&cascade, &workers, &mut NoTick).unwrap();
-    counts.merge(rows::count_on(p, kernel.finish(), &workers, &mut NoTick).unwrap()).unwrap();
+    counts
+        .merge(rows::count_on(p, kernel.finish(), &workers, &mut NoTick).unwrap())
+        .unwrap();
     Some(rows::rows(p, counts, &mut NoTick).unwrap())
 }
 
@@ -71,8 +75,12 @@ fn the_first_entry_decides_who_goes_no_further_with_any_other() {
         }
         assert!(cascade.advance([reader], &Workers::serial(), &mut NoTick).unwrap());
     }
-    let left = hits.iter().map(|h| cascade.undecided(&chunk, h.clone(), &mut NoTick).unwrap());
-    let users: Vec<u32> = left.flat_map(|h| h.rows.ones().map(|r| events[r].user).collect::<Vec<_>>()).collect();
+    let left = hits
+        .iter()
+        .map(|h| cascade.undecided(&chunk, h.clone(), &mut NoTick).unwrap());
+    let users: Vec<u32> = left
+        .flat_map(|h| h.rows.ones().map(|r| events[r].user).collect::<Vec<_>>())
+        .collect();
     assert_eq!(users, [2, 2, 2]);
 }
 
@@ -87,12 +95,14 @@ fn a_subject_without_room_is_noticed() {
 }
 
 #[test]
-fn little_memory_gathers_part_by_part() {
+fn many_subjects_are_gathered() {
     let p = plan(2, USER, 0, 10, 10);
-    assert!(Cascade::new(&p, 1 << 20).unwrap().is_some());
+    assert!(Cascade::new(&p, 1 << 14).unwrap().is_some());
+    // More than a cache has room for.
+    assert!(Cascade::new(&p, 1 << 20).unwrap().is_none());
     let small = Plan {
-        memory_limit: 1 << 20,
+        memory_limit: 1 << 19,
         ..p
     };
-    assert!(Cascade::new(&small, 1 << 20).unwrap().is_none());
+    assert!(Cascade::new(&small, 1 << 14).unwrap().is_none());
 }
