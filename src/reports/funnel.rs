@@ -2,6 +2,7 @@
 
 mod members;
 mod question;
+mod read;
 mod significance;
 mod times;
 mod trend;

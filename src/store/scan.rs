@@ -4,7 +4,7 @@ use super::raw::{Core, Raw};
 use super::segment::{self, Head};
 use crate::error::Result;
 use crate::pg::interrupts::Interrupts;
-use crate::pg::spi::{Arg, Sql};
+use crate::pg::spi::{Arg, Rows, Sql};
 use crate::registry::Project;
 use crate::settings;
 use engine::block::{self, Wanted};
@@ -66,7 +66,7 @@ pub fn scan(
     let waiting = waiting(sql, project, need, span)?;
     let refs: Vec<&Chunk> = waiting.iter().collect();
     let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
-    sealed(sql, project, need, span, &|_| true, &duplicates, &mut |raw| {
+    find(sql, project, need, span)?.fetch(sql, project, need, &|_| true, &duplicates, &mut |raw| {
         let (chunk, keep) = look(&raw, span, &duplicates)?;
         if keep.any() {
             each(&chunk, &keep)?;
@@ -114,45 +114,101 @@ pub fn scan_with<K: Send>(
     make: impl Fn() -> Result<K, Error> + Sync,
     push: impl Fn(&mut K, &Chunk, &Mask, &mut dyn Tick) -> Result<(), Error> + Sync,
 ) -> Result<Vec<K>> {
-    let states = PerThread::new(workers);
-    let refs: Vec<&Chunk> = waiting.iter().collect();
-    let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
-    let job = |thread: usize, raw: Raw, tick: &mut dyn Tick| {
-        let (chunk, keep) = look(&raw, span, &duplicates)?;
-        drop(raw);
-        if keep.any() {
-            states.with(thread, &make, |k| push(k, &chunk, &keep, tick))?;
-        }
-        Ok(())
-    };
-    workers.stream(
-        &mut Interrupts,
-        |feeder| {
-            sealed(sql, project, need, span, wanted, &duplicates, &mut |raw| {
-                let rows = raw.head.n;
-                Ok(feeder.push(raw, rows)?)
-            })
-        },
-        &job,
-    )?;
-    let rows = waiting.iter().map(Chunk::len).sum();
-    let masks = duplicates.delta_masks();
-    let job = |thread: usize, item: usize, tick: &mut dyn Tick| {
-        let (Some(chunk), Some(stays)) = (waiting.get(item), masks.get(item)) else {
-            return Ok(());
-        };
-        let keep = staying(chunk, span, stays.clone());
-        if keep.any() {
-            states.with(thread, &make, |k| push(k, chunk, &keep, tick))?;
-        }
-        Ok(())
-    };
-    workers.each(waiting.len(), rows, &mut Interrupts, &job)?;
-    let mut out: Vec<K> = states.into_states().collect();
-    if out.is_empty() {
-        out.push(make()?);
+    Passes::new(sql, project, need, span, workers, waiting)?.run(None, wanted, make, push)
+}
+
+/// Several passes over the same events.
+pub struct Passes<'a> {
+    sql: &'a Sql,
+    project: &'a Project,
+    need: &'a Need,
+    span: Span64,
+    workers: &'a Workers<'a>,
+    waiting: &'a [Chunk],
+    found: Found<'a>,
+    duplicates: Duplicates<'a>,
+}
+
+impl<'a> Passes<'a> {
+    /// Passes over what `need` says, of which [`waiting`] answered what is not sealed.
+    pub fn new(
+        sql: &'a Sql,
+        project: &'a Project,
+        need: &'a Need,
+        span: Span64,
+        workers: &'a Workers<'a>,
+        waiting: &'a [Chunk],
+    ) -> Result<Self> {
+        let refs: Vec<&Chunk> = waiting.iter().collect();
+        Ok(Passes {
+            duplicates: Duplicates::new(&refs, &mut Interrupts)?,
+            found: find(sql, project, need, span)?,
+            sql,
+            project,
+            need,
+            span,
+            workers,
+            waiting,
+        })
     }
-    Ok(out)
+
+    /// Rows there are to read in one pass over all events, or more: some lie outside of the span.
+    pub fn rows(&self) -> usize {
+        let sealed = self.found.heads.iter().map(|(_, h)| h.n);
+        sealed.chain(self.waiting.iter().map(Chunk::len)).sum()
+    }
+
+    /// One pass, over some of the events or all of them; as [`scan_on`]. What waits may have other events among it.
+    pub fn run<K: Send>(
+        &self,
+        events: Option<&[u32]>,
+        wanted: &dyn Fn(&Head) -> bool,
+        make: impl Fn() -> Result<K, Error> + Sync,
+        push: impl Fn(&mut K, &Chunk, &Mask, &mut dyn Tick) -> Result<(), Error> + Sync,
+    ) -> Result<Vec<K>> {
+        let (span, duplicates) = (self.span, &self.duplicates);
+        let wanted = |head: &Head| events.is_none_or(|e| e.contains(&head.event)) && wanted(head);
+        let states = PerThread::new(self.workers);
+        let job = |thread: usize, raw: Raw, tick: &mut dyn Tick| {
+            let (chunk, keep) = look(&raw, span, duplicates)?;
+            drop(raw);
+            if keep.any() {
+                states.with(thread, &make, |k| push(k, &chunk, &keep, tick))?;
+            }
+            Ok(())
+        };
+        self.workers.stream(
+            &mut Interrupts,
+            |feeder| {
+                self.found
+                    .fetch(self.sql, self.project, self.need, &wanted, duplicates, &mut |raw| {
+                        let rows = raw.head.n;
+                        Ok(feeder.push(raw, rows)?)
+                    })
+            },
+            &job,
+        )?;
+        let waiting = self.waiting;
+        let rows = waiting.iter().map(Chunk::len).sum();
+        // Sealed events only win over waiting ones of their own name, which this pass has seen.
+        let masks = duplicates.delta_masks();
+        let job = |thread: usize, item: usize, tick: &mut dyn Tick| {
+            let (Some(chunk), Some(stays)) = (waiting.get(item), masks.get(item)) else {
+                return Ok(());
+            };
+            let keep = staying(chunk, span, stays.clone());
+            if keep.any() {
+                states.with(thread, &make, |k| push(k, chunk, &keep, tick))?;
+            }
+            Ok(())
+        };
+        self.workers.each(waiting.len(), rows, &mut Interrupts, &job)?;
+        let mut out: Vec<K> = states.into_states().collect();
+        if out.is_empty() {
+            out.push(make()?);
+        }
+        Ok(out)
+    }
 }
 
 /// Decodes a segment and says which of its rows count.
@@ -260,16 +316,14 @@ fn check_memory(bytes: usize) -> Result<()> {
     Ok(())
 }
 
-/// Fetches the segments in order of their days.
-fn sealed(
-    sql: &Sql,
-    project: &Project,
-    need: &Need,
-    span: Span64,
-    wanted: &dyn Fn(&Head) -> bool,
-    duplicates: &Duplicates,
-    each: &mut dyn FnMut(Raw) -> Result<()>,
-) -> Result<()> {
+/// Segments that may hold wanted events, in order of their days; buffers stay in TOAST until they are fetched.
+struct Found<'a> {
+    rows: Rows<'a>,
+    /// With the place of each in `rows`.
+    heads: Vec<(usize, Head)>,
+}
+
+fn find<'a>(sql: &'a Sql, project: &Project, need: &Need, span: Span64) -> Result<Found<'a>> {
     let columns = format!("SELECT {}, users, times, inserts FROM @.segment", segment::HEAD);
     let times = [Arg::Int(span.from), Arg::Int(span.to)];
     let rows = match event_list(need) {
@@ -288,43 +342,64 @@ fn sealed(
     };
     let mut heads = engine::error::try_vec(rows.len(), "segments")?;
     for i in 0..rows.len() {
-        let head = segment::head(&rows, i)?;
-        if wanted(&head) {
-            heads.push((i, head));
-        }
+        heads.push((i, segment::head(&rows, i)?));
     }
-    // Insert hashes follow from the insert ids, for the most part; only what waits makes them interesting.
-    let insert_ids = match duplicates.is_empty() {
-        true => None,
-        false => segment::insert_ids(sql, project, false)?,
-    };
-    let with_columns = !need.kinds.is_empty() || !need.properties.is_empty();
-    for part in heads.chunks(SEGMENTS_AT_ONCE) {
-        let numbers: Vec<i64> = part.iter().map(|(_, h)| h.no).collect();
-        let found = if with_columns {
-            Some(segment::columns(
-                sql,
-                project,
-                &numbers,
-                Some((&need.kinds, &need.properties)),
-                false,
-            )?)
-        } else {
-            None
+    Ok(Found { rows, heads })
+}
+
+impl Found<'_> {
+    /// Fetches those that are `wanted`.
+    fn fetch(
+        &self,
+        sql: &Sql,
+        project: &Project,
+        need: &Need,
+        wanted: &dyn Fn(&Head) -> bool,
+        duplicates: &Duplicates,
+        each: &mut dyn FnMut(Raw) -> Result<()>,
+    ) -> Result<()> {
+        let mut heads = engine::error::try_vec(self.heads.len(), "segments")?;
+        heads.extend(self.heads.iter().filter(|(_, h)| wanted(h)));
+        // Insert hashes follow from the insert ids, for the most part; only what waits makes them interesting.
+        let insert_ids = match duplicates.is_empty() {
+            true => None,
+            false => segment::insert_ids(sql, project, false)?,
         };
-        let touched = |h: &Head| duplicates.may_touch(h.event, h.at_min, h.at_max);
-        let asked: Vec<i64> = part.iter().filter(|(_, h)| touched(h)).map(|(_, h)| h.no).collect();
-        let ids = match insert_ids {
-            Some(property) if !asked.is_empty() => {
-                Some(segment::columns(sql, project, &asked, Some((&[], &[property])), false)?)
+        let with_columns = !need.kinds.is_empty() || !need.properties.is_empty();
+        for part in heads.chunks(SEGMENTS_AT_ONCE) {
+            let numbers: Vec<i64> = part.iter().map(|(_, h)| h.no).collect();
+            let found = if with_columns {
+                Some(segment::columns(
+                    sql,
+                    project,
+                    &numbers,
+                    Some((&need.kinds, &need.properties)),
+                    false,
+                )?)
+            } else {
+                None
+            };
+            let touched = |h: &Head| duplicates.may_touch(h.event, h.at_min, h.at_max);
+            let asked: Vec<i64> = part.iter().filter(|(_, h)| touched(h)).map(|(_, h)| h.no).collect();
+            let ids = match insert_ids {
+                Some(property) if !asked.is_empty() => {
+                    Some(segment::columns(sql, project, &asked, Some((&[], &[property])), false)?)
+                }
+                _ => None,
+            };
+            for (i, head) in part {
+                Interrupts.tick()?;
+                let core = need.core(head, touched(head));
+                each(Raw::fetch(
+                    &self.rows,
+                    *i,
+                    head.clone(),
+                    core,
+                    ids.as_ref(),
+                    found.as_ref(),
+                )?)?;
             }
-            _ => None,
-        };
-        for (i, head) in part {
-            Interrupts.tick()?;
-            let core = need.core(head, touched(head));
-            each(Raw::fetch(&rows, *i, head.clone(), core, ids.as_ref(), found.as_ref())?)?;
         }
+        Ok(())
     }
-    Ok(())
 }

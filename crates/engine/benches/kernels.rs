@@ -9,6 +9,7 @@ use engine::chunk::{Chunk, Events, GroupColumn, Hits, Kind, ProfileColumn, USER}
 use engine::funnel::{self, Reentry};
 use engine::insights::{self, Measure, Metric, Smoothing};
 use engine::mask::Mask;
+use engine::parallel::Workers;
 use engine::retention::{self, Alignment, Births, Criterion};
 use engine::tick::NoTick;
 use engine::time::{Calendar, DAY_MS, Span64, Unit};
@@ -100,6 +101,40 @@ fn run<T>(name: &str, rows: usize, mut f: impl FnMut() -> T) {
     println!("{name:<36} {:8.2} ms {:8.2} ns/row", ns / 1e6, ns / rows as f64);
 }
 
+/// As a report reads them: each step alone, then what is left.
+fn step_by_step(plan: &funnel::Plan, chunks: &[(&Chunk, Vec<Hits>)]) -> Vec<funnel::StepRow> {
+    let mut cascade = funnel::Cascade::new(plan, COMPANIES as u32).unwrap().unwrap();
+    while let Some(steps) = cascade.steps() {
+        let mut reader = cascade.reader().unwrap();
+        for (k, (chunk, hits)) in steps.flat_map(|k| chunks.iter().map(move |c| (k, c))) {
+            if hits[k].rows.any() {
+                cascade.push(&mut reader, k, chunk, &hits[k], &mut NoTick).unwrap();
+            }
+        }
+        assert!(cascade.advance([reader], &Workers::serial(), &mut NoTick).unwrap());
+    }
+    let mut rest = None;
+    if cascade.goes_on() {
+        let mut kernel = funnel::Kernel::new(plan).unwrap().for_subjects(USERS as u32).unwrap();
+        for (chunk, hits) in chunks {
+            if hits[0].rows.any() {
+                cascade.push_entries(0, chunk, &hits[0], &mut NoTick).unwrap();
+            }
+            let left: Vec<Hits> = hits
+                .iter()
+                .map(|h| cascade.undecided(chunk, h.clone(), &mut NoTick).unwrap())
+                .collect();
+            kernel.push(chunk, &left, &mut NoTick).unwrap();
+        }
+        rest = Some(funnel::count_on(plan, kernel.finish(), &Workers::serial(), &mut NoTick).unwrap());
+    }
+    let mut counts = funnel::count_decided(&cascade, &Workers::serial(), &mut NoTick).unwrap();
+    if let Some(rest) = rest {
+        counts.merge(rest).unwrap();
+    }
+    funnel::rows(plan, counts, &mut NoTick).unwrap()
+}
+
 fn main() {
     let chunks = month();
     let rows: usize = chunks.iter().map(|(_, c)| c.len()).sum();
@@ -125,6 +160,11 @@ fn main() {
             });
             if reentry == Reentry::Default {
                 run(&format!("  of that gathering {who}"), rows, gather);
+            }
+            if by == COMPANY {
+                run(&format!("  step by step, {who}, {how}"), rows, || {
+                    step_by_step(&plan, &prepared)
+                });
             }
         }
         // Born by the first event, back by the second.

@@ -201,9 +201,10 @@ impl<'a> Duplicates<'a> {
         Ok(mask)
     }
 
-    /// The rows of each delta chunk that stay, after every sealed chunk was checked.
-    pub fn delta_masks(self) -> Vec<Option<Mask>> {
-        self.masks.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// The rows of each delta chunk that stay, after every sealed chunk was checked; those of some event, after those of
+    /// this event were. Checking a chunk again changes nothing.
+    pub fn delta_masks(&self) -> Vec<Option<Mask>> {
+        self.masks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

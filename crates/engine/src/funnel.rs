@@ -17,9 +17,12 @@
 //! * [`Count::Unique`] counts each subject once, [`Count::Total`] each attempt; a further attempt begins after the end of
 //!   the one before it. With a breakdown, uniques form attempts as totals do and count the best one of each segment.
 //! * [`Reentry::Optimized`] tries every step-1 event; how is told where attempts are searched for.
+mod alike;
 mod attempts;
 mod attribute;
+mod cascade;
 mod counts;
+mod decided;
 mod in_turn;
 mod latest;
 mod list;
@@ -28,17 +31,22 @@ mod partial;
 mod prepared;
 mod rows;
 mod search;
+mod sift;
 mod significance;
 mod sliding;
 mod source;
+mod stages;
 mod table;
 #[cfg(test)]
 mod tests;
 mod times;
 mod walk;
 
+pub use alike::Alike;
 pub use attribute::GlobalFilter;
+pub use cascade::Cascade;
 pub use counts::Counts;
+pub use decided::count_decided;
 pub use members::{Asked, Found, Outcome, find_on};
 pub use partial::Partial;
 pub use prepared::Prepared;
@@ -280,6 +288,11 @@ impl Plan<'_> {
     fn carried(&self) -> Vec<&Dimension> {
         let sources = self.sources().into_iter();
         sources.filter(|d| !attribute::is_of_subject(d, self.by)).collect()
+    }
+
+    /// Can an attempt lack the step whose value is asked for, and so have another value than a longer one?
+    fn may_lack_value(&self) -> bool {
+        matches!(self.attribution, Attribution::Step(k) if k > 0 || self.floating & 1 == 1)
     }
 
     /// The last instant an event can matter.

@@ -105,23 +105,64 @@ pub fn try_for_each_subject(
     tick: &mut dyn Tick,
     mut f: impl FnMut(usize, SubjectNo) -> Result<()>,
 ) -> Result<()> {
-    let mut result = Ok(());
-    let mut left = EVERY;
-    chunk.for_each_subject(kind, hits, |row, no| {
-        if result.is_err() {
-            return;
+    if hits.more.is_none() && hits.rows.is_all() && (remap.is_none() || kind != USER) {
+        return for_every_subject(chunk, kind, tick, f);
+    }
+    let column = chunk.group(kind);
+    let firsts = match column {
+        _ if kind == USER => &chunk.user,
+        Some(c) => &c.first,
+        None => return Ok(()),
+    };
+    for (n, row) in hits.rows.ones().enumerate() {
+        if n % EVERY == 0 {
+            tick.tick()?;
         }
-        left -= 1;
-        if left == 0 {
-            left = EVERY;
-            result = tick.tick();
+        let no = canonical(remap, kind, firsts.get(row).copied().unwrap_or(0));
+        if no != 0 {
+            f(row, no)?;
         }
-        let no = canonical(remap, kind, no);
-        if no != 0 && result.is_ok() {
-            result = f(row, no);
+    }
+    for (i, (row, no)) in column.iter().flat_map(|c| &c.more).enumerate() {
+        if i % EVERY == 0 {
+            tick.tick()?;
         }
-    });
-    result
+        let picked = match &hits.more {
+            Some(m) => m.get(i),
+            None => hits.rows.get(*row as usize),
+        };
+        if picked {
+            f(*row as usize, *no)?;
+        }
+    }
+    Ok(())
+}
+
+/// The same when every row is picked and no identity was merged: most chunks of most questions.
+fn for_every_subject(
+    chunk: &Chunk,
+    kind: Kind,
+    tick: &mut dyn Tick,
+    mut f: impl FnMut(usize, SubjectNo) -> Result<()>,
+) -> Result<()> {
+    let column = chunk.group(kind);
+    let firsts = match column {
+        _ if kind == USER => &chunk.user,
+        Some(c) => &c.first,
+        None => return Ok(()),
+    };
+    for (n, part) in firsts.chunks(EVERY).enumerate() {
+        tick.tick()?;
+        for (row, no) in (n * EVERY..).zip(part) {
+            if *no != 0 {
+                f(row, *no)?;
+            }
+        }
+    }
+    for (row, no) in column.iter().flat_map(|c| &c.more) {
+        f(*row as usize, *no)?;
+    }
+    Ok(())
 }
 
 /// Calls `f(row, subjects)` for every picked row in order, with all its picked subjects of `kind`. A row without one is
@@ -400,6 +441,12 @@ pub fn push_disjoint(
         }
     }
     Ok(true)
+}
+
+/// The least packed event that is not before an instant.
+pub(crate) fn earliest_from(t: i64) -> u64 {
+    let biased = t.saturating_add(BIAS).max(0) as u64;
+    biased.min(u64::MAX >> TAG_BITS) << TAG_BITS
 }
 
 /// Time of a packed event.

@@ -93,6 +93,41 @@ impl Page {
     }
 }
 
+/// Which events of a partition are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    All,
+    Nothing,
+    /// Of each subject those from a packed event on.
+    From,
+}
+
+/// The events of some subjects, as they came.
+#[derive(Debug, Clone, Copy)]
+pub struct Partition<'p> {
+    postings: &'p Postings,
+    number: usize,
+}
+
+impl<'p> Partition<'p> {
+    /// The subject of a number inside of the partition.
+    pub fn subject(&self, local: usize) -> SubjectNo {
+        self.postings.spread.subject(self.number, local as u16)
+    }
+
+    /// Numbers inside of the partition are below this.
+    pub fn subjects(&self) -> usize {
+        let tops = self.pages().filter_map(|(locals, _)| locals.iter().max().copied());
+        tops.max().map_or(0, |top| usize::from(top) + 1)
+    }
+
+    /// Numbers inside of the partition and events.
+    pub fn pages(&self) -> impl Iterator<Item = (&'p [u16], &'p [u64])> {
+        let pages = self.postings.pages(self.number);
+        pages.map(|p| (p.locals.as_slice(), p.entries.as_slice()))
+    }
+}
+
 /// Events by subject. An event is its time and a tag, packed by [`crate::gather::pack`].
 #[derive(Debug, Clone)]
 pub struct Postings {
@@ -418,6 +453,23 @@ impl Postings {
         make: impl Fn() -> Result<S> + Sync,
         f: impl Fn(&mut S, SubjectNo, &[u64], &mut dyn Tick) -> Result<()> + Sync,
     ) -> Result<Vec<S>> {
+        let all = |_: &mut S, _: Partition, _: &mut Vec<u64>, _: &mut dyn Tick| Ok(Wanted::All);
+        self.walk_sifted(workers, candidate, memory_limit, tick, make, all, f)
+    }
+
+    /// The same, after `sift` has seen the unsorted events of a partition and said which of them are wanted. Events beyond
+    /// what was expected it does not see; they all are.
+    #[allow(clippy::too_many_arguments)]
+    pub fn walk_sifted<S: Send>(
+        self,
+        workers: &Workers,
+        candidate: impl Fn(u64) -> bool + Sync,
+        memory_limit: usize,
+        tick: &mut dyn Tick,
+        make: impl Fn() -> Result<S> + Sync,
+        sift: impl Fn(&mut S, Partition, &mut Vec<u64>, &mut dyn Tick) -> Result<Wanted> + Sync,
+        f: impl Fn(&mut S, SubjectNo, &[u64], &mut dyn Tick) -> Result<()> + Sync,
+    ) -> Result<Vec<S>> {
         let states: PerThread<(S, Scratch)> = PerThread::new(workers);
         // The largest first, so that nobody is left with much at the end.
         let sizes = (0..self.spread.partitions()).map(|p| (self.pages(p).map(|g| g.entries.len()).sum(), Some(p)));
@@ -432,7 +484,17 @@ impl Postings {
             };
             states.with(thread, make_both, |(state, scratch)| match partition {
                 Some(p) => {
-                    scratch.sort(self.pages(p), rows, tick)?;
+                    let partition = Partition {
+                        postings: &self,
+                        number: p,
+                    };
+                    let mut from = std::mem::take(&mut scratch.from);
+                    let wanted = sift(state, partition, &mut from, tick)?;
+                    scratch.from = from;
+                    if wanted == Wanted::Nothing {
+                        return Ok(());
+                    }
+                    scratch.sort(self.pages(p), rows, wanted == Wanted::From, tick)?;
                     scratch.visit(&candidate, tick, |local, run, tick| {
                         f(state, self.spread.subject(p, local as u16), run, tick)
                     })

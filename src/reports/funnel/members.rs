@@ -19,7 +19,11 @@ fn run(sql: &Sql, q: &Question, asked: Asked, segment: Option<Vec<Option<String>
     let rows = q.walk(
         sql,
         None,
-        |plan, partial, workers| find_on(plan, partial, asked, workers, &mut Interrupts),
+        |reading, part| {
+            reading.at_once(part, |plan, partial, workers| {
+                find_on(plan, partial, asked, workers, &mut Interrupts)
+            })
+        },
         Found::merge,
         |project, by, plan, found| {
             let segment = members::segment(segment, plan.breakdown.len())?;

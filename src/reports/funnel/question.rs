@@ -1,8 +1,8 @@
 //! The arguments that all funnel reports share: from SQL to a plan, and from the store to what was gathered.
 
+use super::read::Reading;
 use crate::error::{Failure, Result};
 use crate::pg::instants::milliseconds;
-use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::Sql;
 use crate::registry::{self, Project};
@@ -11,14 +11,12 @@ use crate::reports::context::Context;
 use crate::reports::insights::{dimensions, need};
 use crate::reports::parts::in_parts;
 use crate::settings;
-use crate::store::scan;
+use crate::store::scan::{self, Passes};
 use engine::breakdown::Dimension;
-use engine::chunk::{Hits, Kind};
+use engine::chunk::Kind;
 use engine::expr::{Expr, References, Selector, SelectorSpec};
-use engine::funnel::{
-    Attribution, Count, Counts, Exclusion, GlobalFilter, Kernel, MAX_HELD, Ordering, Partial, Plan, Reentry, count_on,
-};
-use engine::parallel::Workers;
+use engine::funnel::{Attribution, Count, Counts, Exclusion, GlobalFilter, MAX_HELD, Ordering, Plan, Reentry};
+use engine::postings::Part;
 use engine::time::Unit;
 use pgrx::datum::{Date, Interval};
 use serde_json::Value as Json;
@@ -206,7 +204,14 @@ impl<'a> Question<'a> {
         self.walk(
             sql,
             unit,
-            |plan, partial, workers| count_on(plan, partial, workers, &mut Interrupts),
+            |reading, part| {
+                if part == Part::WHOLE
+                    && let Some(counts) = reading.step_by_step()?
+                {
+                    return Ok(counts);
+                }
+                reading.counts(part)
+            },
             |mut a, b| {
                 a.merge(b)?;
                 Ok(a)
@@ -215,13 +220,13 @@ impl<'a> Question<'a> {
         )
     }
 
-    /// Reads the store; `count` walks what was gathered of some subjects, `merge` adds what it found of others, and `answer`
-    /// makes rows of all of it.
+    /// Reads the store; `count` walks a part of the subjects, `merge` adds what it found of others, and `answer` makes rows
+    /// of all of it.
     pub fn walk<C, R>(
         &self,
         sql: &Sql,
         unit: Option<Unit>,
-        count: impl Fn(&Plan, Partial, &Workers) -> engine::error::Result<C>,
+        count: impl Fn(&Reading, Part) -> Result<C>,
         merge: impl Fn(C, C) -> engine::error::Result<C>,
         answer: impl FnOnce(&Project, Kind, &Plan, C) -> Result<R>,
     ) -> Result<R> {
@@ -256,30 +261,15 @@ impl<'a> Question<'a> {
             need.events = None;
         }
         let workers = settings::workers();
-        let most = context.most(by)?;
-        let walk = |part| {
-            let kernels = scan::scan_on(
-                sql,
-                &project,
-                &need,
-                plan.reads(),
-                &workers,
-                || Ok(Kernel::new(&plan)?.for_subjects(most)?.only(part)),
-                |kernel, chunk, keep, tick| {
-                    let mut hits = selectors
-                        .iter()
-                        .map(|s| s.hits(chunk, keep, by, tick))
-                        .collect::<engine::error::Result<Vec<Hits>>>()?;
-                    if strict {
-                        hits.push(Hits::rows(keep.clone()));
-                    }
-                    kernel.push(chunk, &hits, tick)
-                },
-            )?;
-            let partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
-            Ok(count(&plan, partial, &workers)?)
+        let waiting = scan::waiting(sql, &project, &need, plan.reads())?;
+        let reading = Reading {
+            plan: &plan,
+            selectors: &selectors,
+            passes: Passes::new(sql, &project, &need, plan.reads(), &workers, &waiting)?,
+            workers: &workers,
+            most: context.most(by)?,
         };
-        let found = in_parts(walk, |a, b| Ok(merge(a, b)?))?;
+        let found = in_parts(|part| count(&reading, part), |a, b| Ok(merge(a, b)?))?;
         answer(&project, by, &plan, found)
     }
 

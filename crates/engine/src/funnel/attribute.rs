@@ -1,6 +1,7 @@
 //! Which segments an attempt belongs to, and whether the global filter takes it.
 
 use super::attempts::Fill;
+use super::counts::Counts;
 use super::prepared::{Place, Prepared};
 use super::{Attribution, Plan};
 use crate::breakdown::{Dimension, MAX_DIMENSIONS, Segments, texts_of};
@@ -258,6 +259,16 @@ impl<'a> Attributor<'a> {
         }
     }
 
+    /// The same for a subject all of whose events carry one tuple of values.
+    pub fn attribute_alike(&mut self, subject: SubjectNo, tuple: u32) {
+        for (code, place) in self.codes.iter_mut().zip(self.p.places()) {
+            *code = match place {
+                Place::Event(at, _) => self.p.code_of_tuple(tuple, *at),
+                Place::Subject(column, codes) => Place::of_subject(column, codes, subject),
+            };
+        }
+    }
+
     /// Does the filter take the attempt?
     pub fn passes(&mut self) -> Result<bool> {
         let Some(filter) = &self.p.plan.filter else {
@@ -272,6 +283,25 @@ impl<'a> Attributor<'a> {
         self.passes.try_reserve(1).map_err(|_| Error::OutOfMemory("a filter"))?;
         self.passes.insert(codes.into(), passes);
         Ok(passes)
+    }
+
+    /// Counts the attempt, which no other of its subject competes with, in its segments.
+    pub fn count_alone(
+        &mut self,
+        bucket: usize,
+        passes: bool,
+        reached: impl ExactSizeIterator<Item = i64>,
+        counts: &mut Counts,
+    ) -> Result<()> {
+        if !passes {
+            return Ok(());
+        }
+        let segments = self.segments(&mut counts.segments, &mut counts.budget)?;
+        if let [segment] = segments {
+            return counts.alone(bucket, *segment, reached);
+        }
+        let mut record = counts.subject(bucket)?;
+        record.attempt(segments, passes, reached)
     }
 
     /// The segments of the attempt, each once.

@@ -42,6 +42,7 @@ fn append(into: &mut Vec<i64>, from: &[i64], budget: &mut Budget) -> Result<()> 
 }
 
 /// One attempt: when its steps were reached.
+#[inline]
 fn add(times: &mut [Times], reached: impl IntoIterator<Item = i64>, budget: &mut Budget) -> Result<()> {
     let (mut start, mut before) = (None, 0);
     for (times, at) in times.iter_mut().zip(reached) {
@@ -69,9 +70,26 @@ pub struct Counts {
 struct Cell {
     /// One per step, without a breakdown.
     times: Vec<Times>,
-    /// With one, a run of numbers for each subject: how many attempts; of each how many segments and steps it has and
+    /// With one, of attempts in one segment that no other attempt competes with: by segment, then step.
+    alone: Vec<Times>,
+    /// With one, of all others a run of numbers for each subject: how many attempts; of each how many segments and steps it has and
     /// whether the filter takes it, then the segments, then when each step was reached.
     records: Vec<i64>,
+}
+
+impl Cell {
+    /// The steps of the attempts that are alone in a segment.
+    fn of_segment(&mut self, segment: u32, steps: usize, budget: &mut Budget) -> Result<&mut [Times]> {
+        let from = segment as usize * steps;
+        if self.alone.len() < from + steps {
+            if self.alone.capacity() < from + steps {
+                let more = (from + steps - self.alone.len()).max(self.alone.len());
+                grow_within(&mut self.alone, more, budget)?;
+            }
+            self.alone.resize_with(from + steps, Times::default);
+        }
+        Ok(self.alone.get_mut(from..from + steps).unwrap_or_default())
+    }
 }
 
 /// Durations by line of the answer.
@@ -93,6 +111,7 @@ impl Counts {
         for _ in 0..buckets {
             cells.push(Cell {
                 times: vec![Times::default(); steps],
+                alone: Vec::new(),
                 records: Vec::new(),
             });
         }
@@ -112,6 +131,15 @@ impl Counts {
             Some(cell) => add(&mut cell.times, reached, &mut self.budget),
             None => Ok(()),
         }
+    }
+
+    /// Counts the only attempt of a subject, or one of attempts that all count, which is in one segment.
+    pub(super) fn alone(&mut self, bucket: usize, segment: u32, reached: impl IntoIterator<Item = i64>) -> Result<()> {
+        let Some(cell) = self.cells.get_mut(bucket) else {
+            return Ok(());
+        };
+        let steps = cell.of_segment(segment, self.steps, &mut self.budget)?;
+        add(steps, reached, &mut self.budget)
     }
 
     /// Begins the record of a subject's attempts, with a breakdown.
@@ -177,6 +205,16 @@ impl Counts {
         for (into, from) in self.cells.iter_mut().zip(&other.cells) {
             for (a, b) in into.times.iter_mut().zip(&from.times) {
                 a.append(b, &mut self.budget)?;
+            }
+            for (segment, theirs) in from.alone.chunks_exact(self.steps).enumerate() {
+                if theirs.iter().all(|t| t.from_start.is_empty()) {
+                    continue;
+                }
+                let segment = ours.get(segment).copied().unwrap_or(0);
+                let steps = into.of_segment(segment, self.steps, &mut self.budget)?;
+                for (a, b) in steps.iter_mut().zip(theirs) {
+                    a.append(b, &mut self.budget)?;
+                }
             }
             let mut at = into.records.len();
             append(&mut into.records, &from.records, &mut self.budget)?;
@@ -251,6 +289,13 @@ impl Counts {
         let mut tally = try_vec(lines, "segments")?;
         tally.resize(lines, (0, 0));
         for cell in &self.cells {
+            for (steps, line) in cell.alone.chunks_exact(self.steps).zip(line) {
+                let reached = |t: Option<&Times>| t.map_or(0, |t| t.from_start.len() as u64);
+                if let Some((entered, converted)) = tally.get_mut(*line as usize) {
+                    *entered += reached(steps.first());
+                    *converted += reached(steps.last());
+                }
+            }
             Chooser::new(plan).each(&cell.records, line, tick, |_, line, reached| {
                 if let Some((entered, converted)) = tally.get_mut(line as usize) {
                     *entered += 1;
@@ -280,6 +325,12 @@ impl Counts {
             times.push(buckets.map(|_| vec![Times::default(); self.steps]).collect());
         }
         for (bucket, cell) in self.cells.iter().enumerate() {
+            for (steps, line) in cell.alone.chunks_exact(self.steps).zip(&line) {
+                let into = times.get_mut(*line as usize).and_then(|l| l.get_mut(bucket));
+                for (a, b) in into.into_iter().flatten().zip(steps) {
+                    a.append(b, &mut self.budget)?;
+                }
+            }
             Chooser::new(plan).each(&cell.records, &line, tick, |_, line, reached| {
                 match times.get_mut(line as usize).and_then(|l| l.get_mut(bucket)) {
                     Some(t) => add(t, reached.iter().copied(), &mut self.budget),

@@ -113,8 +113,30 @@ impl<'p> Prepared<'p> {
 
     /// The code of a value that an event carries.
     pub(super) fn code(&self, event: u64, at: usize) -> u32 {
-        let tuple = self.tuples.get(tag_of(event) as usize).copied().unwrap_or(0);
+        self.code_of_tuple(self.tuple(event), at)
+    }
+
+    /// The tuple of values that an event carries.
+    #[inline]
+    pub(super) fn tuple(&self, event: u64) -> u32 {
+        self.tuples.get(tag_of(event) as usize).copied().unwrap_or(0)
+    }
+
+    /// Do events carry values?
+    pub(super) fn carries(&self) -> bool {
+        self.table.sources() > 0
+    }
+
+    /// The code of a value of a tuple.
+    pub(super) fn code_of_tuple(&self, tuple: u32, at: usize) -> u32 {
         self.table.tuple(tuple).get(at).copied().unwrap_or(0)
+    }
+
+    /// Does whatever is attributed to an attempt of these events not depend on which of them it has?
+    pub(super) fn alike(&self, events: &[u64]) -> bool {
+        let tuple = |e: &u64| self.tuple(*e);
+        let first = events.first().map_or(0, tuple);
+        events.iter().all(|e| tuple(e) == first) && (first == 0 || !self.plan.may_lack_value())
     }
 
     /// Where the values of each dimension are, then of each that the filter reads.

@@ -2,10 +2,12 @@
 
 use super::counts::{Counts, Times};
 use super::prepared::Prepared;
+use super::sift::Sifter;
 use super::walk::Walker;
 use super::{Partial, Plan};
 use crate::error::{Error, Result, try_vec};
 use crate::parallel::{Workers, merge};
+use crate::postings::Wanted;
 use crate::tick::Tick;
 use std::sync::Arc;
 
@@ -45,15 +47,19 @@ pub fn count_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn
     budget.set_limit(plan.memory_limit);
     let prepared = Prepared::new(plan, table, &mut postings, &mut budget)?;
     let more = budget.limit().saturating_sub(budget.used());
-    let states = postings.walk_long(
+    let states = postings.walk_sifted(
         workers,
         |e| prepared.is_entry(e, plan.entry),
         more,
         tick,
-        || Ok((Walker::new(&prepared), Counts::new(plan)?)),
-        |(walker, counts), no, events, tick| walker.subject(no, events, counts, tick),
+        || Ok((Walker::new(&prepared), Counts::new(plan)?, Sifter::new(&prepared))),
+        |(_, counts, sifter), partition, wanted, tick| match sifter {
+            Some(s) => s.sift(partition, counts, wanted, tick),
+            None => Ok(Wanted::All),
+        },
+        |(walker, counts, _), no, events, tick| walker.subject(no, events, counts, tick),
     )?;
-    merge(states.into_iter().map(|(_, counts)| counts), |mut a, b| {
+    merge(states.into_iter().map(|(_, counts, _)| counts), |mut a, b| {
         a.merge(b)?;
         Ok(a)
     })
@@ -102,8 +108,15 @@ fn steps(
     let entered = times.first().map_or(0, |t| t.from_start.len());
     let mut before = entered;
     for (k, t) in times.iter_mut().enumerate() {
-        let (timed, n) = (k > 0, t.from_start.len());
+        let n = t.from_start.len();
         tick.tick()?;
+        let of = |times: &mut [i64]| match k {
+            0 => (None, None),
+            _ => (average(times), median(times)),
+        };
+        let from_start = of(&mut t.from_start);
+        // The step before the second one is the start.
+        let from_previous = if k == 1 { from_start } else { of(&mut t.from_previous) };
         rows.push(StepRow {
             segment: segment.clone(),
             bucket,
@@ -111,10 +124,10 @@ fn steps(
             count: n as u64,
             step_conversion: ratio(n, before),
             overall_conversion: ratio(n, entered),
-            avg_time: average(&t.from_previous).filter(|_| timed),
-            median_time: median(&mut t.from_previous).filter(|_| timed),
-            avg_time_from_start: average(&t.from_start).filter(|_| timed),
-            median_time_from_start: median(&mut t.from_start).filter(|_| timed),
+            avg_time: from_previous.0,
+            median_time: from_previous.1,
+            avg_time_from_start: from_start.0,
+            median_time_from_start: from_start.1,
         });
         before = n;
     }

@@ -80,6 +80,19 @@ impl<'p> Sources<'p> {
         Ok(())
     }
 
+    /// The codes of the rows, when they alone decide the tuple; of a column that no row has, none.
+    pub fn only_codes<'c>(&self, chunk: &'c Chunk) -> Option<&'c [u32]> {
+        let [d] = self.dimensions.as_slice() else { return None };
+        let Dimension::EventProperty(p) = d.plain().0 else {
+            return None;
+        };
+        match chunk.property(*p) {
+            Some(Column::Dict { codes, .. }) => Some(codes),
+            Some(Column::Number(_)) => None,
+            None => Some(&[]),
+        }
+    }
+
     /// The number of the tuple of values of a row.
     pub fn tuple(&mut self, row: Row, table: &mut Table, budget: &mut Budget) -> Result<u32> {
         for ((d, known), code) in self.dimensions.iter().zip(&mut self.known).zip(&mut self.codes) {

@@ -184,8 +184,8 @@ impl Table {
         Ok(n)
     }
 
-    /// Takes over what another numbered; the answer has our tag for each of its tags.
-    pub fn absorb(&mut self, other: &Table, budget: &mut Budget) -> Result<Vec<u32>> {
+    /// Takes over the values that another numbered; the answer has our tuple for each of its tuples.
+    pub fn absorb_tuples(&mut self, other: &Table, budget: &mut Budget) -> Result<Vec<u32>> {
         let mut codes = try_vec(other.values.len() + 1, "values of a funnel")?;
         codes.push(0);
         for v in &other.values {
@@ -200,6 +200,12 @@ impl Table {
             ours.extend(theirs.map(|c| codes.get(*c as usize).copied().unwrap_or(0)));
             tuples.push(self.tuple_number(&ours, budget)?);
         }
+        Ok(tuples)
+    }
+
+    /// Takes over what another numbered; the answer has our tag for each of its tags.
+    pub fn absorb(&mut self, other: &Table, budget: &mut Budget) -> Result<Vec<u32>> {
+        let tuples = self.absorb_tuples(other, budget)?;
         let mut tags = try_vec(other.combos.len(), "steps of a funnel")?;
         for (mask, tuple) in &other.combos {
             let tuple = tuples.get(*tuple as usize).copied().unwrap_or(0);

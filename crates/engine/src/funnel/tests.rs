@@ -1,3 +1,4 @@
+mod cascade;
 mod definition;
 mod options;
 mod random;

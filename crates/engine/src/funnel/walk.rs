@@ -1,5 +1,6 @@
 //! One subject's way through a funnel. The walker is chosen once for a report.
 
+use super::attempts::Fill;
 use super::attribute::Attributor;
 use super::counts::Counts;
 use super::in_turn::InTurn;
@@ -19,7 +20,8 @@ use crate::time::Span64;
 enum Mode<'a> {
     /// Steps in order from the first entry.
     Plain,
-    /// Steps in order from the entry that counts.
+    /// Steps in order from the entry that counts, where there is one such entry: without a breakdown, or when all events
+    /// of a subject carry the same values and therefore are in the same segments.
     Latest(Latest<'a>),
     /// Steps in any order.
     Sliding(Sliding<'a>),
@@ -47,6 +49,8 @@ struct Attempt {
     used: Vec<usize>,
     /// When each step was reached, never before the step before it.
     reached: Vec<i64>,
+    /// Both together, for those who ask.
+    fills: Vec<Fill>,
 }
 
 impl<'a> Walker<'a> {
@@ -55,12 +59,13 @@ impl<'a> Walker<'a> {
         let plan = p.plan;
         let attributes = !plan.breakdown.is_empty() || plan.filter.is_some();
         let plain = plan.ordering == Ordering::Loose && plan.exclusions.is_empty() && plan.held.is_empty();
-        let simple = plain && !attributes && plan.count == Count::Unique;
+        let unique = plain && plan.count == Count::Unique;
+        let simple = unique && !attributes;
         let in_turn = plain && plan.floating == 0 && plan.reentry == Reentry::Default;
         let all_float = plan.floating == (1u128 << plan.steps) - 1;
         let mode = match (p.single(), plan.reentry) {
             (_, Reentry::Default) if simple && plan.floating == 0 => Mode::Plain,
-            (Some(steps), Reentry::Optimized) if simple && plan.floating == 0 => Mode::Latest(Latest::new(p, steps)),
+            (Some(steps), Reentry::Optimized) if unique && plan.floating == 0 => Mode::Latest(Latest::new(p, steps)),
             (Some(steps), _) if simple && all_float => Mode::Sliding(Sliding::new(p, steps)),
             _ => Mode::Search,
         };
@@ -72,6 +77,7 @@ impl<'a> Walker<'a> {
             plain: Attempt {
                 used: Vec::with_capacity(MAX_STEPS),
                 reached: Vec::with_capacity(MAX_STEPS),
+                fills: Vec::with_capacity(MAX_STEPS),
             },
             p,
         }
@@ -130,14 +136,19 @@ impl<'a> Walker<'a> {
                 }
                 Ok(())
             }
-            Mode::Latest(latest) => match latest.choose(events, span)? {
-                Choice::Nobody => Ok(()),
-                Choice::Entry(entry) => {
-                    self.plain.walk(self.p, events, entry, span);
-                    counts.attempt(bucket, self.plain.reached.iter().copied())
+            Mode::Latest(latest) => {
+                if !self.p.plan.breakdown.is_empty() && !self.p.alike(events) {
+                    return self.search(subject, events, span, bucket, counts, tick);
                 }
-                Choice::Irregular => self.search(subject, events, span, bucket, counts, tick),
-            },
+                match latest.choose(events, span)? {
+                    Choice::Nobody => Ok(()),
+                    Choice::Entry(entry) => {
+                        self.plain.walk(self.p, events, entry, span);
+                        self.chosen(subject, events, bucket, counts)
+                    }
+                    Choice::Irregular => self.search(subject, events, span, bucket, counts, tick),
+                }
+            }
             Mode::Sliding(sliding) => {
                 let entry = match self.p.plan.reentry {
                     Reentry::Default => sliding.first(events, span),
@@ -151,6 +162,21 @@ impl<'a> Walker<'a> {
             }
             Mode::Search => self.search(subject, events, span, bucket, counts, tick),
         }
+    }
+
+    /// Counts the only attempt of a subject, which was walked.
+    fn chosen(&mut self, subject: SubjectNo, events: &[u64], bucket: usize, counts: &mut Counts) -> Result<()> {
+        let Some(attributor) = &mut self.attributor else {
+            return counts.attempt(bucket, self.plain.reached.iter().copied());
+        };
+        self.plain.fill();
+        attributor.attribute(subject, events, &self.plain.fills);
+        let times = self.plain.reached.iter().copied();
+        let passes = attributor.passes()?;
+        if self.p.plan.breakdown.is_empty() {
+            return if passes { counts.attempt(bucket, times) } else { Ok(()) };
+        }
+        attributor.count_alone(bucket, passes, times, counts)
     }
 
     fn search(
@@ -190,6 +216,14 @@ impl<'a> Walker<'a> {
             }
             return Ok(());
         }
+        if plan.count == Count::Total {
+            for fills in attempts.iter() {
+                attributor.attribute(subject, events, fills);
+                let passes = attributor.passes()?;
+                attributor.count_alone(bucket, passes, fills.iter().map(|f| f.reached), counts)?;
+            }
+            return Ok(());
+        }
         let mut record = counts.subject(bucket)?;
         for fills in attempts.iter() {
             attributor.attribute(subject, events, fills);
@@ -202,6 +236,17 @@ impl<'a> Walker<'a> {
 }
 
 impl Attempt {
+    /// Makes `fills` of the steps that were walked.
+    fn fill(&mut self) {
+        self.fills.clear();
+        let steps = self.used.iter().zip(&self.reached).zip(0..);
+        self.fills.extend(steps.map(|((at, reached), step)| Fill {
+            step,
+            at: *at as u32,
+            reached: *reached,
+        }));
+    }
+
     /// Steps in order, each the earliest event that qualifies, from an entry on.
     fn walk(&mut self, p: &Prepared, events: &[u64], entry: usize, span: Span64) {
         let plan = p.plan;

@@ -13,6 +13,8 @@ pub(super) struct Scratch {
     ends: Vec<(u32, u32)>,
     counts: Vec<u32>,
     sorted: Vec<u64>,
+    /// Of each subject, the packed event from which on events are wanted.
+    pub(super) from: Vec<u64>,
     budget: Budget,
 }
 
@@ -32,11 +34,12 @@ impl Scratch {
             ends: Vec::new(),
             counts: Vec::new(),
             sorted: Vec::new(),
+            from: Vec::new(),
             budget: Budget::new(memory_limit),
         }
     }
 
-    /// Counting sort by subject, stable.
+    /// Counting sort by subject, stable; of the wanted events alone when `some`.
     // Every index is a local number <= top, for which `counts` has room, or comes from the prefix sums of the very counts
     // that the loop before made, which end at `rows`.
     #[allow(clippy::indexing_slicing)]
@@ -44,6 +47,7 @@ impl Scratch {
         &mut self,
         pages: impl Iterator<Item = &'p Page> + Clone,
         rows: usize,
+        some: bool,
         tick: &mut dyn Tick,
     ) -> Result<()> {
         u32::try_from(rows).map_err(|_| too_many())?;
@@ -52,10 +56,20 @@ impl Scratch {
         zeros(&mut self.counts, top + 2, &mut self.budget)?;
         zeros(&mut self.sorted, rows, &mut self.budget)?;
         let counts = self.counts.as_mut_slice();
+        let from = self.from.as_slice();
+        if some && from.len() <= top {
+            return Err(Error::corrupt("postings of unknown subjects"));
+        }
         for page in pages.clone() {
             tick.tick()?;
-            for &local in &page.locals {
-                counts[usize::from(local) + 1] += 1;
+            if !some {
+                for &local in &page.locals {
+                    counts[usize::from(local) + 1] += 1;
+                }
+                continue;
+            }
+            for (&local, &e) in page.locals.iter().zip(&page.entries) {
+                counts[usize::from(local) + 1] += u32::from(e >= from[usize::from(local)]);
             }
         }
         self.ends.clear();
@@ -71,6 +85,9 @@ impl Scratch {
         for page in pages {
             tick.tick()?;
             for (&local, &e) in page.locals.iter().zip(&page.entries) {
+                if some && e < from[usize::from(local)] {
+                    continue;
+                }
                 let at = &mut counts[usize::from(local)];
                 sorted[*at as usize] = e;
                 *at += 1;

@@ -111,3 +111,46 @@ fn memory_is_counted() {
     assert!(matches!(grown, Err(Error::Limit { hint: Some(_), .. })));
     assert!(p.len() > 60_000, "{}", p.len());
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    #[test]
+    fn only_wanted_events_are_visited(
+        all in prop::collection::vec((subjects(), 0i64..30), 0..300), threads in 1usize..4, from in 0i64..40,
+    ) {
+        let mut budget = Budget::new(usize::MAX);
+        let mut p = Postings::for_subjects(100_000, true, &mut budget).unwrap();
+        // Of every third subject nothing is wanted, of the next all, of the others what is late enough.
+        let since = |no: u32| match no % 3 {
+            0 => i64::MAX,
+            1 => i64::MIN,
+            _ => from,
+        };
+        let mut oracle: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
+        for (no, t) in &all {
+            p.push(*no, pack(*t, 1).unwrap(), &mut budget).unwrap();
+            // What is beyond the expected is not sifted.
+            if p.spread.local(*no).is_none() || *t >= since(*no) {
+                oracle.entry(*no).or_default().push(*t);
+            }
+        }
+        oracle.values_mut().for_each(|v| v.sort_unstable());
+        let walked = p.walk_sifted(
+            &Workers::new(threads, 0), |_| true, usize::MAX, &mut NoTick, || Ok(BTreeMap::new()),
+            |_, partition: Partition, wanted, _| {
+                let since = (0..partition.subjects()).map(|local| since(partition.subject(local)));
+                *wanted = since.map(crate::gather::earliest_from).collect();
+                let rows = || partition.pages().flat_map(|(locals, events)| locals.iter().zip(events));
+                let some = rows().any(|(local, e)| *e >= wanted[usize::from(*local)]);
+                Ok(if some { Wanted::From } else { Wanted::Nothing })
+            },
+            |found, no, events, _| {
+                assert!(found.insert(no, events.iter().map(|e| time_of(*e)).collect::<Vec<_>>()).is_none());
+                Ok(())
+            },
+        );
+        let mut found = BTreeMap::new();
+        walked.unwrap().into_iter().for_each(|more| found.extend(more));
+        prop_assert_eq!(found, oracle);
+    }
+}

@@ -1,5 +1,6 @@
 //! Random funnels against the definition.
 
+use super::cascade::by_cascade;
 use super::definition::{ValueOf, report};
 use super::*;
 use crate::breakdown::{Dimension, OTHER};
@@ -311,6 +312,9 @@ fn compare(p: &Plan, events: &[Ev], only: &Option<BTreeSet<u32>>, n: u8, dealt: 
         );
     }
     assert_eq!(in_parts(p, events, only, dealt, order), expected);
+    if let Some(found) = by_cascade(p, events, only, dealt) {
+        assert_eq!(found, expected);
+    }
     if p.buckets.is_none() {
         members_are_those_counted(p, events, only, &expected, value_of, &takes(n));
     }
@@ -439,6 +443,28 @@ proptest! {
             base.buckets = Some(&buckets);
         }
         let p = options.plan(base);
+        bits(&p, &mut events);
+        compare(&p, &events, &only, options.filter, &dealt, order);
+    }
+
+    /// Values that mostly are those of the subject, so that a breakdown leaves much to a cascade.
+    #[test]
+    fn steps_one_after_another_agree_with_the_definition(
+        (steps, mut events, options) in (2usize..5).prop_flat_map(|n| (Just(n), events(n, true), options(n))),
+        by in prop::sample::select(vec![USER, COMPANY]), own in prop::bool::weighted(0.8),
+        to in 10i64..50, window in prop_oneof![1i64..40, 3i64..12], grace in prop::sample::select(vec![0i64, 0, 1, 3, 100]),
+        only in filters(), remap in remaps(),
+        dealt in prop::collection::vec(0usize..4, 1..40), order in Just(vec![0, 1, 2, 3]).prop_shuffle(),
+    ) {
+        for e in events.iter_mut().filter(|_| own) {
+            e.p = [None, Some(Value::str("x")), Some(Value::str("y"))][e.user as usize % 3].clone();
+            e.n = [None, Some(1.0), Some(2.0)][e.user as usize / 2].clone();
+            if by == COMPANY {
+                (e.p, e.n) = (Some(Value::str("x")), None);
+            }
+        }
+        let base = Plan { grace_ms: grace, remap: remap.as_deref(), ..plan(steps, by, 0, to, window) };
+        let p = Plan { count: Count::Unique, exclusions: vec![], held: vec![], ordering: Ordering::Loose, ..options.plan(base) };
         bits(&p, &mut events);
         compare(&p, &events, &only, options.filter, &dealt, order);
     }
