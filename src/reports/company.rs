@@ -60,6 +60,7 @@ fn run(sql: &Sql, id: &str, as_of: Option<Date>, project: Option<&str>) -> Resul
         events: None,
         kinds: vec![kind],
         properties: Vec::new(),
+        ..Need::default()
     };
     let workers = settings::workers();
     let count = |part| {

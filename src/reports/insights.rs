@@ -159,6 +159,11 @@ fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
         None => None,
     };
     let (mut report, question) = open(sql, &project, metrics_json, a)?;
+    report.context.on_demand = OnDemand {
+        memberships: true,
+        // A comparison looks for segments by their texts.
+        ids: earlier.is_none(),
+    };
     let mut rows = report.ask(&question, days, None)?;
     if let Some(earlier) = earlier {
         let labels = project.calendar.buckets(question.unit, days.0, days.1)?.labels;
@@ -221,11 +226,6 @@ fn open<'a>(sql: &'a Sql, project: &'a Project, metrics_json: &Json, a: &Argumen
         filter,
         time: project.calendar.buckets(unit, days.0, days.1)?.into(),
         remap,
-    };
-    report.context.on_demand = OnDemand {
-        memberships: true,
-        // A comparison looks for segments by their texts.
-        ids: earlier.is_none(),
     };
     let question = Question {
         specs,

@@ -62,6 +62,7 @@ fn together(
         events: None,
         kinds,
         properties: Vec::new(),
+        ..Need::default()
     };
     let plan = Plan {
         of: of.kind,

@@ -1,6 +1,6 @@
 //! The newest events of one subject, with everything they carry.
 
-use super::raw::Raw;
+use super::raw::{Core, Raw};
 use super::scan::{self, Need};
 use super::segment::{self, Head};
 use crate::error::Result;
@@ -87,6 +87,7 @@ pub fn newest(sql: &Sql, project: &Project, ask: &Ask) -> Result<Vec<Entry>> {
         events: None,
         kinds: kinds.clone(),
         properties: properties.clone(),
+        ..Need::default()
     };
     let waiting = scan::waiting(sql, project, &everything, ask.span)?;
     let refs: Vec<&Chunk> = waiting.iter().collect();
@@ -113,10 +114,30 @@ pub fn newest(sql: &Sql, project: &Project, ask: &Ask) -> Result<Vec<Entry>> {
             Arg::Int(i64::from(high.unwrap_or(u32::MAX))),
         ],
     )?;
+    // What duplicates are found by, where something that waits may be one.
+    let insert_ids = match duplicates.is_empty() {
+        true => None,
+        false => segment::insert_ids(sql, project, false)?,
+    };
     let own: Vec<Kind> = if ask.by == USER { Vec::new() } else { vec![ask.by] };
     let fetch = |i: usize, head: Head, may_touch: bool, wanted: (&[Kind], &[u32])| -> Result<Raw> {
-        let columns = segment::columns(sql, project, &[head.no], Some(wanted))?;
-        Raw::fetch(&segments, i, head, may_touch, Some(&columns))
+        let columns = segment::columns(sql, project, &[head.no], Some(wanted), false)?;
+        let ids = match insert_ids {
+            Some(property) if may_touch => Some(segment::columns(
+                sql,
+                project,
+                &[head.no],
+                Some((&[], &[property])),
+                false,
+            )?),
+            _ => None,
+        };
+        let core = Core {
+            users: true,
+            times: true,
+            inserts: may_touch,
+        };
+        Raw::fetch(&segments, i, head, core, ids.as_ref(), Some(&columns))
     };
     for i in 0..segments.len() {
         Interrupts.tick()?;
