@@ -1,6 +1,6 @@
 //! funnel and its kin: who went through steps within a window, by user or by group.
 
-mod question;
+pub mod question;
 mod significance;
 mod times;
 mod trend;

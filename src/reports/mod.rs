@@ -15,6 +15,7 @@ mod lifecycle;
 mod parts;
 mod query_profiles;
 mod retention;
+mod session_starts;
 mod sessions;
 mod stream;
 

@@ -2,7 +2,8 @@
 
 use super::arguments::{self, required};
 use super::context::Context;
-use super::insights::need;
+use super::insights::{DimensionSpec, dimensions, need};
+use super::parts::in_parts;
 use super::stream::{self, Order};
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
@@ -10,14 +11,18 @@ use crate::pg::instants::{interval, milliseconds, timestamp};
 use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
-use crate::registry;
 use crate::registry::event_names::EventNames;
+use crate::registry::{self, Project};
 use crate::settings;
 use crate::store::scan;
 use crate::store::stream::Reading;
-use engine::chunk::USER;
+use engine::breakdown::{Dimension, Shape};
+use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, SelectorSpec};
-use engine::sessions::{EventKernel, Marks, Mode, Partial, Plan, StreamKernel, finish};
+use engine::sessions::{
+    EventKernel, Feature, Marks, Mode, Plan, SegmentKernel, Segmented, StreamKernel, USUAL_TIMEOUT, finish,
+    finish_segments,
+};
 use engine::time::Unit;
 use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
 use pgrx::prelude::*;
@@ -30,9 +35,8 @@ type Row = (
     Option<f64>,
     Option<Interval>,
     Option<Interval>,
+    Option<Interval>,
 );
-
-const USUAL_TIMEOUT: i64 = 30 * 60 * 1000;
 
 /// What makes a session, as it was asked for.
 struct Definition {
@@ -87,17 +91,55 @@ fn definition(
     })
 }
 
-#[allow(clippy::too_many_arguments)]
-fn run(
-    sql: &Sql,
+/// What a session is called by itself, as the official clients do.
+const DURATION: &str = "$duration_s";
+const EVENTS: &str = "$event_count";
+const START_EVENT: &str = "$origin_start";
+const END_EVENT: &str = "$origin_end";
+
+/// What one dimension of the breakdown says of a session.
+fn feature(spec: &DimensionSpec, context: &mut Context, project: &Project, by: Kind) -> Result<Feature> {
+    let own = |name: &str, shape: Option<Shape>| match name {
+        DURATION => Some(Feature::Duration(shape)),
+        EVENTS => Some(Feature::Events(shape)),
+        START_EVENT if shape.is_none() => Some(Feature::StartEvent),
+        END_EVENT if shape.is_none() => Some(Feature::EndEvent),
+        _ => None,
+    };
+    let found = match spec {
+        DimensionSpec::Event(name) => own(name, None),
+        DimensionSpec::Ranges(inner, ranges) => match &**inner {
+            DimensionSpec::Event(name) => own(name, Some(Shape::Numbers(*ranges))),
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(own) = found {
+        return Ok(own);
+    }
+    let loaded = spec.load(context, &project.calendar, by)?;
+    Ok(Feature::Of(loaded.ok_or_else(|| {
+        Failure::param(
+            "\"users_who_did\" can not break down sessions",
+            "Break down by a property of events, users, groups or of the session.",
+        )
+    })?))
+}
+
+/// The arguments apart from what makes a session.
+struct Arguments<'a> {
     range: (Option<Date>, Option<Date>),
-    by: &str,
-    unit: &str,
-    definition: &Definition,
-    filter: Option<&str>,
-    project: Option<&str>,
-) -> Result<Vec<Row>> {
-    let project = registry::open(sql, project)?;
+    by: &'a str,
+    unit: &'a str,
+    filter: Option<&'a str>,
+    breakdown: Option<Json>,
+    top: usize,
+    project: Option<&'a str>,
+}
+
+fn run(sql: &Sql, a: &Arguments, definition: &Definition) -> Result<Vec<Row>> {
+    let (range, by, unit, filter) = (a.range, a.by, a.unit, a.filter);
+    let project = registry::open(sql, a.project)?;
     let (from_day, to_day) = arguments::range(range.0, range.1)?;
     let by = project.kind(by)?;
     let filter = arguments::filter(filter)?;
@@ -110,6 +152,9 @@ fn run(
         Some(p) => Some(context.load_property(p)?),
         None => None,
     };
+    let specs = dimensions(a.breakdown.as_ref(), &project)?;
+    let features = specs.iter().map(|s| feature(s, &mut context, &project, by));
+    let features = features.collect::<Result<Vec<_>>>()?;
     let remap = context.remap()?;
     let names = EventNames::read(sql, &project, false)?;
     let mut plan = Plan::new(definition.mode, &project.calendar, from_day, to_day, buckets)?;
@@ -118,7 +163,7 @@ fn run(
     plan.memory_limit = settings::query_memory();
     let workers = settings::workers();
     let by_stream = matches!(definition.mode, Mode::Timeout(_)) && by == USER && remap.is_none() && filter.is_none();
-    let partials: Vec<Partial> = if by_stream {
+    if by_stream && features.is_empty() {
         let columns = StreamKernel::new(&plan)?.columns();
         let reading = Reading::open(sql, &project, &names.ranks, from_day, to_day)?;
         let kernels = stream::walk(
@@ -130,56 +175,99 @@ fn run(
             || StreamKernel::new(&plan),
             |kernel, piece, part, tick| kernel.push(project.calendar.day_start(piece.day)?, part, tick),
         )?;
-        kernels.into_iter().map(StreamKernel::finish).collect()
-    } else {
-        let everything = SelectorSpec::parse(&Json::from("$any"))?.bind(&context, by, filter.as_ref())?;
-        let bind = |s: &Option<SelectorSpec>| s.as_ref().map(|s| s.bind(&context, by, None)).transpose();
-        let (starts, ends) = (bind(&definition.starts)?, bind(&definition.ends)?);
-        // What a start or an end names is meant, hidden or not.
-        let alternatives = starts.iter().chain(&ends).flat_map(|s| &s.alternatives);
-        for event in alternatives.filter_map(|a| a.event) {
-            if let Some(excluded) = plan.excluded.get_mut(event as usize) {
-                *excluded = false;
-            }
+        let partials = kernels.into_iter().map(StreamKernel::finish);
+        let partial = engine::parallel::merge(partials, |a, b| a.merge(b, &plan))?;
+        return rows(finish(&plan, partial, &workers, &mut Interrupts)?);
+    }
+    let everything = SelectorSpec::parse(&Json::from("$any"))?.bind(&context, by, filter.as_ref())?;
+    let bind = |s: &Option<SelectorSpec>| s.as_ref().map(|s| s.bind(&context, by, None)).transpose();
+    let (starts, ends) = (bind(&definition.starts)?, bind(&definition.ends)?);
+    // What a start or an end names is meant, hidden or not.
+    let alternatives = starts.iter().chain(&ends).flat_map(|s| &s.alternatives);
+    for event in alternatives.filter_map(|a| a.event) {
+        if let Some(excluded) = plan.excluded.get_mut(event as usize) {
+            *excluded = false;
         }
-        let plan = &plan;
-        let mut need = need([&everything].into_iter().chain(&starts).chain(&ends), [by], &[]);
-        need.properties.extend(property);
-        need.properties.sort_unstable();
-        need.properties.dedup();
+    }
+    let read: Vec<Dimension> = features
+        .iter()
+        .filter_map(|f| match f {
+            Feature::Of(d) => Some(d.clone()),
+            _ => None,
+        })
+        .collect();
+    let mut need = need([&everything].into_iter().chain(&starts).chain(&ends), [by], &read);
+    need.properties.extend(property);
+    need.properties.sort_unstable();
+    need.properties.dedup();
+    let marks = |chunk: &_, keep: &_, tick: &mut dyn engine::tick::Tick| {
+        Ok::<_, engine::error::Error>(match (&starts, &ends, property) {
+            (Some(s), Some(e), _) => Marks::Events(s.hits(chunk, keep, by, tick)?, e.hits(chunk, keep, by, tick)?),
+            (_, _, Some(p)) => Marks::Property(p),
+            _ => Marks::None,
+        })
+    };
+    let span = plan.buckets.range;
+    if features.is_empty() {
         let kernels = scan::scan_on(
             sql,
             &project,
             &need,
-            plan.buckets.range,
+            span,
             &workers,
-            || EventKernel::new(plan, by, &names.ranks),
+            || EventKernel::new(&plan, by, &names.ranks),
             |kernel, chunk, keep, tick| {
                 let hits = everything.hits(chunk, keep, by, tick)?;
-                let marks = match (&starts, &ends, property) {
-                    (Some(s), Some(e), _) => {
-                        Marks::Events(s.hits(chunk, keep, by, tick)?, e.hits(chunk, keep, by, tick)?)
-                    }
-                    (_, _, Some(p)) => Marks::Property(p),
-                    _ => Marks::None,
-                };
-                kernel.push(chunk, &hits, &marks, tick)
+                kernel.push(chunk, &hits, &marks(chunk, keep, tick)?, tick)
             },
         )?;
-        kernels.into_iter().map(EventKernel::finish).collect()
+        let partials = kernels.into_iter().map(EventKernel::finish);
+        let partial = engine::parallel::merge(partials, |a, b| a.merge(b, &plan))?;
+        return rows(finish(&plan, partial, &workers, &mut Interrupts)?);
+    }
+    let question = Segmented {
+        plan: &plan,
+        by,
+        ranks: &names.ranks,
+        names: &names.names,
+        features,
+        top: a.top,
     };
-    let partial = engine::parallel::merge(partials.into_iter(), |a, b| a.merge(b, &plan))?;
-    finish(&plan, partial, &workers, &mut Interrupts)?
+    question.check()?;
+    let count = |part| {
+        let kernels = scan::scan_on(
+            sql,
+            &project,
+            &need,
+            span,
+            &workers,
+            || Ok(SegmentKernel::new(&question)?.only(part)),
+            |kernel, chunk, keep, tick| {
+                let hits = everything.hits(chunk, keep, by, tick)?;
+                kernel.push(chunk, &hits, &marks(chunk, keep, tick)?, tick)
+            },
+        )?;
+        let partials = kernels.into_iter().map(SegmentKernel::finish);
+        let partial = engine::parallel::merge(partials, |a, b| a.merge(b, &question))?;
+        Ok(count_segments(&question, partial, &workers, &mut Interrupts)?)
+    };
+    let counts = in_parts(count, |a, b| Ok(a.merge(b)?))?;
+    rows(show_segments(&question, counts, &mut Interrupts)?)
+}
+
+fn rows(found: Vec<engine::sessions::Row>) -> Result<Vec<Row>> {
+    let time = |t: Option<f64>| t.and_then(interval);
+    found
         .into_iter()
         .map(|r| {
-            let time = |t: Option<f64>| t.and_then(interval);
             Ok((
-                Vec::new(),
+                r.segment.to_vec(),
                 timestamp(r.bucket)?,
                 r.sessions as i64,
                 r.events_per_session,
                 time(r.avg_duration),
                 time(r.median_duration),
+                time(r.p90_duration),
             ))
         })
         .collect()
@@ -199,6 +287,7 @@ fn sessions(
     property: default!(Option<&str>, "NULL"),
     filter: default!(Option<&str>, "NULL"),
     breakdown: default!(Option<Jsonb>, "NULL"),
+    top: default!(Option<i32>, "200"),
     project: default!(Option<&str>, "NULL"),
 ) -> Result<
     TableIterator<
@@ -210,13 +299,11 @@ fn sessions(
             name!(events_per_session, Option<f64>),
             name!(avg_duration, Option<Interval>),
             name!(median_duration, Option<Interval>),
+            name!(p90_duration, Option<Interval>),
         ),
     >,
     ErrorReport,
 > {
-    if breakdown.is_some() {
-        Err(Failure::not_available("a breakdown of sessions"))?;
-    }
     let by = required(by, "by", "Count by 'user' or a registered group key.")?;
     let unit = required(unit, "unit", "For example 'day', 'week' or 'range'.")?;
     let timeout = required(
@@ -227,6 +314,17 @@ fn sessions(
     let starts = starts.map(|s| s.parse("starts")).transpose()?;
     let ends = ends.map(|s| s.parse("ends")).transpose()?;
     let definition = definition(&timeout, starts, ends, property)?;
-    let rows = spi::connect(|sql| run(sql, (from_date, to_date), by, unit, &definition, filter, project))?;
+    const TOP: &str = "It is the number of segments to show; the rest becomes $other.";
+    let top = usize::try_from(required(top, "top", TOP)?).ok().filter(|t| *t > 0);
+    let arguments = Arguments {
+        range: (from_date, to_date),
+        by,
+        unit,
+        filter,
+        breakdown: breakdown.map(|b| b.parse("breakdown")).transpose()?,
+        top: top.ok_or_else(|| Failure::param("top must be 1 or more", TOP))?,
+        project,
+    };
+    let rows = spi::connect(|sql| run(sql, &arguments, &definition))?;
     Ok(TableIterator::new(rows))
 }

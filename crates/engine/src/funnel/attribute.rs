@@ -196,7 +196,7 @@ impl Names for Attributed<'_> {
 }
 
 /// Is it a property of the very subject that is counted, and not of what it did?
-pub(super) fn is_of_subject(d: &Dimension, by: Kind) -> bool {
+pub(crate) fn is_of_subject(d: &Dimension, by: Kind) -> bool {
     match d.plain().0 {
         Dimension::UserProfile(_) => true,
         // What a user's groups say: found event by event, though it is the same each time.

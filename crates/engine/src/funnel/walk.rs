@@ -175,6 +175,7 @@ impl<'a> Walker<'a> {
             Some(q) if quick => &q.attempts,
             _ => &self.search.attempts,
         };
+        let whom = plan.owner(subject);
         let Some(attributor) = &mut self.attributor else {
             for fills in attempts.iter() {
                 counts.attempt(bucket, fills.iter().map(|f| f.reached))?;
@@ -183,7 +184,7 @@ impl<'a> Walker<'a> {
         };
         if plan.breakdown.is_empty() {
             for fills in attempts.iter() {
-                attributor.attribute(subject, events, fills);
+                attributor.attribute(whom, events, fills);
                 if attributor.passes()? {
                     counts.attempt(bucket, fills.iter().map(|f| f.reached))?;
                 }
@@ -192,7 +193,7 @@ impl<'a> Walker<'a> {
         }
         let mut record = counts.subject(bucket)?;
         for fills in attempts.iter() {
-            attributor.attribute(subject, events, fills);
+            attributor.attribute(whom, events, fills);
             let passes = attributor.passes()?;
             let segments = attributor.segments(record.segments, record.budget)?;
             record.attempt(segments, passes, fills.iter().map(|f| f.reached))?;

@@ -5,7 +5,7 @@ use super::cells::Table;
 use super::combinations::Combinations;
 use super::partial::Counts;
 use super::per_subject::Add;
-use super::plain::Source;
+use super::plain::{Source, counted};
 use super::runs::Run;
 use super::source::{Numbers, Picked};
 use crate::breakdown::{Breakdown, Coded, Event, MAX_SEGMENTS, Scope, Segments};
@@ -171,6 +171,24 @@ pub fn push_coded(
             *cell = cell.saturating_add(1);
             Ok(())
         }),
+        Counts::Sets(t) if s.sessions.is_some() => {
+            let (sessions, chunk) = (s.sessions, s.chunk);
+            let inside = |row: usize| sessions.is_none_or(|x| !x.excludes(chunk.event(row)));
+            c.each(
+                t,
+                true,
+                l,
+                s,
+                v,
+                b,
+                tick,
+                inside,
+                |cell, row, no, _, _, b| match counted(sessions, chunk, row, no) {
+                    0 => Ok(()),
+                    session => cell.add(session, b),
+                },
+            )
+        }
         Counts::Sets(t) => c.each(t, true, l, s, v, b, tick, always, |cell, _, no, _, _, b| {
             cell.add(no, b)
         }),
@@ -298,6 +316,7 @@ pub fn push_rows(
     let mut cursor = Cursor::new(runs);
     let mut union: Vec<u32> = Vec::new();
     let (chunk, column, by, zero, ids) = (source.chunk, source.column, lines.by, source.zero, source.ids);
+    let sessions = source.sessions;
     let numbers = match counts {
         Counts::Sums(_) | Counts::Extremes(_) | Counts::Values(_) | Counts::PerValue(_) => {
             Numbers::of(chunk, source.property)?
@@ -315,14 +334,15 @@ pub fn push_rows(
             _ => &[],
         };
         // What does not count anywhere must not bring a segment into being.
-        let counted = match counts {
+        let counts_here = match counts {
             Counts::Totals(_) => true,
+            Counts::Sets(_) if sessions.is_some_and(|s| s.excludes(chunk.event(row))) => false,
             Counts::Sets(_) | Counts::Times(_) | Counts::PerDistinct(_) => !subjects.is_empty(),
             Counts::PerValue(_) => !subjects.is_empty() && (zero || !x.is_nan()),
             Counts::Sums(_) | Counts::Extremes(_) | Counts::Values(_) => !x.is_nan(),
             Counts::Distinct(_) => !list.is_empty(),
         };
-        if !counted {
+        if !counts_here {
             return Ok(());
         }
         let event = Event {
@@ -359,7 +379,12 @@ pub fn push_rows(
             if let Counts::Sets(table) = counts {
                 for s in found.iter() {
                     let set = table.slot(*s, column_of_table, budget)?;
-                    those.iter().try_for_each(|no| set.add(*no, budget))?;
+                    those
+                        .iter()
+                        .try_for_each(|no| match counted(sessions, chunk, row, *no) {
+                            0 => Ok(()),
+                            whom => set.add(whom, budget),
+                        })?;
                 }
                 continue;
             }
