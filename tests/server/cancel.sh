@@ -16,7 +16,6 @@ sed '/^CALL /d' "$DATA/load.sql" >"$server.load.sql"
 sql -f "$server.load.sql" 2>/dev/null
 rm -f "$server.load.sql"
 sql -c "SELECT analytics_groups.define_cohort('everything', '{\"sequence\": [\"\$any\", \"\$any\", \"\$any\"], \"within\": \"60 days\"}', by => 'company_id')" >/dev/null
-sql -c "SELECT analytics_groups.set_company_key('company_id')" >/dev/null
 sql -c 'DROP SCHEMA source CASCADE' 2>/dev/null
 
 any='"$any"'
