@@ -104,8 +104,7 @@ def activity(world, by, id, from_date, to_date, hide=(), before=None, page_size=
         own = [e for e in own if e.time >= oldest]
     rows = {}
     for e in own:
-        groups = {k: g if len(g) > 1 else g[0] for k, g in ((k, sorted(g)) for k, g in e.groups.items()) if g}
-        row = rows.setdefault(key_of(e.time, e.event, e.user, carried(e.properties) | groups), {"n": 0})
+        row = rows.setdefault(key_of(e.time, e.event, e.user, carried(e.properties)), {"n": 0})
         row["n"] += 1
     return rows
 
@@ -160,9 +159,7 @@ def actual(question, rows):
             raise AssertionError("rows out of order")
         answer = {}
         for r in rows:
-            groups = {k: sorted(v) if isinstance(v, list) else v for k, v in r["properties"].items() if k.endswith("_id")}
-            groups.pop("$insert_id", None)
-            row = answer.setdefault(key_of(r["at"], r["event"], r["user_id"], carried(r["properties"]) | groups), {"n": 0})
+            row = answer.setdefault(key_of(r["at"], r["event"], r["user_id"], carried(r["properties"])), {"n": 0})
             row["n"] += 1
         return answer
     key = (lambda r: (r["group_key"], r["group_id"])) if question["report"] == "user_groups" else (lambda r: r["id"])

@@ -26,6 +26,12 @@ declare -A long=(
     [funnel]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id')"
     [attempts]="SELECT count(*) FROM analytics_groups.funnel('[$any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id', count => 'total', reentry => 'optimized', breakdown => '[\"page\"]')"
     [retention]="SELECT count(*) FROM analytics_groups.retention('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id')"
+    [whom]="SELECT count(*) FROM analytics_groups.insights_members('[{\"event\": $any, \"measure\": \"median\", \"per\": {\"measure\": \"distinct\", \"property\": \"page\"}, \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', unit => 'range', breakdown => '[\"browser\", \"country\"]', top => 1, segment => '{\$other,\$other}')"
+    [dropped]="SELECT count(*) FROM analytics_groups.funnel_members('[$any, $any, $any, $any, $any, $any]', '2024-01-01', '2024-03-31', within => '60 days', by => 'company_id', step => 6)"
+    [lost]="SELECT count(*) FROM analytics_groups.retention_members('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id', breakdown => '[\"page\"]', segment => '{x}', cohort => '2024-01-01Z', bucket => 1)"
+    [flown]="SELECT count(*) FROM analytics_groups.flow_members('$any', '2024-01-01', '2024-03-31', count => 'total', reverse => 5, forward => 5)"
+    [activity]="SELECT count(*) FROM analytics_groups.query_groups('company_id') AS g, analytics_groups.activity('company_id', g.id, '2024-01-01', '2024-03-31', page_size => NULL)"
+    [company]="SELECT sum(mau) FROM analytics_groups.query_groups('company_id') AS g, analytics_groups.company_profile(g.id, '2024-03-31')"
     [cohort]="SELECT count(*) FROM analytics_groups.cohort_size('everything', '2024-01-01', '2024-03-31')"
     [sessions]="SELECT count(*) FROM analytics_groups.sessions('2024-01-01', '2024-03-31', by => 'company_id')"
     [flows]="SELECT count(*) FROM analytics_groups.flows('$any', '2024-01-01', '2024-03-31', count => 'total', reverse => 5, forward => 5)"
@@ -78,7 +84,7 @@ cancelled() { # WHAT QUERY
     flunk "$1 obeys pg_cancel_backend" "$out"
 }
 
-for report in insights measures frequency funnel attempts retention sessions segments counts flows journeys; do
+for report in insights measures frequency funnel attempts retention sessions segments counts flows journeys whom dropped lost flown activity company; do
     timed_out "$report" "${long[$report]}"
     cancelled "$report" "${long[$report]}"
 done

@@ -43,6 +43,16 @@ SELECT 'counted sessions', by, i.value, f.step, f.count FROM unnest('{user,compa
 SELECT 'journeys', by, counting, md5(string_agg(f::text, E'\n' ORDER BY f::text COLLATE "C")), count(*)
 FROM unnest('{user,company_id}'::text[]) AS by, unnest('{unique,total,sessions}'::text[]) AS counting,
      analytics_groups.flows('["Sign Up", {"event": "Payment", "reverse": 2}]', '2024-01-01', '2024-03-31', by => by, count => counting, split => '{"Payment": "country"}') AS f GROUP BY by, counting ORDER BY by, counting;
+SELECT 'whom', by, (SELECT md5(string_agg(m::text, E'\n')) FROM analytics_groups.insights_members(jsonb_build_object('event', '$any', 'by', by), '2024-01-01', '2024-04-30', unit => 'range') AS m),
+       (SELECT md5(string_agg(m::text, E'\n')) FROM analytics_groups.funnel_members('["Sign Up", "Invite Sent", "Payment"]', '2024-01-01', '2024-04-30', by => by, within => '30 days', step => 2, outcome => 'dropped') AS m),
+       (SELECT md5(string_agg(m::text, E'\n')) FROM analytics_groups.retention_members('"Sign Up"', '"$any"', '2024-01-01', '2024-03-31', by => by, unit => 'month', cohort => '2024-02-01Z', bucket => 1, outcome => 'lost') AS m),
+       (SELECT md5(string_agg(m::text, E'\n')) FROM analytics_groups.flow_members('"Sign Up"', '2024-01-01', '2024-03-31', by => by, next_event => '(drop-off)') AS m)
+FROM unnest('{user,company_id}'::text[]) AS by ORDER BY by;
+SELECT 'worth', segment, bucket, retained, value FROM analytics_groups.retention('"Sign Up"', '"Payment"', '2024-01-01', '2024-03-31', unit => 'month', brackets => '{1,3}', criterion => 'on_or_before',
+     measure => 'sum', property => 'amount', breakdown => '["country"]') AS r WHERE cohort = '2024-01-01Z' ORDER BY segment, bucket;
+SELECT 'activity', by, md5(string_agg(a::text, E'\n')), count(*) FROM (VALUES ('user', 'u000001'), ('company_id', 'c0001')) AS of (by, id),
+     analytics_groups.activity(by, id, '2024-01-01', '2024-04-30', page_size => NULL) AS a GROUP BY by ORDER BY by;
+SELECT 'belongs', md5(string_agg(m::text, E'\n')), (SELECT md5(string_agg(g::text, E'\n')) FROM analytics_groups.user_groups('u000001') AS g) FROM analytics_groups.group_members('company_id', 'c0001') AS m;
 SELECT 'cohorts', cohort, by, definition, frozen_at IS NOT NULL FROM analytics_groups.cohorts WHERE project = 'default' ORDER BY cohort COLLATE "C";
 SELECT 'members', c.cohort, md5(string_agg(m.id, E'\n' ORDER BY m.id COLLATE "C")), count(*)
 FROM analytics_groups.cohorts AS c, analytics_groups.cohort_members(c.cohort) AS m WHERE c.project = 'default' GROUP BY c.cohort ORDER BY c.cohort COLLATE "C";

@@ -16,6 +16,7 @@ SELECT analytics_groups.create_project('shop');
 SELECT analytics_groups.create_project('secret');
 SELECT analytics_groups.add_group_key('company_id', project => p), analytics_groups.track('Seen', 'ann-of-' || p, '{"company_id": "acme"}', at => '2024-01-01 10:00Z', project => p)
 FROM unnest('{shop,secret}'::text[]) AS p;
+SELECT analytics_groups.set_company_key('company_id', project => p) FROM unnest('{shop,secret}'::text[]) AS p;
 SELECT analytics_groups.track('Hidden Treasure', 'captain', '{"map": "x"}', at => '2024-01-01 10:00Z', project => 'secret');
 SELECT analytics_groups.grant_access('reader', 'reader', project => 'shop');
 SELECT analytics_groups.grant_access('writer', 'writer', project => 'shop');
@@ -31,6 +32,15 @@ lifecycle="SELECT sum(count) FROM analytics_groups.lifecycle('\"Seen\"', '2024-0
 frequency="SELECT sum(count) FROM analytics_groups.frequency('\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
 sessions="SELECT sessions FROM analytics_groups.sessions('2024-01-01', '2024-01-01', project => 'PROJECT')"
 flows="SELECT count FROM analytics_groups.flows('\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
+counted="SELECT count(*) FROM analytics_groups.insights_members('[{\"event\": \"Seen\", \"measure\": \"unique\"}]', '2024-01-01', '2024-01-01', project => 'PROJECT')"
+dropped="SELECT count(*) FROM analytics_groups.funnel_members('[\"Seen\", \"Seen\"]', '2024-01-01', '2024-01-01', by => 'company_id', step => 2, outcome => 'dropped', project => 'PROJECT')"
+lost="SELECT count(*) FROM analytics_groups.retention_members('\"Seen\"', '\"Seen\"', '2024-01-01', '2024-01-01', bucket => 0, outcome => 'lost', project => 'PROJECT')"
+flown="SELECT count(*) FROM analytics_groups.flow_members('\"Seen\"', '2024-01-01', '2024-01-01', project => 'PROJECT')"
+activity="SELECT count(*) FROM analytics_groups.activity('company_id', 'acme', '2024-01-01', '2024-01-01', project => 'PROJECT')"
+belong="SELECT count(*) FROM analytics_groups.group_members('company_id', 'acme', at => '2024-01-01 12:00Z', project => 'PROJECT')"
+belongs="SELECT count(*) FROM analytics_groups.user_groups('ann-of-PROJECT', project => 'PROJECT')"
+figures="SELECT mau FROM analytics_groups.company_profile('acme', '2024-01-01', project => 'PROJECT')"
+whom="counted dropped lost flown activity belong belongs figures"
 define="SELECT analytics_groups.define_cohort('seen', '{\"did\": \"Seen\", \"at_least\": 1, \"within\": \"50 years\"}', project => 'PROJECT')"
 members="SELECT count(*) FROM analytics_groups.cohort_members('seen', project => 'PROJECT')"
 freeze="SELECT analytics_groups.freeze_cohort('seen', project => 'PROJECT')"
@@ -68,6 +78,8 @@ may reader shop 1 count sessions flows
 may reader shop 2 funnel
 may reader shop t retention profile
 may reader shop 1 lifecycle frequency
+# shellcheck disable=SC2086 # one name a word
+may reader shop 1 $whom
 may_not reader shop track ndjson people groups maintain add_key company grant drop
 may writer shop 1 count
 may writer shop t track retention
@@ -85,6 +97,8 @@ may admin shop '' maintain
 # A grant to a role is a grant to its members.
 may member shop 1 count
 may_not member shop track
+# shellcheck disable=SC2086
+for role in reader nobody; do may_not "$role" secret $whom; done
 for role in reader writer admin nobody member; do may_not "$role" secret count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups maintain define freeze drop_cohort add_key drop; done
 may_not nobody shop count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups maintain define freeze drop_cohort add_key company grant drop create
 may_not other shop count track drop

@@ -4,7 +4,7 @@ use super::{Breakdown, Dimension};
 use crate::chunk::{Chunk, Column, Kind, ProfileColumn, SubjectNo, USER};
 
 /// Above this many subjects there is no array for what their numbers mean.
-const MOST_NUMBERS: SubjectNo = 1 << 22;
+const MOST_NUMBERS: SubjectNo = 1 << 20;
 
 /// A code of each row that decides its segments.
 #[derive(Debug, Clone, Copy)]

@@ -34,7 +34,7 @@ impl Tags<'_> {
         };
         let born = whole(self.born, self.all.0, self.births)?;
         let returned = whole(self.returned, self.all.1, self.returns)?;
-        Some(u32::from(born) * BORN | u32::from(returned) * RETURNED)
+        Some((u32::from(born) * BORN) | (u32::from(returned) * RETURNED))
     }
 
     #[inline]

@@ -458,7 +458,7 @@ proptest! {
     ) {
         for e in events.iter_mut().filter(|_| own) {
             e.p = [None, Some(Value::str("x")), Some(Value::str("y"))][e.user as usize % 3].clone();
-            e.n = [None, Some(1.0), Some(2.0)][e.user as usize / 2].clone();
+            e.n = [None, Some(1.0), Some(2.0)][e.user as usize / 2];
             if by == COMPANY {
                 (e.p, e.n) = (Some(Value::str("x")), None);
             }

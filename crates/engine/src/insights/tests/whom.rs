@@ -13,7 +13,9 @@ fn whom(
     rows: &[Row],
     segment: &[String],
 ) -> Vec<Member> {
-    let rest = !segment.is_empty() && segment.iter().all(|t| t == OTHER);
+    let mut name = segment.to_vec();
+    let value = m.measure.is_distribution().then(|| name.pop().unwrap());
+    let rest = !name.is_empty() && name.iter().all(|t| t == OTHER);
     let mut segments: Vec<Vec<String>> = Vec::new();
     for r in rows {
         let name = r.segment[..breakdown.len()].to_vec();
@@ -21,8 +23,6 @@ fn whom(
             segments.push(name);
         }
     }
-    let mut name = segment.to_vec();
-    let value = m.measure.is_distribution().then(|| name.pop().unwrap());
     if !rest {
         segments = vec![name];
     }
