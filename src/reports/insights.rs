@@ -33,7 +33,8 @@ use pgrx::prelude::*;
 use serde_json::Value as Json;
 use settled::Settled;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::Arc;
 
 struct Report<'a> {
@@ -355,12 +356,15 @@ impl Report<'_> {
                 all.push(None);
                 continue;
             }
-            if !known.contains_key(&m.by) {
-                let range = plan.time.buckets.range;
-                let found = session_starts::read(self.sql, self.project, m.by, range, plan.remap)?;
-                known.insert(m.by, Arc::new(found));
-            }
-            all.push(known.get(&m.by).cloned());
+            let of_kind = match known.entry(m.by) {
+                Entry::Occupied(of_kind) => of_kind.into_mut(),
+                Entry::Vacant(of_kind) => {
+                    let range = plan.time.buckets.range;
+                    let found = session_starts::read(self.sql, self.project, m.by, range, plan.remap)?;
+                    of_kind.insert(Arc::new(found))
+                }
+            };
+            all.push(Some(Arc::clone(of_kind)));
         }
         Ok(all)
     }

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 
 import cohorts
+import members
 from generate import Generator
 from oracle import Undetermined
 from project import Image, Refused, as_sql, create, drop, perform
@@ -131,11 +132,13 @@ def report(session, generator, seed, script, place, question, lines):
     print("-- the shortest way to it:")
     print(as_sql(small, generator.zone, generator.week_start))
     if isinstance(question, dict):
-        print("\n".join(cohorts.statements(question, "repro")))
-        print(f"SELECT * FROM {call(question, 'repro')};")
         image = Image(generator.zone, generator.week_start)
         for step in small:
             image.perform(step)
+        if question["report"] == "members":
+            question = members.resolved(question, image.world())
+        print("\n".join(cohorts.statements(question, "repro")))
+        print(f"SELECT * FROM {call(question, 'repro')};")
         found = failure(session, generator, small)
         lines = found[1] if found else lines
         print("-- what the oracle says, zeros left out:")

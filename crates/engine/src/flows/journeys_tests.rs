@@ -435,46 +435,6 @@ proptest! {
         prop_assert!(n == 1 || last <= converted.values().sum::<u64>());
     }
 
-    /// Whoever is behind an edge or a path, together they have been there as often as the report says.
-    #[test]
-    fn members_make_up_what_is_counted(
-        ask in asks(), events in events(), rows in 1usize..4, cut in any::<prop::sample::Index>(), parts in 1u32..4,
-    ) {
-        let ranks = Ranks::new(&SORTED).unwrap();
-        let starts = starts(&events);
-        let q = ask.question(&ranks, Some(&starts).filter(|_| ask.sessions));
-        let found = trails(&q, &events, cut.index(events.len() + 1));
-        let who = |asked: Asked| {
-            let mut all: BTreeMap<u32, u64> = BTreeMap::new();
-            for part in Part::all(parts) {
-                let report = Some((&found, rows)).filter(|_| asked.needs_shown());
-                let partial = gather_part(&q, &events, part);
-                let of = find_on_trails(&q, &names(), partial, asked, report, &Workers::new(2, 0), &mut NoTick).unwrap();
-                assert!(of.is_sorted_by(|a, b| a.0 < b.0));
-                for (no, n) in of {
-                    *all.entry(no).or_default() += n;
-                }
-            }
-            all
-        };
-        for e in found.edges(rows, &mut NoTick).unwrap() {
-            let who = who(Asked::edge(&e));
-            prop_assert_eq!(who.values().sum::<u64>(), e.count, "{:?}", e);
-            prop_assert!(who.keys().all(|no| (1..3).contains(no)));
-        }
-        for row in found.top(5, &mut NoTick).unwrap() {
-            prop_assert_eq!(who(Asked::Path(&row.path)).values().sum::<u64>(), row.count, "{:?}", row);
-        }
-        // Who entered at all is behind the first anchor.
-        let own = |user: u32| {
-            let mine: Vec<Ev> = events.iter().filter(|e| e.user == user).cloned().collect();
-            ask.paths(&mine).values().sum::<u64>()
-        };
-        let first = Asked::Edge { anchor: 1, step: 0, event: None, next: None, next_anchor: None, next_step: None };
-        let want: BTreeMap<u32, u64> = (1..3).map(|u| (u, own(u))).filter(|(_, n)| *n > 0).collect();
-        prop_assert_eq!(who(first), want);
-    }
-
     /// Around one anchor the two kernels say the same.
     #[test]
     fn one_anchor_is_a_journey(mut ask in asks(), events in events()) {
@@ -531,5 +491,50 @@ proptest! {
             exclusions: vec![],
         };
         prop_assert!(JourneyPartial::decode(&bytes, &ask.question(&ranks, None)).is_err());
+    }
+}
+
+proptest! {
+    // Every question is asked once for each edge.
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// Whoever is behind an edge or a path, together they have been there as often as the report says.
+    #[test]
+    fn members_make_up_what_is_counted(
+        ask in asks(), events in events(), rows in 1usize..4, cut in any::<prop::sample::Index>(), parts in 1u32..4,
+    ) {
+        let ranks = Ranks::new(&SORTED).unwrap();
+        let starts = starts(&events);
+        let q = ask.question(&ranks, Some(&starts).filter(|_| ask.sessions));
+        let found = trails(&q, &events, cut.index(events.len() + 1));
+        let who = |asked: Asked| {
+            let mut all: BTreeMap<u32, u64> = BTreeMap::new();
+            for part in Part::all(parts) {
+                let report = Some((&found, rows)).filter(|_| asked.needs_shown());
+                let partial = gather_part(&q, &events, part);
+                let of = find_on_trails(&q, &names(), partial, asked, report, &Workers::new(2, 0), &mut NoTick).unwrap();
+                assert!(of.is_sorted_by(|a, b| a.0 < b.0));
+                for (no, n) in of {
+                    *all.entry(no).or_default() += n;
+                }
+            }
+            all
+        };
+        for e in found.edges(rows, &mut NoTick).unwrap() {
+            let who = who(Asked::edge(&e));
+            prop_assert_eq!(who.values().sum::<u64>(), e.count, "{:?}", e);
+            prop_assert!(who.keys().all(|no| (1..3).contains(no)));
+        }
+        for row in found.top(5, &mut NoTick).unwrap() {
+            prop_assert_eq!(who(Asked::Path(&row.path)).values().sum::<u64>(), row.count, "{:?}", row);
+        }
+        // Who entered at all is behind the first anchor.
+        let own = |user: u32| {
+            let mine: Vec<Ev> = events.iter().filter(|e| e.user == user).cloned().collect();
+            ask.paths(&mine).values().sum::<u64>()
+        };
+        let first = Asked::Edge { anchor: 1, step: 0, event: None, next: None, next_anchor: None, next_step: None };
+        let want: BTreeMap<u32, u64> = (1..3).map(|u| (u, own(u))).filter(|(_, n)| *n > 0).collect();
+        prop_assert_eq!(who(first), want);
     }
 }
