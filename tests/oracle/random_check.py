@@ -75,6 +75,8 @@ def failure(session, generator, script):
             script,
             lambda place, question, lines: found.append((question, lines)) if lines else None,
         )
+    except Undetermined:  # a smaller script may leave nothing to ask about
+        return None
     except (SqlError, Refused) as e:
         return "error", [str(e)]
     return found[0] if found else None
