@@ -4,7 +4,9 @@ mod members;
 
 use super::arguments::{self, required};
 use super::context::Context;
-use super::insights::need;
+use super::funnel::question::{exclusions, hold};
+use super::insights::{dimensions, need};
+use super::session_starts;
 use super::stream::{self, Order};
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
@@ -17,87 +19,178 @@ use crate::registry::{self, Project};
 use crate::settings;
 use crate::store::scan;
 use crate::store::stream::Reading;
-use engine::chunk::USER;
-use engine::expr::{References, Selector, SelectorSpec};
-use engine::flows::{Count, EventKernel, MAX_STEPS, Partial, Paths, Plan, StreamKernel, edges, finish, top_paths};
+use engine::breakdown::Dimension;
+use engine::chunk::{Hits, Kind, USER};
+use engine::expr::{Expr, References, Selector, SelectorSpec};
+use engine::flows::{
+    Anchor, Count, EventKernel, Journey, JourneyKernel, JourneyPartial, MAX_ANCHORS, MAX_STEPS, Partial, Paths, Plan,
+    Split, StreamKernel, Trails, edges, finish, finish_journeys, top_paths,
+};
+use engine::funnel::Exclusion;
 use engine::parallel::Workers;
 use engine::postings::Part;
 use engine::stream::Columns;
-use engine::time::DAY_MS;
+use engine::time::{DAY_MS, Span64};
 use pgrx::datum::{Date, Interval};
 use pgrx::prelude::*;
 use serde_json::Value as Json;
 
-const ANCHOR_HINT: &str =
-    "One event selector: '\"Sign Up\"', or '{\"event\":\"Purchase\",\"filter\":\"properties[\\\"amount\\\"] > 10\"}'.";
+const ANCHOR_HINT: &str = "An event selector or several: '\"Sign Up\"', or '[\"Sign Up\", {\"event\":\"Purchase\",\"reverse\":2,\"forward\":0}]'.";
+const SPLIT_HINT: &str = "For example split => '{\"Purchase\":\"plan\"}', or '{\"$any\":\"country\"}' for every event.";
+/// What `within` is when nobody says so.
+const USUAL_WITHIN: i64 = 30 * DAY_MS;
 /// Longest window.
 const MAX_WITHIN: i64 = 366 * DAY_MS;
 
-/// What both functions are asked.
-struct Question {
-    anchor: SelectorSpec,
-    range: (Option<Date>, Option<Date>),
-    by: String,
-    forward: usize,
-    reverse: usize,
-    within_ms: i64,
-    collapse: bool,
-    count: Count,
-    hide: Vec<String>,
-}
-
-#[allow(clippy::too_many_arguments)]
-fn question(
+/// The arguments that both functions share, as they come from SQL.
+struct Arguments<'a> {
     anchors: Option<Jsonb>,
     range: (Option<Date>, Option<Date>),
-    by: Option<&str>,
+    by: Option<&'a str>,
     forward: Option<i32>,
     reverse: Option<i32>,
     within: Option<Interval>,
-    count: Option<&str>,
+    count: Option<&'a str>,
     collapse: Option<bool>,
     hide: Option<Vec<Option<String>>>,
-) -> Result<Question> {
-    let anchors = required(anchors, "anchors", ANCHOR_HINT)?.parse("anchors")?;
-    let anchor = match &anchors {
-        Json::Array(list) => match list.as_slice() {
-            [one] => one,
-            [] => return Err(Failure::param("anchors must not be empty", ANCHOR_HINT)),
-            _ => return Err(Failure::not_available("more than one anchor")),
-        },
-        one => one,
+    exclude: Option<Jsonb>,
+    hold: Option<Vec<Option<String>>>,
+    split: Option<Jsonb>,
+    filter: Option<&'a str>,
+}
+
+/// An anchor, with its steps.
+struct AnchorSpec {
+    selector: SelectorSpec,
+    forward: usize,
+    reverse: usize,
+}
+
+/// What both functions are asked.
+struct Question {
+    anchors: Vec<AnchorSpec>,
+    range: (Option<Date>, Option<Date>),
+    by: String,
+    within_ms: i64,
+    collapse: bool,
+    count: Count,
+    by_session: bool,
+    hide: Vec<String>,
+    exclusions: Vec<(SelectorSpec, Exclusion)>,
+    hold: Vec<String>,
+    /// Event name, or none for all others, and the dimension it is split by.
+    splits: Vec<(Option<String>, Json)>,
+    filter: Option<Expr>,
+}
+
+fn steps(n: Option<i64>, name: &str) -> Result<usize> {
+    let n = n.and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= MAX_STEPS);
+    n.ok_or_else(|| Failure::param(format!("{name} must be 0 to {MAX_STEPS}"), "It is a number of steps."))
+}
+
+/// The anchors: one, or several in order. Each may say how many steps are shown at it.
+fn anchors(json: &Json, forward: usize, reverse: usize) -> Result<Vec<AnchorSpec>> {
+    let list = match json {
+        Json::Array(list) => list.as_slice(),
+        one => std::slice::from_ref(one),
     };
-    let steps = |n: Option<i32>, name: &str| {
-        let n = n.and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= MAX_STEPS);
-        n.ok_or_else(|| Failure::param(format!("{name} must be 0 to {MAX_STEPS}"), "It is a number of steps."))
+    if list.is_empty() {
+        return Err(Failure::param("anchors must not be empty", ANCHOR_HINT));
+    }
+    if list.len() > MAX_ANCHORS {
+        return Err(Failure::param(
+            format!("more than {MAX_ANCHORS} anchors"),
+            "A funnel has up to 100 steps.",
+        ));
+    }
+    let own = |json: &Json, key: &str, usual: usize| match json.get(key) {
+        None | Some(Json::Null) => Ok(usual),
+        Some(n) => steps(n.as_i64(), &format!("anchors: \"{key}\"")),
     };
+    list.iter()
+        .map(|json| {
+            Ok(AnchorSpec {
+                selector: arguments::selector(json, "anchors", &["forward", "reverse"])?,
+                forward: own(json, "forward", forward)?,
+                reverse: own(json, "reverse", reverse)?,
+            })
+        })
+        .collect()
+}
+
+fn splits(json: Option<Jsonb>) -> Result<Vec<(Option<String>, Json)>> {
+    match json.map(|j| j.parse("split")).transpose()? {
+        None | Some(Json::Null) => Ok(Vec::new()),
+        Some(Json::Object(o)) => Ok(o
+            .into_iter()
+            .map(|(event, by)| ((event != "$any" && event != "*").then_some(event), by))
+            .collect()),
+        Some(_) => Err(Failure::param(
+            "split must be an object of event names and what each is split by",
+            SPLIT_HINT,
+        )),
+    }
+}
+
+fn question(a: Arguments) -> Result<Question> {
+    let json = required(a.anchors, "anchors", ANCHOR_HINT)?.parse("anchors")?;
+    let forward = steps(a.forward.map(i64::from), "forward")?;
+    let reverse = steps(a.reverse.map(i64::from), "reverse")?;
+    let anchors = anchors(&json, forward, reverse)?;
     const WITHIN: &str = "How far a step may be from its anchor, for example '7 days'; at most 366 days.";
-    let within_ms = milliseconds(&required(within, "within", WITHIN)?);
+    let within_ms = milliseconds(&required(a.within, "within", WITHIN)?);
     if !(0..=MAX_WITHIN).contains(&within_ms) {
         return Err(Failure::param("within must be 0 to 366 days", WITHIN));
     }
-    let count = match required(count, "count", "Use 'unique' or 'total'.")? {
-        "unique" => Count::Unique,
-        "total" => Count::Total,
-        "session" | "sessions" => return Err(Failure::not_available("counting flows by session")),
+    let (count, by_session) = match required(a.count, "count", "Use 'unique', 'total' or 'sessions'.")? {
+        "unique" => (Count::Unique, false),
+        "total" => (Count::Total, false),
+        "session" | "sessions" => (Count::Unique, true),
         other => {
             return Err(Failure::param(
                 format!("unknown count \"{other}\""),
-                "Use 'unique' (the first anchor of everybody) or 'total' (every anchor).",
+                "Use 'unique' (the first anchor of everybody), 'total' (every anchor) or 'sessions' (the first of every session).",
             ));
         }
     };
+    if by_session && within_ms != USUAL_WITHIN {
+        return Err(Failure::param(
+            "the window of flows that count sessions is the session",
+            "Leave out within, or count 'unique' or 'total'.",
+        ));
+    }
+    if anchors.len() == 1 && a.exclude.is_some() {
+        return Err(Failure::param(
+            "exclude ends the way between two anchors, and there is only one",
+            "Name another anchor, or use hide to leave events out.",
+        ));
+    }
+    let exclusions = exclusions(a.exclude, anchors.len())?;
     Ok(Question {
-        anchor: arguments::selector(anchor, "anchors", &[])?,
-        range,
-        by: required(by, "by", "Count by 'user' or a registered group key.")?.to_string(),
-        forward: steps(forward, "forward")?,
-        reverse: steps(reverse, "reverse")?,
+        range: a.range,
+        by: required(a.by, "by", "Count by 'user' or a registered group key.")?.to_string(),
         within_ms,
-        collapse: required(collapse, "collapse", "true makes equal events one step.")?,
+        collapse: required(a.collapse, "collapse", "true makes equal events one step.")?,
         count,
-        hide: hide.into_iter().flatten().flatten().collect(),
+        by_session,
+        hide: a.hide.into_iter().flatten().flatten().collect(),
+        exclusions,
+        hold: hold(a.hold)?,
+        splits: splits(a.split)?,
+        filter: arguments::filter(a.filter)?,
+        anchors,
     })
+}
+
+impl Question {
+    /// The only anchor, where nothing but plain steps around it is asked for.
+    fn simple(&self) -> Option<&AnchorSpec> {
+        let plain = self.hold.is_empty() && self.splits.is_empty() && self.filter.is_none() && !self.by_session;
+        match self.anchors.as_slice() {
+            [one] if plain => Some(one),
+            _ => None,
+        }
+    }
 }
 
 /// By event number: what the anchor picks as far as names go, and what it names.
@@ -116,32 +209,41 @@ fn picked(anchor: &Selector, names: &EventNames) -> (Vec<bool>, Vec<bool>) {
     (anchors, named)
 }
 
-/// A question about one project, ready to be asked.
-struct Ready<'a> {
+/// What is known of the project before events are read.
+struct Ground<'a> {
     sql: &'a Sql,
     project: &'a Project,
-    plan: &'a Plan<'a>,
-    anchor: Selector,
+    by: Kind,
+    remap: Option<&'a [u32]>,
     names: &'a EventNames,
-    /// By event number: what the anchor picks as far as names go.
-    anchors: Vec<bool>,
+    hidden: Vec<bool>,
+    entry: Span64,
 }
 
-/// Looks up what a question names, and answers it with `f`.
-fn ask<R>(sql: &Sql, q: &Question, project: Option<&str>, f: impl FnOnce(&Ready) -> Result<R>) -> Result<R> {
+/// Looks up what a question names, and answers it: `simple` where it is about the steps around one anchor, else `all`.
+fn ask<R>(
+    sql: &Sql,
+    q: &Question,
+    project: Option<&str>,
+    simple: impl FnOnce(&Around) -> Result<R>,
+    all: impl FnOnce(&Ways) -> Result<R>,
+) -> Result<R> {
     let project = registry::open(sql, project)?;
     let (from_day, to_day) = arguments::range(q.range.0, q.range.1)?;
     let by = project.kind(&q.by)?;
-    let refs = [&q.anchor];
-    let context = Context::new(sql, &project, &refs, References::default())?;
+    let selectors = q.anchors.iter().map(|a| &a.selector);
+    let refs: Vec<&SelectorSpec> = selectors.chain(q.exclusions.iter().map(|x| &x.0)).collect();
+    let references = q.filter.as_ref().map_or_else(References::default, Expr::references);
+    let mut context = Context::new(sql, &project, &refs, references)?;
     arguments::notice_unknown(&context, &refs)?;
-    let anchor = context.bind(&q.anchor, by, None)?;
     let remap = context.remap()?;
     let names = EventNames::read(sql, &project, false)?;
-    let (anchors, named) = picked(&anchor, &names);
     let mut hidden = names.hidden.clone();
     for name in &q.hide {
-        if q.anchor.event_names().contains(&name.as_str()) {
+        if q.anchors
+            .iter()
+            .any(|a| a.selector.event_names().contains(&name.as_str()))
+        {
             return Err(Failure::param(
                 format!("hide names the anchor \"{name}\""),
                 "Leave it out, or use collapse => true to see it once where it is repeated.",
@@ -152,32 +254,63 @@ fn ask<R>(sql: &Sql, q: &Question, project: Option<&str>, f: impl FnOnce(&Ready)
             None => context.notice_unknown_event(name)?,
         }
     }
-    let plan = Plan {
+    let ground = Ground {
+        sql,
+        project: &project,
         by,
+        remap: remap.as_deref(),
+        names: &names,
+        hidden,
         entry: project.calendar.days(from_day, to_day)?,
-        forward: q.forward,
-        reverse: q.reverse,
+    };
+    match q.simple() {
+        Some(anchor) => around(&ground, q, anchor, &context, simple),
+        None => ways(&ground, q, &mut context, all),
+    }
+}
+
+/// A question about the steps around one anchor, ready to be asked.
+struct Around<'a> {
+    ground: &'a Ground<'a>,
+    plan: &'a Plan<'a>,
+    anchor: Selector,
+    /// By event number: what the anchor picks as far as names go.
+    anchors: Vec<bool>,
+}
+
+fn around<R>(
+    ground: &Ground,
+    q: &Question,
+    spec: &AnchorSpec,
+    context: &Context,
+    f: impl FnOnce(&Around) -> Result<R>,
+) -> Result<R> {
+    let anchor = context.bind(&spec.selector, ground.by, None)?;
+    let (anchors, named) = picked(&anchor, ground.names);
+    let plan = Plan {
+        by: ground.by,
+        entry: ground.entry,
+        forward: spec.forward,
+        reverse: spec.reverse,
         within_ms: q.within_ms,
         collapse: q.collapse,
         count: q.count,
-        hidden,
+        hidden: ground.hidden.clone(),
         named,
-        ranks: &names.ranks,
-        remap: remap.as_deref(),
+        ranks: &ground.names.ranks,
+        remap: ground.remap,
         memory_limit: settings::query_memory(),
     };
     plan.check()?;
-    f(&Ready {
-        sql,
-        project: &project,
+    f(&Around {
+        ground,
         plan: &plan,
         anchor,
-        names: &names,
         anchors,
     })
 }
 
-impl Ready<'_> {
+impl Around<'_> {
     /// How often each path was taken.
     fn paths(&self) -> Result<Paths> {
         let (plan, workers) = (self.plan, settings::workers());
@@ -193,13 +326,16 @@ impl Ready<'_> {
 
     /// Follows users along the stream.
     fn streamed(&self, workers: &Workers) -> Result<Vec<Partial>> {
-        let (plan, project, names, anchors) = (self.plan, self.project, self.names, &self.anchors);
+        let (plan, anchors) = (self.plan, &self.anchors);
+        let Ground {
+            sql, project, names, ..
+        } = *self.ground;
         let span = plan.span();
         let days = (
             project.calendar.day_of(span.from)?,
             project.calendar.day_of(span.to.saturating_sub(1))?,
         );
-        let reading = Reading::open(self.sql, project, &names.ranks, days.0, days.1)?;
+        let reading = Reading::open(sql, project, &names.ranks, days.0, days.1)?;
         let day_start = |day: i32| project.calendar.day_start(day);
         if StreamKernel::answers(plan) {
             // Where all there is lies within the window, nothing can be late and no time has to be read.
@@ -241,8 +377,8 @@ impl Ready<'_> {
         let mut need = need([anchor].into_iter(), [plan.by], &[]);
         need.events = None;
         let kernels = scan::scan_on(
-            self.sql,
-            self.project,
+            self.ground.sql,
+            self.ground.project,
             &need,
             plan.span(),
             workers,
@@ -254,6 +390,135 @@ impl Ready<'_> {
         )?;
         let partials = kernels.into_iter().map(EventKernel::finish);
         Ok(engine::parallel::merge(partials, |a, b| a.merge(b, plan))?)
+    }
+}
+
+/// A question about ways from anchor to anchor, with every option, ready to be asked.
+struct Ways<'a> {
+    ground: &'a Ground<'a>,
+    journey: &'a Journey<'a>,
+    selectors: Vec<Selector>,
+}
+
+fn ways<R>(ground: &Ground, q: &Question, context: &mut Context, f: impl FnOnce(&Ways) -> Result<R>) -> Result<R> {
+    let Ground {
+        sql,
+        project,
+        by,
+        remap,
+        names,
+        ..
+    } = *ground;
+    let mut held = Vec::new();
+    for p in &q.hold {
+        held.push(Dimension::EventProperty(context.load_property(p)?));
+    }
+    let mut splits = Vec::new();
+    for (name, json) in &q.splits {
+        let event = match name {
+            None => None,
+            Some(name) => match names.number(name) {
+                Some(event) => Some(event),
+                None => {
+                    context.notice_unknown_event(name)?;
+                    continue;
+                }
+            },
+        };
+        let list = Json::Array(vec![json.clone()]);
+        let specs = dimensions(Some(&list), project).map_err(|e| e.within("split"))?;
+        for spec in specs {
+            let of = spec.load(context, &project.calendar, by)?;
+            let of = of.ok_or_else(|| Failure::param("\"users_who_did\" can not split events", SPLIT_HINT))?;
+            splits.push(Split { event, of });
+        }
+    }
+    let everything = context.bind(&SelectorSpec::parse(&Json::from("$any"))?, by, q.filter.as_ref())?;
+    let mut selectors = vec![everything];
+    let mut anchors = Vec::new();
+    for a in &q.anchors {
+        let bound = context.bind(&a.selector, by, None).map_err(|e| e.within("anchors"))?;
+        anchors.push(Anchor {
+            forward: a.forward,
+            reverse: a.reverse,
+            named: picked(&bound, names).1,
+        });
+        selectors.push(bound);
+    }
+    for (x, _) in &q.exclusions {
+        selectors.push(context.bind(x, by, None).map_err(|e| e.within("exclude"))?);
+    }
+    let sessions = match q.by_session {
+        true => Some(session_starts::read(sql, project, by, ground.entry, remap)?),
+        false => None,
+    };
+    let journey = Journey {
+        by,
+        anchors,
+        entry: ground.entry,
+        within_ms: q.within_ms,
+        collapse: q.collapse,
+        count: q.count,
+        hidden: ground.hidden.clone(),
+        exclusions: q.exclusions.iter().map(|x| x.1).collect(),
+        held,
+        splits,
+        ranks: &names.ranks,
+        remap,
+        sessions: sessions.as_ref(),
+        memory_limit: settings::query_memory(),
+    };
+    journey.check()?;
+    f(&Ways {
+        ground,
+        journey: &journey,
+        selectors,
+    })
+}
+
+impl Ways<'_> {
+    /// How often each path was taken.
+    fn trails(&self) -> Result<Trails> {
+        let workers = settings::workers();
+        let partial = self.gathered(Part::WHOLE, &workers)?;
+        let names = &self.ground.names.names;
+        Ok(finish_journeys(
+            self.journey,
+            names,
+            partial,
+            &workers,
+            &mut Interrupts,
+        )?)
+    }
+
+    /// Gathers the events of one part of the subjects, or of the sessions.
+    fn gathered(&self, part: Part, workers: &Workers) -> Result<JourneyPartial> {
+        let (journey, selectors, by) = (self.journey, &self.selectors, self.ground.by);
+        let carried: Vec<Dimension> = journey.carried().into_iter().cloned().collect();
+        let mut need = need(selectors.iter(), [by], &carried);
+        need.events = None;
+        // Nothing of a session lies outside of the range.
+        let span = match journey.sessions {
+            Some(_) => journey.entry,
+            None => journey.span(),
+        };
+        let kernels = scan::scan_on(
+            self.ground.sql,
+            self.ground.project,
+            &need,
+            span,
+            workers,
+            || Ok(JourneyKernel::new(journey)?.only(part)),
+            |kernel, chunk, keep, tick| {
+                let hits = selectors
+                    .iter()
+                    .map(|s| s.hits(chunk, keep, by, tick))
+                    .collect::<engine::error::Result<Vec<Hits>>>()?;
+                kernel.push(chunk, &hits, tick)
+            },
+        )?;
+        let partials = kernels.into_iter().map(JourneyKernel::finish);
+        Ok(engine::parallel::merge(partials, |a, b| a.merge(b, journey))?)
     }
 }
 
@@ -279,6 +544,10 @@ fn flows(
     collapse: default!(Option<bool>, "false"),
     hide: default!(Option<Vec<Option<String>>>, "NULL"),
     count: default!(Option<&str>, "'unique'"),
+    exclude: default!(Option<Jsonb>, "NULL"),
+    hold: default!(Option<Vec<Option<String>>>, "NULL"),
+    split: default!(Option<Jsonb>, "NULL"),
+    filter: default!(Option<&str>, "NULL"),
     project: default!(Option<&str>, "NULL"),
 ) -> Result<
     TableIterator<
@@ -290,12 +559,28 @@ fn flows(
             name!(next_event, String),
             name!(next_kind, String),
             name!(count, i64),
+            name!(anchor, i32),
+            name!(next_anchor, i32),
+            name!(next_step, i32),
         ),
     >,
     ErrorReport,
 > {
-    let range = (from_date, to_date);
-    let q = question(anchors, range, by, forward, reverse, within, count, collapse, hide)?;
+    let q = question(Arguments {
+        anchors,
+        range: (from_date, to_date),
+        by,
+        forward,
+        reverse,
+        within,
+        count,
+        collapse,
+        hide,
+        exclude,
+        hold,
+        split,
+        filter,
+    })?;
     let shown = positive(
         rows,
         50,
@@ -303,15 +588,29 @@ fn flows(
         "It is the number of events to show per step; the rest becomes $other.",
     )?;
     let edges = spi::connect(|sql| {
-        ask(sql, &q, project, |r| {
-            Ok(edges(r.plan, &r.paths()?, &r.names.names, shown, &mut Interrupts)?)
-        })
+        let simple = |a: &Around| {
+            let names = &a.ground.names.names;
+            Ok(edges(a.plan, &a.paths()?, names, shown, &mut Interrupts)?)
+        };
+        let all = |w: &Ways| Ok(w.trails()?.edges(shown, &mut Interrupts)?);
+        ask(sql, &q, project, simple, all)
     })?;
     let rows: Vec<_> = edges
         .into_iter()
         .map(|e| {
             let kinds = (e.from.kind.to_string(), e.to.kind.to_string());
-            (e.step, e.from.event, kinds.0, e.to.event, kinds.1, e.count as i64)
+            let to = (e.next_anchor, e.next_step);
+            (
+                e.step,
+                e.from.event,
+                kinds.0,
+                e.to.event,
+                kinds.1,
+                e.count as i64,
+                e.anchor,
+                to.0,
+                to.1,
+            )
         })
         .collect();
     Ok(TableIterator::new(rows))
@@ -332,14 +631,35 @@ fn flow_paths(
     collapse: default!(Option<bool>, "false"),
     hide: default!(Option<Vec<Option<String>>>, "NULL"),
     top: default!(Option<i32>, "50"),
+    exclude: default!(Option<Jsonb>, "NULL"),
+    hold: default!(Option<Vec<Option<String>>>, "NULL"),
+    split: default!(Option<Jsonb>, "NULL"),
+    filter: default!(Option<&str>, "NULL"),
     project: default!(Option<&str>, "NULL"),
 ) -> Result<TableIterator<'static, (name!(path, Vec<String>), name!(count, i64), name!(share, f64))>, ErrorReport> {
-    let range = (from_date, to_date);
-    let q = question(anchors, range, by, forward, reverse, within, count, collapse, hide)?;
+    let q = question(Arguments {
+        anchors,
+        range: (from_date, to_date),
+        by,
+        forward,
+        reverse,
+        within,
+        count,
+        collapse,
+        hide,
+        exclude,
+        hold,
+        split,
+        filter,
+    })?;
     let top = positive(top, 1_000_000, "top", "It is the number of paths to show.")?;
     let rows = spi::connect(|sql| {
-        ask(sql, &q, project, |r| {
-            Ok(top_paths(r.plan, &r.paths()?, &r.names.names, top, &mut Interrupts)?)
+        let simple = |a: &Around| {
+            let names = &a.ground.names.names;
+            Ok(top_paths(a.plan, &a.paths()?, names, top, &mut Interrupts)?)
+        };
+        ask(sql, &q, project, simple, |w| {
+            Ok(w.trails()?.top(top, &mut Interrupts)?)
         })
     })?;
     let rows: Vec<_> = rows.into_iter().map(|r| (r.path, r.count as i64, r.share)).collect();

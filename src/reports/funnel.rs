@@ -1,7 +1,7 @@
 //! funnel and its kin: who went through steps within a window, by user or by group.
 
 mod members;
-mod question;
+pub mod question;
 mod read;
 mod significance;
 mod times;

@@ -8,6 +8,7 @@ pub mod settled;
 
 use super::arguments::{self, required};
 use super::context::{Context, OnDemand};
+use super::session_starts;
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::timestamp;
@@ -21,7 +22,10 @@ pub use dimensions::{DimensionSpec, dimensions};
 use engine::breakdown::Dimension;
 use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, Selector, SelectorSpec};
-use engine::insights::{Formula, Kernel, Metric, Plan, Shown, Smoothing, Timeline, UsersWhoDid, finish, unnamed};
+use engine::insights::{
+    Formula, Kernel, Measure, Metric, Plan, Shown, Smoothing, Timeline, UsersWhoDid, finish, unnamed,
+};
+use engine::sessions::Starts;
 use engine::time::Unit;
 use metrics::{MetricSpec, metrics};
 use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
@@ -29,7 +33,7 @@ use pgrx::prelude::*;
 use serde_json::Value as Json;
 use settled::Settled;
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 struct Report<'a> {
@@ -287,12 +291,16 @@ impl Report<'_> {
         };
         let workers = settings::workers();
         let span = plan.time.reads();
+        let sessions = self.sessions(&plan)?;
         let (sql, project) = (self.sql, self.project);
         let waiting = scan::waiting(sql, project, &need, span)?;
         let settled = Settled::read(sql, project, &plan, q.unit, &selectors, &waiting)?;
-        // What sets stand for is found by time.
+        // What sets stand for is found by time, and so is the session of an event.
         let at_a_time = |d: &Dimension| matches!(d.plain().0, Dimension::Time(_));
-        if settled.is_none() && !selectors.iter().any(Selector::reads_time) && !plan.breakdown.iter().any(at_a_time) {
+        let in_time = sessions.iter().any(Option::is_some)
+            || selectors.iter().any(Selector::reads_time)
+            || plan.breakdown.iter().any(at_a_time);
+        if settled.is_none() && !in_time {
             need.cuts = Some(plan.time.cuts());
         }
         need.nobody = nobody_matters(selectors.iter(), plan.metrics.iter().map(|m| m.by));
@@ -311,7 +319,7 @@ impl Report<'_> {
                 &waiting,
                 &|head| settled.as_ref().is_none_or(|s| s.wants(&selectors, head)),
                 &workers,
-                || Kernel::new(&plan),
+                || Ok(Kernel::new(&plan)?.with_sessions(&sessions)),
                 |kernel, chunk, keep, tick| {
                     let mut hits = Vec::new();
                     for (i, (selector, m)) in selectors.iter().zip(&plan.metrics).enumerate() {
@@ -334,6 +342,27 @@ impl Report<'_> {
                 .ids_of(*kind, &numbers, &mut |no, id| Ok(partial.name(*kind, no, id)?))?;
         }
         Ok(finish(&plan, partial, &mut Interrupts)?)
+    }
+}
+
+impl Report<'_> {
+    /// The sessions that metrics count: those of each kind are found once, for all the days that the report touches.
+    fn sessions(&self, plan: &Plan) -> Result<Vec<Option<Arc<Starts>>>> {
+        let mut known: BTreeMap<Kind, Arc<Starts>> = BTreeMap::new();
+        let mut all = Vec::new();
+        for m in &plan.metrics {
+            if m.measure != Measure::Sessions {
+                all.push(None);
+                continue;
+            }
+            if !known.contains_key(&m.by) {
+                let range = plan.time.buckets.range;
+                let found = session_starts::read(self.sql, self.project, m.by, range, plan.remap)?;
+                known.insert(m.by, Arc::new(found));
+            }
+            all.push(known.get(&m.by).cloned());
+        }
+        Ok(all)
     }
 }
 

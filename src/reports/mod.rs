@@ -19,6 +19,7 @@ mod parts;
 mod query_profiles;
 mod relations;
 mod retention;
+mod session_starts;
 mod sessions;
 mod stream;
 mod subject;

@@ -4,7 +4,8 @@ mod members;
 
 use super::arguments::{self, required};
 use super::context::Context;
-use super::insights::need;
+use super::insights::{DimensionSpec, dimensions, need};
+use super::parts::in_parts;
 use super::stream::{self, Order};
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
@@ -17,9 +18,13 @@ use crate::registry::{self, Project};
 use crate::settings;
 use crate::store::scan;
 use crate::store::stream::Reading;
+use engine::breakdown::{Dimension, Shape};
 use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, SelectorSpec};
-use engine::sessions::{EventKernel, Marks, Mode, Partial, Plan, StreamKernel, finish};
+use engine::sessions::{
+    EventKernel, Feature, Marks, Mode, Partial, Plan, SegmentKernel, Segmented, StreamKernel, USUAL_TIMEOUT,
+    count_segments, finish, show_segments,
+};
 use engine::time::Unit;
 use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
 use pgrx::prelude::*;
@@ -32,9 +37,8 @@ type Row = (
     Option<f64>,
     Option<Interval>,
     Option<Interval>,
+    Option<Interval>,
 );
-
-const USUAL_TIMEOUT: i64 = 30 * 60 * 1000;
 
 /// What makes a session, as it was asked for.
 struct Definition {
@@ -89,6 +93,53 @@ fn definition(
     })
 }
 
+/// What a session is called by itself, as the official clients do.
+const DURATION: &str = "$duration_s";
+const EVENTS: &str = "$event_count";
+const START_EVENT: &str = "$origin_start";
+const END_EVENT: &str = "$origin_end";
+
+/// What one dimension of the breakdown says of a session.
+fn feature(spec: &DimensionSpec, context: &mut Context, project: &Project, by: Kind) -> Result<Feature> {
+    let own = |name: &str, shape: Option<Shape>| {
+        Ok(match name {
+            DURATION => Some(Feature::Duration(shape)),
+            EVENTS => Some(Feature::Events(shape)),
+            START_EVENT if shape.is_none() => Some(Feature::StartEvent),
+            END_EVENT if shape.is_none() => Some(Feature::EndEvent),
+            START_EVENT | END_EVENT => {
+                return Err(Failure::param(
+                    format!("\"{name}\" has no buckets"),
+                    "It is the name of an event; break down by it alone.",
+                ));
+            }
+            _ => None,
+        })
+    };
+    let found = match spec {
+        DimensionSpec::Event(name) => own(name, None)?,
+        DimensionSpec::Ranges(inner, ranges) => match &**inner {
+            DimensionSpec::Event(name) => own(name, Some(Shape::Numbers(ranges.clone())))?,
+            _ => None,
+        },
+        DimensionSpec::Named(inner, named) => match &**inner {
+            DimensionSpec::Event(name) => own(name, Some(Shape::Named(named.clone())))?,
+            _ => None,
+        },
+        _ => None,
+    };
+    if let Some(own) = found {
+        return Ok(own);
+    }
+    let loaded = spec.load(context, &project.calendar, by)?;
+    Ok(Feature::Of(loaded.ok_or_else(|| {
+        Failure::param(
+            "\"users_who_did\" can not break down sessions",
+            "Break down by a property of events, users, groups or of the session.",
+        )
+    })?))
+}
+
 /// What is asked, apart from the project.
 struct Question<'a> {
     range: (Option<Date>, Option<Date>),
@@ -96,15 +147,20 @@ struct Question<'a> {
     unit: &'a str,
     definition: Definition,
     filter: Option<&'a str>,
+    breakdown: Option<Json>,
+    /// Segments to show.
+    top: usize,
     project: Option<&'a str>,
 }
 
-/// Gathers sessions, or where `who` asks for it the events they are made of, for `answer`.
+/// Gathers sessions for `whole`, or where `who` asks for it the events they are made of; with a breakdown counts them by
+/// segment for `segments`.
 fn ask<R>(
     sql: &Sql,
     q: &Question,
     who: bool,
-    answer: impl FnOnce(&Project, Kind, &Plan, Partial) -> Result<R>,
+    whole: impl FnOnce(&Project, Kind, &Plan, Partial) -> Result<R>,
+    segments: impl FnOnce(Vec<engine::sessions::Row>) -> Result<R>,
 ) -> Result<R> {
     let definition = &q.definition;
     let project = registry::open(sql, q.project)?;
@@ -120,6 +176,9 @@ fn ask<R>(
         Some(p) => Some(context.load_property(p)?),
         None => None,
     };
+    let specs = dimensions(q.breakdown.as_ref(), &project)?;
+    let features = specs.iter().map(|s| feature(s, &mut context, &project, by));
+    let features = features.collect::<Result<Vec<_>>>()?;
     let remap = context.remap()?;
     let names = EventNames::read(sql, &project, false)?;
     let mut plan = Plan::new(definition.mode, &project.calendar, from_day, to_day, buckets)?;
@@ -129,7 +188,7 @@ fn ask<R>(
     let workers = settings::workers();
     let by_stream =
         matches!(definition.mode, Mode::Timeout(_)) && by == USER && remap.is_none() && filter.is_none() && !who;
-    let partials: Vec<Partial> = if by_stream {
+    if by_stream && features.is_empty() {
         let columns = StreamKernel::new(&plan)?.columns();
         let reading = Reading::open(sql, &project, &names.ranks, from_day, to_day)?;
         let kernels = stream::walk(
@@ -141,65 +200,109 @@ fn ask<R>(
             || StreamKernel::new(&plan),
             |kernel, piece, part, tick| kernel.push(project.calendar.day_start(piece.day)?, part, tick),
         )?;
-        kernels.into_iter().map(StreamKernel::finish).collect()
-    } else {
-        let everything = context.bind(&SelectorSpec::parse(&Json::from("$any"))?, by, filter.as_ref())?;
-        let bind = |s: &Option<SelectorSpec>| s.as_ref().map(|s| context.bind(s, by, None)).transpose();
-        let (starts, ends) = (bind(&definition.starts)?, bind(&definition.ends)?);
-        // What a start or an end names is meant, hidden or not.
-        let alternatives = starts.iter().chain(&ends).flat_map(|s| &s.alternatives);
-        for event in alternatives.filter_map(|a| a.event) {
-            if let Some(excluded) = plan.excluded.get_mut(event as usize) {
-                *excluded = false;
-            }
+        let partials = kernels.into_iter().map(StreamKernel::finish);
+        let partial = engine::parallel::merge(partials, |a, b| a.merge(b, &plan))?;
+        return whole(&project, by, &plan, partial);
+    }
+    let everything = context.bind(&SelectorSpec::parse(&Json::from("$any"))?, by, filter.as_ref())?;
+    let bind = |s: &Option<SelectorSpec>| s.as_ref().map(|s| context.bind(s, by, None)).transpose();
+    let (starts, ends) = (bind(&definition.starts)?, bind(&definition.ends)?);
+    // What a start or an end names is meant, hidden or not.
+    let alternatives = starts.iter().chain(&ends).flat_map(|s| &s.alternatives);
+    for event in alternatives.filter_map(|a| a.event) {
+        if let Some(excluded) = plan.excluded.get_mut(event as usize) {
+            *excluded = false;
         }
-        let plan = &plan;
-        let mut need = need([&everything].into_iter().chain(&starts).chain(&ends), [by], &[]);
-        need.properties.extend(property);
-        need.properties.sort_unstable();
-        need.properties.dedup();
+    }
+    let read: Vec<Dimension> = features
+        .iter()
+        .filter_map(|f| match f {
+            Feature::Of(d) => Some(d.clone()),
+            _ => None,
+        })
+        .collect();
+    let mut need = need([&everything].into_iter().chain(&starts).chain(&ends), [by], &read);
+    need.properties.extend(property);
+    need.properties.sort_unstable();
+    need.properties.dedup();
+    let marks = |chunk: &_, keep: &_, tick: &mut dyn engine::tick::Tick| {
+        Ok::<_, engine::error::Error>(match (&starts, &ends, property) {
+            (Some(s), Some(e), _) => Marks::Events(s.hits(chunk, keep, by, tick)?, e.hits(chunk, keep, by, tick)?),
+            (_, _, Some(p)) => Marks::Property(p),
+            _ => Marks::None,
+        })
+    };
+    let span = plan.buckets.range;
+    if features.is_empty() {
         let kernels = scan::scan_on(
             sql,
             &project,
             &need,
-            plan.buckets.range,
+            span,
             &workers,
-            || EventKernel::new(plan, by, &names.ranks),
+            || EventKernel::new(&plan, by, &names.ranks),
             |kernel, chunk, keep, tick| {
                 let hits = everything.hits(chunk, keep, by, tick)?;
-                let marks = match (&starts, &ends, property) {
-                    (Some(s), Some(e), _) => {
-                        Marks::Events(s.hits(chunk, keep, by, tick)?, e.hits(chunk, keep, by, tick)?)
-                    }
-                    (_, _, Some(p)) => Marks::Property(p),
-                    _ => Marks::None,
-                };
-                kernel.push(chunk, &hits, &marks, tick)
+                kernel.push(chunk, &hits, &marks(chunk, keep, tick)?, tick)
             },
         )?;
-        kernels.into_iter().map(EventKernel::finish).collect()
+        let partials = kernels.into_iter().map(EventKernel::finish);
+        let partial = engine::parallel::merge(partials, |a, b| a.merge(b, &plan))?;
+        return whole(&project, by, &plan, partial);
+    }
+    let question = Segmented {
+        plan: &plan,
+        by,
+        ranks: &names.ranks,
+        names: &names.names,
+        features,
+        top: q.top,
     };
-    let partial = engine::parallel::merge(partials.into_iter(), |a, b| a.merge(b, &plan))?;
-    answer(&project, by, &plan, partial)
+    question.check()?;
+    let count = |part| {
+        let kernels = scan::scan_on(
+            sql,
+            &project,
+            &need,
+            span,
+            &workers,
+            || Ok(SegmentKernel::new(&question)?.only(part)),
+            |kernel, chunk, keep, tick| {
+                let hits = everything.hits(chunk, keep, by, tick)?;
+                kernel.push(chunk, &hits, &marks(chunk, keep, tick)?, tick)
+            },
+        )?;
+        let partials = kernels.into_iter().map(SegmentKernel::finish);
+        let partial = engine::parallel::merge(partials, |a, b| a.merge(b, &question))?;
+        Ok(count_segments(&question, partial, &workers, &mut Interrupts)?)
+    };
+    let counts = in_parts(count, |a, b| Ok(a.merge(b)?))?;
+    segments(show_segments(&question, counts, &mut Interrupts)?)
 }
 
 fn run(sql: &Sql, q: &Question) -> Result<Vec<Row>> {
-    ask(sql, q, false, |_, _, plan, partial| {
-        finish(plan, partial, &settings::workers(), &mut Interrupts)?
-            .into_iter()
-            .map(|r| {
-                let time = |t: Option<f64>| t.and_then(interval);
-                Ok((
-                    Vec::new(),
-                    timestamp(r.bucket)?,
-                    r.sessions as i64,
-                    r.events_per_session,
-                    time(r.avg_duration),
-                    time(r.median_duration),
-                ))
-            })
-            .collect()
-    })
+    let whole = |_: &Project, _: Kind, plan: &Plan, partial: Partial| {
+        rows(finish(plan, partial, &settings::workers(), &mut Interrupts)?)
+    };
+    ask(sql, q, false, whole, rows)
+}
+
+fn rows(found: Vec<engine::sessions::Row>) -> Result<Vec<Row>> {
+    let time = |t: Option<f64>| t.and_then(interval);
+    found
+        .into_iter()
+        .map(|r| {
+            Ok((
+                r.segment.to_vec(),
+                timestamp(r.bucket)?,
+                r.sessions as i64,
+                r.events_per_session,
+                time(r.avg_duration),
+                time(r.median_duration),
+                time(r.p90_duration),
+            ))
+        })
+        .collect()
 }
 
 #[pg_extern(schema = "analytics_groups", name = "sessions", stable, parallel_restricted)]
@@ -216,6 +319,7 @@ fn sessions(
     property: default!(Option<&str>, "NULL"),
     filter: default!(Option<&str>, "NULL"),
     breakdown: default!(Option<Jsonb>, "NULL"),
+    top: default!(Option<i32>, "200"),
     project: default!(Option<&str>, "NULL"),
 ) -> Result<
     TableIterator<
@@ -227,13 +331,11 @@ fn sessions(
             name!(events_per_session, Option<f64>),
             name!(avg_duration, Option<Interval>),
             name!(median_duration, Option<Interval>),
+            name!(p90_duration, Option<Interval>),
         ),
     >,
     ErrorReport,
 > {
-    if breakdown.is_some() {
-        Err(Failure::not_available("a breakdown of sessions"))?;
-    }
     let by = required(by, "by", "Count by 'user' or a registered group key.")?;
     let unit = required(unit, "unit", "For example 'day', 'week' or 'range'.")?;
     let timeout = required(
@@ -243,12 +345,16 @@ fn sessions(
     )?;
     let starts = starts.map(|s| s.parse("starts")).transpose()?;
     let ends = ends.map(|s| s.parse("ends")).transpose()?;
+    const TOP: &str = "It is the number of segments to show; the rest becomes $other.";
+    let top = usize::try_from(required(top, "top", TOP)?).ok().filter(|t| *t > 0);
     let question = Question {
         range: (from_date, to_date),
         by,
         unit,
         definition: definition(&timeout, starts, ends, property)?,
         filter,
+        breakdown: breakdown.map(|b| b.parse("breakdown")).transpose()?,
+        top: top.ok_or_else(|| Failure::param("top must be 1 or more", TOP))?,
         project,
     };
     let rows = spi::connect(|sql| run(sql, &question))?;

@@ -12,7 +12,7 @@ from statistics import mean, median
 
 import cohorts
 import expression
-from oracle import date_part, group_ids, matches, bucket_of, segment_names, sightings
+from oracle import bucket_of, date_part, group_ids, matches, segment_names, sessions_of, sightings
 from zone import DAY, HOUR, MINUTE
 
 OTHER = "$other"
@@ -276,6 +276,9 @@ class Ask:
     def __init__(self, steps, by="user", within=7 * DAY, grace=2000, count="unique", ordering="loose", **more):
         self.by, self.within, self.grace, self.count, self.ordering = by, within, grace, count, ordering
         self.selectors, self.steps = steps, len(steps)
+        self.sessions = count == "sessions"
+        if self.sessions:  # each is what a subject is otherwise, and no day is longer than the window
+            self.count, self.within = "unique", 2 * DAY
         self.reentry = more.pop("reentry", "default")
         self.exclude = more.pop("exclude", [])
         self.hold = more.pop("hold", [])
@@ -295,6 +298,7 @@ class Ask:
         """Subject -> its happenings in order."""
         self.world = world
         streams = defaultdict(list)
+        session = sessions_of(world, self.by) if self.sessions else lambda event, subject: (subject, None)
         for event, subject in sightings(world, self.by):
             if subject is None:
                 continue
@@ -309,7 +313,7 @@ class Ask:
             mask = sum(1 << k for k in steps) + sum(1 << (self.steps + n) for n in exclusions)
             held = [None if v is None else key(v) for v in held]
             place = (event.time, mask, [(0,) if h is None else h for h in held], [key(v) for v in values])
-            streams[subject].append((place, Happening(event.time, steps, exclusions, held, values)))
+            streams[session(event, subject)].append((place, Happening(event.time, steps, exclusions, held, values)))
         return {
             s: [h for _, h in sorted(stream, key=lambda x: x[0])] for s, stream in streams.items()
         }
@@ -323,7 +327,7 @@ class Ask:
         def named(kind, *more):
             return {s[-1]: v for s, v in known.items() if s[0] == kind and s[1 : 1 + len(more)] == more}
 
-        tree = cohorts.resolved(self.filter, self.world, who)
+        tree = cohorts.resolved(self.filter, self.world, who[0])
         return expression.evaluate(tree, named("prop"), named("user"), lambda k: named("group", k)) is True
 
     def outcomes(self, streams, start, end):

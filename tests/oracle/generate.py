@@ -331,7 +331,7 @@ class Generator:
         kind = r.random()
         name = r.choice(["n", "n", "mixed", "tags"])
         if kind < 0.4:
-            return {"measure": r.choice(["total", "unique"])}
+            return {"measure": r.choice(["total", "unique", "sessions"])}
         if kind < 0.55:
             return {"measure": r.choice(["dau", "wau", "mau", "cumulative_unique"])}
         numeric = ["sum", "average", "median", "p25", "p90", "min", "max", "percentile"]
@@ -422,7 +422,9 @@ class Generator:
         }
         if self.chance(0.2):
             return question
-        question["count"] = r.choice(["unique", "total"])
+        question["count"] = r.choice(["unique", "total", "sessions"])
+        if question["count"] == "sessions":
+            del question["within"]
         question["reentry"] = r.choice(["default", "optimized"])
         question["ordering"] = r.choice(["loose", "loose", "loose", "any", "strict"])
         if question["ordering"] != "strict":
@@ -507,6 +509,9 @@ class Generator:
             question["report"] = "funnel"
         for key in ("unit", "buckets") if question["report"] == "funnel" else ("average",):
             question.pop(key, None)
+        # Who had the sessions of a segment can not be asked.
+        for key in ("breakdown", "top") if question["report"] == "sessions" else ():
+            question.pop(key, None)
         return {"report": "members", "of": question, "pick": self.random.random()}
 
     def subjects(self):
@@ -547,6 +552,14 @@ class Generator:
             question["timeout"] = r.choice([30 * MINUTE, 30 * MINUTE, 2000, HOUR, 3 * HOUR, DAY])
         if self.chance(0.2):
             question["filter"] = self.filter(by)
+        if self.chance(0.5):
+            items = [b for b in self.breakdown({by}) if not (isinstance(b, dict) and "users_who_did" in b)]
+            own = ["$duration_s", "$event_count", "$origin_start", "$origin_end"]
+            own.append({"property": "$duration_s", "bucket": r.choice(BUCKETS)})
+            items += r.sample(own, r.choice([0, 1, 1, 2]))
+            question["breakdown"] = items
+            if items and self.chance(0.3):
+                question["top"] = r.choice([1, 2, 3])
         return question
 
     def flow_paths(self):
@@ -568,10 +581,40 @@ class Generator:
             "collapse": self.chance(0.3),
             "top": r.choice([1, 3, 50, 1000]),
         }
+        if self.chance(0.5):
+            self.journey(question, by)
+            anchors = question["anchors"]
         hidden = r.choice(EVENTS)
         if self.chance(0.3) and f"'{hidden}'" not in repr(anchors):
             question["hide"] = [hidden]
         return question
+
+    def journey(self, question, by):
+        """Makes flows of several anchors, or with the options that only they have."""
+        r = self.random
+
+        def anchor():
+            selector = self.selector(by) if self.chance(0.3) else r.choice([*EVENTS, "$any"])
+            if self.chance(0.3):
+                selector = selector if isinstance(selector, dict) else {"event": selector}
+                selector = selector | {"forward": r.choice([0, 1, 2]), "reverse": r.choice([1, 2])}
+            return selector
+
+        question["anchors"] = [anchor() for _ in range(r.choice([1, 2, 2, 3]))]
+        question["count"] = r.choice(["unique", "total", "sessions"])
+        if question["count"] == "sessions":
+            del question["within"]
+        steps = len(question["anchors"])
+        if steps > 1 and self.chance(0.4):
+            question["exclude"] = [self.exclusion(by, steps) for _ in range(r.choice([1, 2]))]
+        if self.chance(0.3):
+            question["hold"] = r.sample(["plan", "n", "ok", "mixed", "tags"], r.choice([1, 1, 2]))
+        if self.chance(0.4):
+            by_what = ["plan", "n", "tags", {"property": "n", "bucket": r.choice(BUCKETS)}]
+            by_what += ["user.plan"] if by == "user" else [f"group.{by}.tier"]
+            question["split"] = {e: r.choice(by_what) for e in r.sample([*EVENTS, "$any"], r.choice([1, 2]))}
+        if self.chance(0.3):
+            question["filter"] = self.filter(by)
 
     def flows(self):
         question = self.flow_paths() | {"report": "flows", "rows": self.random.choice([1, 2, 3, 50])}

@@ -70,12 +70,14 @@ def arguments(question):
     if report == "frequency":
         return {"bucket": instant(key[0]), "active": key[1]}
     if report == "sessions":
-        return {"bucket": instant(key)}
+        return {"bucket": instant(key[1])}
     if report == "flow_paths":
         return {"path": texts(key)}
+    anchor, step, event, _, next_anchor, next_step, next_event, _ = key
+    node = {"anchor": anchor, "step": step, "event": quote(event)}
     if others:  # a node is all its edges
-        return {"step": key[0], "event": quote(key[1])}
-    return {"step": key[0], "event": quote(key[1]), "next_event": quote(key[3])}
+        return node
+    return node | {"next_anchor": next_anchor, "next_step": next_step, "next_event": quote(next_event)}
 
 
 def columns(question):
@@ -127,7 +129,8 @@ def of_insights(question, world, key, of):
     measure = metric.get("measure", "average" if "per" in metric else "total")
     own = defaultdict(list)
     for fact in facts:
-        own[fact.subject].append(fact)
+        # A session is known by its subject and its start.
+        own[fact.subject[0] if measure == "sessions" else fact.subject].append(fact)
     rows = {}
     for subject, mine in own.items():
         events = {id(f.event): f for f in mine}
@@ -136,6 +139,8 @@ def of_insights(question, world, key, of):
             value = (oracle.of_subjects(metric, mine) or [None])[0]
         elif measure == "total":
             value = len(events)
+        elif measure == "sessions":
+            value = len({f.subject for f in mine})
         elif "property" in metric:
             value = oracle.of_values(measure, [f.value for f in events.values()], metric.get("percentile"))
         row = {"value": value, "events": len(events)}
@@ -155,6 +160,8 @@ def of_insights(question, world, key, of):
     group = metric.get("by", "user") != "user"
     if measure == "unique" or measure in oracle.DAYS or measure in ("cumulative_unique", "distribution"):
         agree(question, len(rows))
+    elif measure == "sessions":
+        agree(question, sum(r["value"] for r in rows.values()))
     elif measure == "total" and not group:
         agree(question, sum(r["events"] for r in rows.values()))
     elif measure == "sum" and not (group and "property" in metric):
@@ -167,10 +174,10 @@ def of_funnel(question, world, key, of):
     ask = funnels.Ask(of.pop("steps"), **{k: v for k, v in of.items() if k not in ("from_date", "to_date")})
     outcomes = ask.outcomes(ask.streams(world), *world.calendar.span(of["from_date"], of["to_date"]))
     chosen = ask.chosen(outcomes, ask.shown([outcomes])[segment])
-    reached = [who for who, at in chosen if len(at) >= step]
+    reached = [who for (who, _), at in chosen if len(at) >= step]
     agree(question, len(reached))
     if question["cell"]["others"] and step > 1:
-        return times(who for who, at in chosen if len(at) == step - 1)
+        return times(who for (who, _), at in chosen if len(at) == step - 1)
     return times(reached)
 
 
@@ -228,35 +235,27 @@ def of_frequency(question, world, key, of):
 
 def of_sessions(question, world, key, of):
     unit = of.pop("unit")
-    usual = {"timeout": 30 * oracle.MINUTE, "starts": None, "ends": None, "property": None, "filter": None}
     rows = defaultdict(lambda: {"sessions": 0, "events": 0})
-    for start, events, _, who in sequences.sessions_of(world, **(usual | of)):
-        if world.calendar.bucket(unit, of["from_date"], start) == key:
+    for events, _, _, who in sequences.cuts(world, **of):
+        if world.calendar.bucket(unit, of["from_date"], events[0].time) == key[1]:
             rows[who]["sessions"] += 1
-            rows[who]["events"] += events
+            rows[who]["events"] += len(events)
     agree(question, sum(r["sessions"] for r in rows.values()))
     return dict(rows)
 
 
-def entries(world, of):
-    names = ("anchors", "from_date", "to_date", "by", "forward", "reverse", "within", "count", "collapse", "hide")
-    usual = {"by": "user", "forward": 3, "reverse": 0, "within": 30 * oracle.DAY, "count": "unique", "collapse": False}
-    return sequences.entries(world, **({"hide": ()} | usual | {k: v for k, v in of.items() if k in names}))
-
-
 def of_flow_paths(question, world, key, of):
-    whom = [who for before, anchor, after, who in entries(world, of) if (*before, anchor, *after) == key]
+    del of["top"]
+    whom = [who for who, blocks in sequences.Ways(world, **of).entries() if sequences.sequence(blocks) == key]
     agree(question, len(whom))
     return times(whom)
 
 
 def of_flows(question, world, key, of):
-    step, event, kind, next_event, next_kind = key
-    paths, shown = [], sequences.shown_nodes(entries(world, of), of["forward"], of["reverse"], of.get("rows", 3))
-    for path, who in sequences.as_positions(entries(world, of)):
-        paths.append((sequences.seen(path, shown), who))
-    edge = [who for path, who in paths if path.get(step) == (event, kind) and path.get(step + 1) == (next_event, next_kind)]
+    paths = sequences.seen(world, **of)
+    edge = [who for who, path in paths if key in sequences.edges(path)]
     agree(question, len(edge))
     if question["cell"]["others"]:
-        return times(who for path, who in paths if path.get(step) == (event, kind))
+        place, node = key[:2], key[2:4]
+        return times(who for who, path in paths if path.get(place) == node)
     return times(edge)

@@ -143,6 +143,23 @@ def sightings(world, by):
 # Selectors, filters, breakdowns
 
 
+def sessions_of(world, by, timeout=30 * MINUTE):
+    """(event, subject) -> its session, as (subject, start): no gap is longer than the timeout, and midnight ends it."""
+    times = defaultdict(set)
+    for event, subject in sightings(world, by):
+        if subject is not None:
+            times[subject, world.calendar.local_date(event.time)].add(event.time)
+    starts = {}
+    for (subject, _), instants in times.items():
+        start = last = None
+        for time in sorted(instants):
+            if last is None or time - last > timeout:
+                start = time
+            starts[subject, time] = subject, start
+            last = time
+    return lambda event, subject: starts.get((subject, event.time))
+
+
 def passes(tree, world, event, by, subject):
     """Whether a filter is true of an event; in a group report group properties are those of the group at hand."""
     if tree is None:
@@ -375,7 +392,7 @@ def measured(metric, facts):
     events = {id(fact.event): fact.value for fact in facts}
     if measure == "total":
         return len(events)
-    if measure == "unique" or measure in DAYS or measure == "cumulative_unique":
+    if measure in ("unique", "sessions", "cumulative_unique") or measure in DAYS:
         return len({fact.subject for fact in facts})
     return of_values(measure, list(events.values()), metric.get("percentile"))
 
@@ -502,6 +519,7 @@ def insights_of(
             for item in breakdown
         ]
         facts[label] = []
+        session = sessions_of(world, by) if metric.get("measure") == "sessions" else None
         for event, subject in sightings(world, by):
             picked = {k: metric[k] for k in ("event", "filter", "first_time") if k in metric}
             if not matches(picked, world, event, by, subject):
@@ -514,7 +532,8 @@ def insights_of(
                 for item, counts in zip(breakdown, active)
             ]
             for segment in product(*names):
-                fact = Fact(event, subject, segment, event.properties.get(name) if name else None)
+                whom = subject if session is None else session(event, subject)
+                fact = Fact(event, whom, segment, event.properties.get(name) if name else None)
                 if inside(metric, fact, intervals):
                     facts[label].append(fact)
 

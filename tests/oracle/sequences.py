@@ -1,10 +1,24 @@
 """Sessions and flows, the slow and obvious way: what one subject does, event after event."""
 
 import json
+import math
 from collections import defaultdict
+from itertools import product
 from statistics import mean, median
 
-from oracle import Undetermined, matches, order, passes, sightings
+import funnels
+from oracle import (
+    NOT_SET,
+    Undetermined,
+    bucket_of,
+    matches,
+    order,
+    passes,
+    segment_names,
+    sessions_of,
+    sightings,
+    text_of,
+)
 from zone import DAY, MINUTE
 
 
@@ -38,6 +52,60 @@ def canonical(value):
     return json.dumps([canonical(v) for v in value] if isinstance(value, list) else value)
 
 
+def percentile(numbers, p):
+    """Between two values linear."""
+    place = p * (len(numbers) - 1)
+    low, high = (sorted(numbers)[f(place)] for f in (math.floor, math.ceil))
+    return low + (place - math.floor(place)) * (high - low)
+
+
+def cut(world, events, timeout, starts, is_start, is_end, property):
+    """(events, duration or None) of the sessions of one subject and day."""
+    found, session = [], None  # the events of the session that is open
+    for e in events:
+        if starts is not None:
+            if session is not None:
+                session.append(e)
+                if is_end(e):
+                    found.append((session, e.time - session[0].time))
+                    session = None
+            elif is_start(e):
+                session = [e]
+            continue
+        if session is not None:
+            if property is not None:
+                ended = canonical(session[-1].properties[property]) != canonical(e.properties[property])
+            else:
+                ended = e.time - session[-1].time > timeout
+            if ended:
+                found.append((session, session[-1].time - session[0].time))
+                session = None
+        session = [*session, e] if session else [e]
+    if session is not None:
+        # Between events midnight leaves a session without an end.
+        found.append((session, None if starts is not None else session[-1].time - session[0].time))
+    return found
+
+
+def quality(item, session, duration, by, subject, world, inherits):
+    """The segments that one breakdown finds for a session. `inherits`: the first event that has a value says what it is."""
+    name = item["property"] if isinstance(item, dict) else item
+    own = {
+        "$duration_s": None if duration is None else duration / 1000,
+        "$event_count": len(session),
+        "$origin_start": session[0].event,
+        "$origin_end": session[-1].event,
+    }
+    if name in own:
+        return bucket_of(own[name], item["bucket"]) if isinstance(item, dict) else segment_names(own[name])
+    source = funnels.source_of(item)
+    values = [funnels.value_of(source, world, e, by, subject) for e in session]
+    if funnels.of_subject(source, by) or not inherits:
+        return segment_names(values[0])
+    must_agree(session, lambda e: canonical(funnels.value_of(source, world, e, by, subject)))
+    return segment_names(next((v for v in values if v is not None), None))
+
+
 def sessions(
     world,
     from_date,
@@ -49,24 +117,49 @@ def sessions(
     ends=None,
     property=None,
     filter=None,
+    breakdown=(),
+    top=200,
 ):
-    """{bucket: (sessions, events per session, average and median duration in ms)} for every bucket."""
-    found = [s[:3] for s in sessions_of(world, from_date, to_date, by, timeout, starts, ends, property, filter)]
+    """{(segment, bucket): sessions, events per session, and durations in ms} for every segment and bucket."""
+    found = cuts(world, from_date, to_date, by, timeout, starts, ends, property, filter, breakdown)
+    counts = defaultdict(int)
+    for _, _, segments, _ in found:
+        for segment in segments:
+            counts[segment] += 1
+    ranked = sorted(counts, key=lambda s: (-counts[s], [t.encode() for t in s]))
+    lines = {s: {s} for s in ranked[:top]} if breakdown else {(): {()}}
+    if len(ranked) > top:
+        lines[("$other",) * len(breakdown)] = set(ranked[top:])
     rows = {}
-    for bucket in world.calendar.buckets(unit, from_date, to_date):
-        here = [s for s in found if world.calendar.bucket(unit, from_date, s[0]) == bucket]
-        durations = [d for _, _, d in here if d is not None]
-        rows[bucket] = {
-            "sessions": len(here),
-            "events_per_session": mean(n for _, n, _ in here) if here else None,
-            "avg_duration": mean(durations) if durations else None,
-            "median_duration": median(durations) if durations else None,
-        }
+    for name, members in lines.items():
+        for bucket in world.calendar.buckets(unit, from_date, to_date):
+            here = [
+                s for s in found if s[2] & members and world.calendar.bucket(unit, from_date, s[0][0].time) == bucket
+            ]
+            durations = [d for _, d, *_ in here if d is not None]
+            rows[name, bucket] = {
+                "sessions": len(here),
+                "events_per_session": mean(len(events) for events, *_ in here) if here else None,
+                "avg_duration": mean(durations) if durations else None,
+                "median_duration": median(durations) if durations else None,
+                "p90_duration": percentile(durations, 0.9) if durations else None,
+            }
     return rows
 
 
-def sessions_of(world, from_date, to_date, by, timeout, starts, ends, property, filter):
-    """(start, number of events, duration or None, subject) of every session."""
+def cuts(
+    world,
+    from_date,
+    to_date,
+    by="user",
+    timeout=30 * MINUTE,
+    starts=None,
+    ends=None,
+    property=None,
+    filter=None,
+    breakdown=(),
+):
+    """(events, duration or None, segments, subject) of every session."""
     first, last = world.calendar.span(from_date, to_date)
     found = []
     for subject, events in histories(world, by).items():
@@ -86,31 +179,16 @@ def sessions_of(world, from_date, to_date, by, timeout, starts, ends, property, 
         days = defaultdict(list)
         for e in events:
             days[world.calendar.local_date(e.time)].append(e)
+        inherits = starts is None and property is None
         for day in days.values():
-            session = None  # the events of the session that is open
-            for e in day:
-                if starts is not None:
-                    if session is not None:
-                        session.append(e)
-                        if is_end(e):
-                            found.append((session[0].time, len(session), e.time - session[0].time, subject))
-                            session = None
-                    elif is_start(e):
-                        session = [e]
-                    continue
-                if session is not None:
-                    if property is not None:
-                        ended = canonical(session[-1].properties[property]) != canonical(e.properties[property])
-                    else:
-                        ended = e.time - session[-1].time > timeout
-                    if ended:
-                        found.append((session[0].time, len(session), session[-1].time - session[0].time, subject))
-                        session = None
-                session = [*session, e] if session else [e]
-            if session is not None:
-                # Between events midnight leaves a session without an end.
-                duration = None if starts is not None else session[-1].time - session[0].time
-                found.append((session[0].time, len(session), duration, subject))
+            for session, duration in cut(world, day, timeout, starts, is_start, is_end, property):
+                if breakdown and not inherits:
+                    same = [e for e in day if (e.time, e.event) == (session[0].time, session[0].event)]
+                    for item in breakdown:
+                        source = funnels.source_of(item)
+                        must_agree(same, lambda e: canonical(funnels.value_of(source, world, e, by, subject)))
+                names = [quality(b, session, duration, by, subject, world, inherits) for b in breakdown]
+                found.append((session, duration, set(product(*names)), subject))
     return found
 
 
@@ -118,44 +196,195 @@ def sessions_of(world, from_date, to_date, by, timeout, starts, ends, property, 
 # Flows
 
 
-def steps_from(others, anchor, steps, within, collapse, end):
-    """The next events away from an anchor; `end` when there are fewer than `steps` of them within the window."""
-    path, last = [], anchor.event
-    for event in others:
-        if len(path) == steps or abs(event.time - anchor.time) > within:
-            break
-        if not (collapse and event.event == last):
-            path.append(event.event)
-            last = event.event
-    return path if len(path) == steps else [*path, end]
+def steps_of(events, visible, node, collapse):
+    """(node, positions of its events) of every step, and the step of each visible position."""
+    steps, step_of = [], {}
+    for i, e in enumerate(events):
+        if not visible(e):
+            continue
+        if collapse and steps and steps[-1][0] == node(e):
+            steps[-1][1].append(i)
+        else:
+            steps.append((node(e), [i]))
+        step_of[i] = len(steps) - 1
+    return steps, step_of
 
 
-def entries(world, anchors, from_date, to_date, by, forward, reverse, within, count, collapse, hide):
-    """(steps before, anchor, steps after, subject) of every entry, the steps from left to right in time."""
-    first, last = world.calendar.span(from_date, to_date)
-    found = []
-    for subject, events in histories(world, by).items():
+class Ways:
+    """A question about flows, with its defaults."""
 
-        def is_anchor(e):
-            return matches(anchors, world, e, by, subject)
+    def __init__(
+        self,
+        world,
+        anchors,
+        from_date,
+        to_date,
+        by="user",
+        forward=3,
+        reverse=0,
+        within=30 * DAY,
+        count="unique",
+        collapse=False,
+        hide=(),
+        exclude=(),
+        hold=(),
+        split=None,
+        filter=None,
+    ):
+        self.world, self.by, self.within, self.collapse, self.hide = world, by, within, collapse, hide
+        self.first, self.last = world.calendar.span(from_date, to_date)
+        self.anchors = anchors if isinstance(anchors, list) else [anchors]
 
-        must_agree(events, is_anchor)
-        events = [e for e in events if is_anchor(e) and named(anchors, e.event) or e.event not in hide]
-        chosen = []
-        for i, e in enumerate(events):
-            if not is_anchor(e) or not first <= e.time < last:
+        def steps(anchor, name, usual):
+            return anchor.get(name, usual) if isinstance(anchor, dict) else usual
+
+        self.forward = [steps(a, "forward", forward) for a in self.anchors]
+        self.reverse = [steps(a, "reverse", reverse) for a in self.anchors]
+        self.sessions, self.unique = count == "sessions", count != "total"
+        if self.sessions:
+            self.within = 30 * DAY
+        whole = [1, len(self.anchors)]
+        self.exclude = [(x, x.get("between", whole) if isinstance(x, dict) else whole) for x in exclude]
+        self.hold, self.split, self.filter = hold, split or {}, filter
+
+    def node(self, subject):
+        def text(e):
+            item = self.split.get(e.event, self.split.get("$any"))
+            if item is None:
+                return e.event
+            value = funnels.value_of(funnels.source_of(item), self.world, e, self.by, subject)
+            shown = NOT_SET if value is None else "(empty string)" if value == "" else text_of_any(value)
+            return f"{e.event} [{shown}]"
+
+        return text
+
+    def histories(self):
+        """(subject, its events in order), or those of each of its sessions."""
+        session = sessions_of(self.world, self.by) if self.sessions else None
+        for subject, events in histories(self.world, self.by).items():
+            if session is None:
+                yield subject, events
                 continue
-            if count == "unique" and chosen:
+            parts = defaultdict(list)
+            for e in events:
+                if self.first <= e.time < self.last:
+                    parts[session(e, subject)].append(e)
+            for part in parts.values():
+                yield subject, part
+
+    def entries(self):
+        """(subject, blocks) of every way: per anchor the steps before and after it."""
+        found = []
+        for subject, events in self.histories():
+            found += [(subject, blocks) for blocks in self.of_subject(subject, events)]
+        return found
+
+    def of_subject(self, subject, events):
+        world, by = self.world, self.by
+        events = [e for e in events if passes(self.filter, world, e, by, subject)]
+
+        def is_anchor(e, k):
+            anchor = self.anchors[k]
+            return matches(anchor, world, e, by, subject) and (e.event not in self.hide or named(anchor, e.event))
+
+        def excludes(e, k):
+            return any(a <= k < b and matches(x, world, e, by, subject) for x, (a, b) in self.exclude)
+
+        def held(e):
+            values = [e.properties.get(p) for p in self.hold]
+            return None if None in values else [canonical(v) for v in values]
+
+        node = self.node(subject)
+        ks = range(len(self.anchors))
+        must_agree(
+            events, lambda e: ([is_anchor(e, k) for k in ks], [excludes(e, k) for k in ks], held(e) or 0, node(e))
+        )
+
+        def visible(e):
+            return e.event not in self.hide or any(is_anchor(e, k) for k in ks)
+
+        steps, step_of = steps_of(events, visible, node, self.collapse)
+        starting = [
+            i for i, e in enumerate(events) if is_anchor(e, 0) and self.first <= e.time < self.last and held(e) is not None
+        ]
+        values = []
+        for i in starting:
+            values += [held(events[i])] if held(events[i]) not in values else []
+        found = []
+        for value in values[:1] if self.unique else values:
+            place, before = 0, None
+            own = [i for i, e in enumerate(events) if held(e) == value]
+            while True:
+                ready = [
+                    i
+                    for i in starting
+                    if i >= place and i in own and not (self.collapse and before is not None and step_of[i] == before)
+                ]
+                if not ready:
+                    break
+                before = step_of[ready[0]]
+                end = events[ready[0]].time + self.within
+                reached, stopped, place = [ready[0]], None, len(events)
+                for k in ks[1:]:
+                    last = reached[-1]
+                    later = [i for i in own if i > last and events[i].time <= end]
+                    following = [i for i in later if is_anchor(events[i], k) and step_of[i] > step_of[last]]
+                    until = events[following[0]].time if following else end + 1
+                    ending = [i for i in later if events[last].time < events[i].time < until and excludes(events[i], k)]
+                    if ending:
+                        stopped, place = ending[0], ending[0] + 1
+                        break
+                    if not following:
+                        place = min((i for i, e in enumerate(events) if e.time > end), default=len(events))
+                        break
+                    reached.append(following[0])
+                if len(reached) == len(self.anchors):
+                    place = reached[-1] + 1
+                found.append(self.blocks(events, steps, step_of, reached, stopped))
+                if self.unique:
+                    break
+        return found
+
+    def blocks(self, events, steps, step_of, reached, stopped):
+        """[{step: (node, kind)}] per anchor, from left to right."""
+        blocks = [{0: (steps[step_of[i]][0], "ANCHOR")} for i in reached]
+        first = events[reached[0]]
+        for k in range(1, self.reverse[0] + 1):
+            at = step_of[reached[0]] - k
+            if at < 0 or events[steps[at][1][-1]].time < first.time - self.within:
+                blocks[0][-k] = ("(start)", "START")
                 break
-            if count == "total" and collapse and chosen:
-                if all(x.event == e.event for x in events[chosen[-1] : i]):
-                    continue
-            chosen.append(i)
-        for i in chosen:
-            before = steps_from(reversed(events[:i]), events[i], reverse, within, collapse, "(start)")
-            after = steps_from(events[i + 1 :], events[i], forward, within, collapse, "(drop-off)")
-            found.append((before[::-1], events[i].event, after, subject))
-    return found
+            blocks[0][-k] = (steps[at][0], "REVERSE")
+        for k, (a, b) in enumerate(zip(reached, reached[1:])):
+            between = [name for name, _ in steps[step_of[a] + 1 : step_of[b]]]
+            left = between[: self.forward[k]]
+            rest = between[len(left) :]
+            right = rest[max(0, len(rest) - self.reverse[k + 1]) :]
+            for n, name in enumerate(left):
+                blocks[k][n + 1] = (name, "FORWARD")
+            if len(right) < len(rest):
+                blocks[k][len(left) + 1] = ("≈", "BREAK")
+            for n, name in enumerate(right):
+                blocks[k + 1][n - len(right)] = (name, "REVERSE")
+        last, forward = reached[-1], self.forward[len(reached) - 1]
+        after = []
+        for name, members in steps[step_of[last] + 1 :]:
+            late = events[members[0]].time > events[last].time + self.within
+            if len(after) == forward or late or (stopped is not None and members[0] >= stopped):
+                break
+            after.append(name)
+        for n, name in enumerate(after):
+            blocks[-1][n + 1] = (name, "FORWARD")
+        if len(after) < forward or len(reached) < len(self.anchors):
+            blocks[-1][len(after) + 1] = ("(drop-off)", "DROPOFF")
+        return blocks
+
+
+def text_of_any(value):
+    """A value as text; lists as they are written."""
+    if not isinstance(value, list):
+        return text_of(value)
+    return json.dumps([int(v) if isinstance(v, float) and v.is_integer() else v for v in value], separators=(",", ":"), ensure_ascii=False)
 
 
 def named(selector, event):
@@ -167,84 +396,49 @@ def named(selector, event):
     return selector["event"] == event
 
 
-def flow_paths(
-    world,
-    anchors,
-    from_date,
-    to_date,
-    by="user",
-    forward=3,
-    reverse=0,
-    within=30 * DAY,
-    count="unique",
-    collapse=False,
-    hide=(),
-    top=50,
-):
+def sequence(blocks):
+    """A way as the texts of its path."""
+    return tuple(block[step][0] for block in blocks for step in sorted(block))
+
+
+def flow_paths(world, anchors, from_date, to_date, top=50, **options):
     """{path: (count, share)} of the most common paths."""
     counts = defaultdict(int)
-    for before, anchor, after, _ in entries(
-        world, anchors, from_date, to_date, by, forward, reverse, within, count, collapse, hide
-    ):
-        counts[(*before, anchor, *after)] += 1
+    for _, blocks in Ways(world, anchors, from_date, to_date, **options).entries():
+        counts[sequence(blocks)] += 1
     total = sum(counts.values())
     ranked = sorted(counts.items(), key=lambda item: (-item[1], [p.encode() for p in item[0]]))
     return {path: {"count": n, "share": n / total} for path, n in ranked[:top]}
 
 
-def flows(
-    world,
-    anchors,
-    from_date,
-    to_date,
-    by="user",
-    forward=3,
-    reverse=0,
-    within=30 * DAY,
-    rows=3,
-    collapse=False,
-    hide=(),
-    count="unique",
-):
-    """{(step, event, kind, next event, next kind): count} of every edge."""
-    found = entries(world, anchors, from_date, to_date, by, forward, reverse, within, count, collapse, hide)
-    shown = shown_nodes(found, forward, reverse, rows)
-    edges = defaultdict(int)
-    for path, _ in as_positions(found):
-        nodes = seen(path, shown)
-        for step in nodes:
-            if step + 1 in nodes:
-                edges[(step, *nodes[step], *nodes[step + 1])] += 1
-    return {edge: {"count": n} for edge, n in edges.items()}
-
-
-def as_positions(found):
-    """({position: (event, kind)}, subject) of every entry."""
-    for before, anchor, after, subject in found:
-        path = {0: (anchor, "ANCHOR")}
-        for k, event in enumerate(before):
-            path[k - len(before)] = (event, "START" if event == "(start)" and k == 0 else "REVERSE")
-        for k, event in enumerate(after):
-            ends = event == "(drop-off)" and k == len(after) - 1
-            path[k + 1] = (event, "DROPOFF" if ends else "FORWARD")
-        yield path, subject
-
-
-def shown_nodes(found, forward, reverse, rows):
-    """The most frequent events of every position."""
+def seen(world, anchors, from_date, to_date, rows=3, **options):
+    """(subject, {(anchor, step): (event, kind)}) of every way, what is not shown as $other."""
+    ways = Ways(world, anchors, from_date, to_date, **options).entries()
+    paths = [(who, {(k + 1, step): block[step] for k, block in enumerate(b) for step in block}) for who, b in ways]
     shown = {}
-    for step in range(-reverse, forward + 1):
+    for place in {place for _, path in paths for place in path}:
         counts = defaultdict(int)
-        for path, _ in as_positions(found):
-            if step in path and path[step][1] in ("FORWARD", "REVERSE"):
-                counts[path[step]] += 1
-        shown[step] = sorted(counts, key=lambda node: (-counts[node], node[0].encode()))[:rows]
-    return shown
+        for _, path in paths:
+            if place in path and path[place][1] in ("FORWARD", "REVERSE"):
+                counts[path[place]] += 1
+        shown[place] = sorted(counts, key=lambda node: (-counts[node], node[0].encode()))[:rows]
+
+    def name(place, node):
+        return node if node[1] not in ("FORWARD", "REVERSE") or node in shown[place] else ("$other", "OTHER")
+
+    return [(who, {place: name(place, path[place]) for place in sorted(path)}) for who, path in paths]
 
 
-def seen(path, shown):
-    """A path with what is not shown as one."""
-    return {
-        step: node if node[1] not in ("FORWARD", "REVERSE") or node in shown[step] else ("$other", "OTHER")
-        for step, node in path.items()
-    }
+def edges(path):
+    """(anchor, step, event, kind, next anchor, next step, next event, next kind) of every edge of a path."""
+    places = list(path.items())
+    return [(*a, *node, *b, *following) for (a, node), (b, following) in zip(places, places[1:])]
+
+
+def flows(world, anchors, from_date, to_date, **options):
+    """{edge: count}"""
+    counts = defaultdict(int)
+    for _, path in seen(world, anchors, from_date, to_date, **options):
+        for edge in edges(path):
+            counts[edge] += 1
+    return {edge: {"count": n} for edge, n in counts.items()}

@@ -20,7 +20,7 @@ from session import jsonb, quote
 from zone import DAY
 
 TIMES = ["avg_time", "median_time", "avg_time_from_start", "median_time_from_start"]
-DURATIONS = ["avg_duration", "median_duration"]
+DURATIONS = ["avg_duration", "median_duration", "p90_duration"]
 SEQUENCES = ["sessions", "flows", "flow_paths"]
 
 
@@ -77,16 +77,14 @@ def call(question, project):
         arguments.append(f"metrics => {jsonb([selector_json(m) for m in q['metrics']])}")
     elif "steps" in q:
         arguments.append(f"steps => {jsonb([selector_json(s) for s in q['steps']])}")
-        if q.get("exclude"):
-            arguments.append(f"exclude => {jsonb([selector_json(s) for s in q['exclude']])}")
-        for name in ("hold", "control"):
-            if q.get(name):
-                arguments.append(f"{name} => ARRAY[{', '.join(map(quote, q[name]))}]")
     elif "event" in q:
         arguments.append(f"event => {jsonb(selector_json(q['event']))}")
     else:
         selectors = [name for name in ("born", "returned", "anchors", "starts", "ends") if q.get(name) is not None]
-        arguments += [f"{name} => {jsonb(selector_json(q[name]))}" for name in selectors]
+        for name in selectors:
+            several = isinstance(q[name], list)
+            written = [selector_json(s) for s in q[name]] if several else selector_json(q[name])
+            arguments.append(f"{name} => {jsonb(written)}")
     arguments += [f"{name} => date {quote(q[name].isoformat())}" for name in ("from_date", "to_date")]
     arguments += [f"{name} => {interval(q[name])}" for name in ("within", "grace", "timeout") if name in q]
     texts = ("by", "unit", "criterion", "alignment", "births", "measure", "average", "property")
@@ -104,6 +102,13 @@ def call(question, project):
     if q.get("formulas"):
         written = ", ".join(quote(f"{name} = {formula_text(tree)}") for name, tree in q["formulas"])
         arguments.append(f"formulas => ARRAY[{written}]")
+    if q.get("exclude"):
+        arguments.append(f"exclude => {jsonb([selector_json(s) for s in q['exclude']])}")
+    for name in ("hold", "control"):
+        if q.get(name):
+            arguments.append(f"{name} => ARRAY[{', '.join(map(quote, q[name]))}]")
+    if q.get("split"):
+        arguments.append(f"split => {jsonb(q['split'])}")
     if q.get("hide"):
         arguments.append("hide => array[" + ", ".join(quote(e) for e in q["hide"]) + "]")
     if q.get("breakdown"):
@@ -135,7 +140,7 @@ def query(question, project):
         "retention_summary": "segment, bucket, size, retained, value",
         "sessions": f"segment, {epoch_ms('bucket')} AS bucket, sessions, events_per_session, "
         + ", ".join(f"{epoch_ms(t)} AS {t}" for t in DURATIONS),
-        "flows": "step, event, kind, next_event, next_kind, count",
+        "flows": "anchor, step, event, kind, next_anchor, next_step, next_event, next_kind, count",
         "flow_paths": "path, count, share",
         "cohort_members": "id",
         "cohort_size": f"{epoch_ms('bucket')} AS bucket, size",
@@ -250,18 +255,25 @@ def actual(question, rows):
             return keyed(rows, lambda r: tuple(r["segment"]))
         return keyed(rows, lambda r: (tuple(r["segment"]), *[r[n] for n in names]))
     if question["report"] == "flows":
-        return in_order(rows, lambda r: (r["step"], r["event"], r["kind"], r["next_event"], r["next_kind"]), lambda r: (r["step"], -r["count"]))
+        node = ("anchor", "step", "event", "kind")
+        return in_order(
+            rows,
+            lambda r: tuple(r[n] for n in [*node, *(f"next_{n}" for n in node)]),
+            lambda r: (r["anchor"], r["step"], -r["count"]),
+        )
     if question["report"] == "flow_paths":
         return in_order(rows, lambda r: tuple(r["path"]), lambda r: (-r["count"], [p.encode() for p in r["path"]]))
     if question["report"] == "cohort_members":
         return {key: {"member": True} for key in keyed(rows, lambda r: r["id"])}
     if question["report"] == "cohort_size":
         return keyed(rows, lambda r: r["bucket"])
-    if any(row["segment"] for row in rows):
+    if any(row["segment"] for row in rows) and not question.get("breakdown"):
         raise AssertionError("segments without a breakdown")
     if question["report"] in ("lifecycle", "frequency"):
         return keyed(rows, lambda r: (r["bucket"], r["state"] if "state" in r else r["active"]))
-    return keyed(rows, lambda r: r["bucket"])
+    if question["report"] == "sessions":
+        return keyed(rows, lambda r: (tuple(r["segment"]), r["bucket"]))
+    raise AssertionError(f"unknown report {question['report']}")
 
 
 def in_order(rows, key, rank):

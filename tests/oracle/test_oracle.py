@@ -6,6 +6,7 @@ from datetime import date
 
 import cohorts
 import expression
+import sequences
 from funnels import funnel, p_value
 import oracle
 from oracle import World, frequency, group_ids, history, insights, lifecycle, retained, time_ms
@@ -522,6 +523,41 @@ class Cohorts(unittest.TestCase):
         self.assertEqual(self.members(w, "user", steps("A", "A")), set())
         self.assertEqual(self.members(w, "user", steps("A", "B")), {"u2"})
         self.assertEqual(self.members(w, "user", steps("B", "A")), {"u2"})
+
+
+class Sequences(unittest.TestCase):
+    """One letter an event, ten minutes apart, from midnight of the first day on."""
+
+    def world(self, **letters):
+        start = instant("2024-01-01")
+        return world([ev(start + i * 600_000, u, e) for u, word in letters.items() for i, e in enumerate(word) if e != "."])
+
+    def paths(self, w, anchors, **options):
+        rows = sequences.flow_paths(w, anchors, DAY1, DAY1, **options)
+        return {"".join(e if len(e) == 1 else "!" for e in path): row["count"] for path, row in rows.items()}
+
+    def test_flows(self):  # §7.3
+        w = self.world(u1="ABC", u2="ABBD", u3="AC", u4="A", u5="ADB")
+        self.assertEqual(self.paths(w, "A", forward=2), {"ABC": 1, "ABB": 1, "AC!": 1, "A!": 1, "ADB": 1})
+        self.assertEqual(self.paths(w, "A", forward=2, collapse=True)["ABD"], 1)
+        self.assertEqual(self.paths(w, "A", forward=2, hide=["D"]), {"ABC": 1, "ABB": 1, "AC!": 1, "A!": 1, "AB!": 1})
+
+    def test_anchors(self):  # §7.1
+        w = self.world(u1="SPZ", u2="SAPYZ", u3="SABCDEP", u4="SABCD", u5="S")
+        anchors = ["S", {"event": "P", "reverse": 1, "forward": 0}]
+        wanted = {"SP": 1, "SAP": 1, "SAB≈EP": 1, "SAB!": 1, "S!": 1}
+        self.assertEqual(self.paths(w, anchors, forward=2), wanted)
+        self.assertEqual(self.paths(self.world(u="SAXBP"), anchors, forward=3, exclude=["X"]), {"SA!": 1})
+        self.assertEqual(self.paths(self.world(u="SSPPSP"), ["S", "P"], forward=0, count="total"), {"S≈P": 1, "SP": 1})
+
+    def test_sessions(self):  # §9.1
+        w = self.world(u1="AB....AC", u2="AC")
+        self.assertEqual(self.paths(w, "A", forward=1, count="sessions"), {"AB": 1, "AC": 2})
+        metric = {"event": "C", "measure": "sessions"}
+        self.assertEqual(list(insights(w, [metric], DAY1, DAY1, "range").values()), [2])
+        self.assertEqual(counts(w, list("AB"), count="sessions"), [3, 1])
+        rows = sequences.sessions(w, DAY1, DAY1, breakdown=["$origin_end", "$duration_s"])
+        self.assertEqual({name: row["sessions"] for (name, _), row in rows.items()}, {("C", "600"): 2, ("B", "600"): 1})
 
 
 class Retention(unittest.TestCase):

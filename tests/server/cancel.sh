@@ -35,6 +35,9 @@ declare -A long=(
     [cohort]="SELECT count(*) FROM analytics_groups.cohort_size('everything', '2024-01-01', '2024-03-31')"
     [sessions]="SELECT count(*) FROM analytics_groups.sessions('2024-01-01', '2024-03-31', by => 'company_id')"
     [flows]="SELECT count(*) FROM analytics_groups.flows('$any', '2024-01-01', '2024-03-31', count => 'total', reverse => 5, forward => 5)"
+    [journeys]="SELECT count(*) FROM analytics_groups.flows('[$any, $any]', '2024-01-01', '2024-03-31', by => 'company_id', count => 'total', reverse => 5, forward => 5, split => '{\"\$any\": \"page\"}')"
+    [segments]="SELECT count(*) FROM analytics_groups.sessions('2024-01-01', '2024-03-31', by => 'company_id', breakdown => '[\"page\", \"\$origin_start\"]')"
+    [counts]="SELECT count(*) FROM analytics_groups.insights('{\"event\": $any, \"measure\": \"sessions\", \"by\": \"company_id\"}', '2024-01-01', '2024-03-31', breakdown => '[\"page\"]')"
 )
 
 # A run that was faster than the interruption says nothing; then the interruption comes sooner.
@@ -81,7 +84,7 @@ cancelled() { # WHAT QUERY
     flunk "$1 obeys pg_cancel_backend" "$out"
 }
 
-for report in insights measures frequency funnel attempts retention sessions flows whom dropped lost flown activity company; do
+for report in insights measures frequency funnel attempts retention sessions segments counts flows journeys whom dropped lost flown activity company; do
     timed_out "$report" "${long[$report]}"
     cancelled "$report" "${long[$report]}"
 done

@@ -35,6 +35,14 @@ FROM unnest('{user,company_id}'::text[]) AS by, analytics_groups.sessions('2024-
 SELECT 'flows', by, counting, md5(string_agg(f::text, E'\n' ORDER BY f::text COLLATE "C")), count(*)
 FROM unnest('{user,company_id}'::text[]) AS by, unnest('{unique,total}'::text[]) AS counting,
      analytics_groups.flows('"Sign Up"', '2024-01-01', '2024-03-31', by => by, count => counting, rows => 10) AS f GROUP BY by, counting ORDER BY by, counting;
+SELECT 'segments', by, md5(string_agg(s::text, E'\n' ORDER BY s::text COLLATE "C")), count(*)
+FROM unnest('{user,company_id}'::text[]) AS by, analytics_groups.sessions('2024-01-01', '2024-03-31', by => by, unit => 'week', breakdown => '["country", "$origin_start"]') AS s GROUP BY by ORDER BY by;
+SELECT 'counted sessions', by, i.value, f.step, f.count FROM unnest('{user,company_id}'::text[]) AS by,
+     analytics_groups.insights(jsonb_build_object('event', 'Payment', 'measure', 'sessions', 'by', by), '2024-01-01', '2024-03-31', unit => 'range') AS i,
+     analytics_groups.funnel('["Sign Up", "Invite Sent", "Payment"]', '2024-01-01', '2024-03-31', by => by, count => 'sessions') AS f ORDER BY by, f.step;
+SELECT 'journeys', by, counting, md5(string_agg(f::text, E'\n' ORDER BY f::text COLLATE "C")), count(*)
+FROM unnest('{user,company_id}'::text[]) AS by, unnest('{unique,total,sessions}'::text[]) AS counting,
+     analytics_groups.flows('["Sign Up", {"event": "Payment", "reverse": 2}]', '2024-01-01', '2024-03-31', by => by, count => counting, split => '{"Payment": "country"}') AS f GROUP BY by, counting ORDER BY by, counting;
 SELECT 'whom', by, (SELECT md5(string_agg(m::text, E'\n')) FROM analytics_groups.insights_members(jsonb_build_object('event', '$any', 'by', by), '2024-01-01', '2024-04-30', unit => 'range') AS m),
        (SELECT md5(string_agg(m::text, E'\n')) FROM analytics_groups.funnel_members('["Sign Up", "Invite Sent", "Payment"]', '2024-01-01', '2024-04-30', by => by, within => '30 days', step => 2, outcome => 'dropped') AS m),
        (SELECT md5(string_agg(m::text, E'\n')) FROM analytics_groups.retention_members('"Sign Up"', '"$any"', '2024-01-01', '2024-03-31', by => by, unit => 'month', cohort => '2024-02-01Z', bucket => 1, outcome => 'lost') AS m),

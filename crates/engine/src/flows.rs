@@ -1,14 +1,20 @@
 //! Flows: what subjects do right after, and right before, an anchor event.
 //!
 //! Every entry (an anchor event in range) becomes one path. [`StreamKernel`] follows each user's first anchor along the
-//! user-major stream; [`EventKernel`] gathers events in any order and answers every question. Both end in a [`Partial`].
+//! user-major stream; [`EventKernel`] gathers events in any order and answers every question about one anchor. Both end in
+//! a [`Partial`]. [`JourneyKernel`] has every option.
 
 mod events;
+mod journeys;
+#[cfg(test)]
+mod journeys_tests;
 mod members;
 mod rows;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod trail_members;
+mod trails;
 
 use crate::chunk::Kind;
 use crate::error::{Error, Result};
@@ -21,15 +27,18 @@ use crate::tick::Tick;
 use crate::time::Span64;
 pub use events::EventKernel;
 use hashbrown::HashMap;
+pub use journeys::{Anchor, Journey, JourneyKernel, JourneyPartial, MAX_ANCHORS, MAX_EXCLUSIONS, Split};
 pub use members::{Asked, Wanted, find};
 pub use rows::{Edge, Node, PathRow, edges, top_paths};
 use rustc_hash::FxBuildHasher;
 pub use stream::StreamKernel;
+pub use trail_members::find_on_trails;
+pub use trails::{Trails, finish_journeys};
 
 /// Most steps on either side of the anchor.
 pub const MAX_STEPS: usize = 5;
 /// Most event names of a project that has flows.
-pub const MAX_NAMES: usize = u16::MAX as usize - EVENT as usize;
+pub const MAX_NAMES: usize = BREAK as usize - EVENT as usize;
 
 /// Which anchors of a subject are entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +118,9 @@ impl Plan<'_> {
 const NOTHING: u16 = 0;
 const END: u16 = 1;
 const EVENT: u16 = 2;
+/// Steps between two anchors that are not shown, and the rest of a position's events.
+const BREAK: u16 = u16::MAX - 1;
+const OTHER: u16 = u16::MAX;
 const PLACES: usize = 12;
 
 /// Up to twelve codes, the anchor at place `reverse`.

@@ -16,10 +16,13 @@
 //! * **Held** properties must have one value in all events of an attempt; attempts of different values run side by side.
 //! * [`Count::Unique`] counts each subject once, [`Count::Total`] each attempt; a further attempt begins after the end of
 //!   the one before it. With a breakdown, uniques form attempts as totals do and count the best one of each segment.
+//! * With [`Plan::sessions`] every session is what a subject is otherwise: it is counted once, and its events are all there
+//!   are. Values of profiles are those of the subject whose session it is.
 //! * [`Reentry::Optimized`] tries every step-1 event; how is told where attempts are searched for.
 mod alike;
 mod attempts;
 mod attribute;
+pub(crate) mod carried;
 mod cascade;
 mod counts;
 mod decided;
@@ -60,6 +63,7 @@ use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result};
 use crate::gather::{self, canonical, for_each_event, pack};
 use crate::postings::{Part, Postings};
+use crate::sessions::Starts;
 use crate::tick::Tick;
 use crate::time::{Buckets, Span64};
 use source::{Row, Sources};
@@ -153,6 +157,8 @@ pub struct Plan<'a> {
     pub buckets: Option<&'a Buckets>,
     /// Canonical user of each user, where identities were merged.
     pub remap: Option<&'a [SubjectNo]>,
+    /// Count sessions: each is a subject of its own, with what happens in it and no more.
+    pub sessions: Option<&'a Starts>,
     /// Bytes a partial, or the answer, may take.
     pub memory_limit: usize,
 }
@@ -178,6 +184,7 @@ impl Plan<'_> {
             top: 200,
             buckets: None,
             remap: None,
+            sessions: None,
             memory_limit,
         }
     }
@@ -300,6 +307,17 @@ impl Plan<'_> {
         self.entry.to.saturating_sub(1).saturating_add(self.window_ms)
     }
 
+    /// Who has an event of a subject: the subject, or its session; 0 = nobody.
+    #[inline]
+    fn counted(&self, event: u32, subject: SubjectNo, t: i64) -> u32 {
+        self.sessions.map_or(subject, |s| s.of(event, subject, t))
+    }
+
+    /// Whose profile speaks for what is counted.
+    fn owner(&self, counted: u32) -> SubjectNo {
+        self.sessions.map_or(counted, |s| s.owner(counted))
+    }
+
     fn step_bits(&self) -> u128 {
         (1u128 << self.steps) - 1
     }
@@ -355,15 +373,19 @@ impl<'p> Kernel<'p> {
         if sources.is_empty() {
             let inside = chunk.time.iter().all(|t| *t >= from && *t <= last);
             // What a selector picks alone has its number as a tag.
-            if inside && gather::push_disjoint(postings, chunk, plan.by, hits, plan.remap, budget, tick)? {
+            let plain = inside && plan.sessions.is_none();
+            if plain && gather::push_disjoint(postings, chunk, plan.by, hits, plan.remap, budget, tick)? {
                 return Ok(());
             }
             return for_each_event(chunk, plan.by, hits, plan.remap, tick, |row, no, mask| {
                 match chunk.time.get(row) {
-                    Some(&t) if t >= from && t <= last => {
-                        let tag = table.tag(mask, 0, budget)?;
-                        postings.push(no, pack(t, tag)?, budget)
-                    }
+                    Some(&t) if t >= from && t <= last => match plan.counted(chunk.event(row), no, t) {
+                        0 => Ok(()),
+                        whom => {
+                            let tag = table.tag(mask, 0, budget)?;
+                            postings.push(whom, pack(t, tag)?, budget)
+                        }
+                    },
                     _ => Ok(()),
                 }
             });
@@ -376,6 +398,10 @@ impl<'p> Kernel<'p> {
             let Some(&t) = chunk.time.get(row).filter(|t| **t >= from && **t <= last) else {
                 return Ok(());
             };
+            let whom = plan.counted(chunk.event(row), no, t);
+            if whom == 0 {
+                return Ok(());
+            }
             let mut tuple = 0;
             if mask & carrying != 0 {
                 let user = chunk.user.get(row).copied().unwrap_or(0);
@@ -388,7 +414,7 @@ impl<'p> Kernel<'p> {
                 tuple = sources.tuple(at, table, budget)?;
             }
             let tag = table.tag(mask, tuple, budget)?;
-            postings.push(no, pack(t, tag)?, budget)
+            postings.push(whom, pack(t, tag)?, budget)
         })
     }
 

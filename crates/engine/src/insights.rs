@@ -29,6 +29,7 @@ mod timeline;
 mod trailing;
 mod users_who_did;
 
+pub(crate) use combinations::Combinations;
 pub use finish::{Row, finish};
 pub use formula::Formula;
 pub use measure::{Aggregate, Inner, Measure, Metric};
@@ -42,11 +43,13 @@ pub use users_who_did::{UsersWhoDid, UsersWhoDidTable};
 use crate::breakdown::{Breakdown, Dimension, Scope};
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
 use crate::error::{Error, Result};
+use crate::sessions::Starts;
 use crate::tick::Tick;
 use broken_down::{Lines, UNKNOWN};
 use plain::Source;
 use runs::Run;
 use source::{Picked, ValueNumbers};
+use std::sync::Arc;
 
 /// What an insights report asks.
 #[derive(Debug, Clone)]
@@ -125,6 +128,8 @@ impl ByCode {
 #[derive(Debug)]
 pub struct Kernel<'p> {
     plan: &'p Plan<'p>,
+    /// The sessions of what a metric counts by, where it counts sessions.
+    sessions: &'p [Option<Arc<Starts>>],
     /// One per metric.
     states: Vec<State>,
     breakdown: Breakdown<'p>,
@@ -165,6 +170,7 @@ impl<'p> Kernel<'p> {
         let mut partial = Partial::new(plan)?;
         Ok(Kernel {
             plan,
+            sessions: &[],
             states,
             breakdown: Breakdown::new(&plan.breakdown, &mut partial.budget)?,
             by_code: Vec::new(),
@@ -172,6 +178,11 @@ impl<'p> Kernel<'p> {
             runs: Vec::new(),
             partial,
         })
+    }
+
+    /// The same with the sessions that metrics count, one entry per metric.
+    pub fn with_sessions(self, sessions: &'p [Option<Arc<Starts>>]) -> Self {
+        Kernel { sessions, ..self }
     }
 
     /// Counts the events of a chunk; `hits` has what each metric's selector picked.
@@ -241,6 +252,10 @@ impl<'p> Kernel<'p> {
             scope, ids, positions, ..
         } = state;
         let remap = self.plan.remap;
+        let sessions = self.sessions.get(metric).and_then(Option::as_deref);
+        if m.measure == Measure::Sessions && sessions.is_none() {
+            return Err(Error::param("insights: the sessions are not known"));
+        }
         let property = m.measure.property().unwrap_or(0);
         let column = chunk.property(property).filter(|_| m.measure.counts_values());
         if m.measure.counts_values() {
@@ -262,6 +277,7 @@ impl<'p> Kernel<'p> {
             property,
             ids,
             zero,
+            sessions,
         };
         let picked = Picked::new(chunk, m.by, hits, &self.runs, remap, m.measure.needs_subject());
         if self.plan.breakdown.is_empty()

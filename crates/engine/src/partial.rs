@@ -18,6 +18,8 @@ pub enum Tag {
     Frequency = 11,
     Sessions = 16,
     Flows = 17,
+    SessionSegments = 18,
+    Journeys = 19,
     Cohort = 20,
 }
 

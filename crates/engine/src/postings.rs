@@ -79,6 +79,11 @@ impl Part {
     pub fn all(of: u32) -> impl Iterator<Item = Part> {
         (0..of).map(move |index| Part { index, of })
     }
+
+    /// Is a subject in it, where subjects are told apart one by one?
+    pub fn has(self, no: SubjectNo) -> bool {
+        self.of == 1 || no % self.of == self.index
+    }
 }
 
 #[derive(Debug, Clone, Default)]

@@ -5,6 +5,10 @@
 
 mod events;
 mod members;
+mod segments;
+mod starts;
+#[cfg(test)]
+mod starts_tests;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -17,7 +21,11 @@ use crate::tick::Tick;
 use crate::time::{Buckets, Calendar};
 pub use events::{EventKernel, Marks};
 pub use members::{Had, members};
-use std::sync::{Mutex, PoisonError};
+pub use segments::{
+    Feature, SegmentCounts, SegmentKernel, SegmentPartial, Segmented, count_segments, finish_segments, show_segments,
+};
+pub use starts::{EventStarts, Found, Starts, StreamStarts, USUAL_TIMEOUT};
+use std::sync::{Arc, Mutex, PoisonError};
 pub use stream::StreamKernel;
 
 /// What makes a session.
@@ -96,6 +104,8 @@ pub struct Partial {
 /// One bucket of the answer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
+    /// One text per feature of a breakdown.
+    pub segment: Arc<[String]>,
     /// What the bucket is labelled with, milliseconds.
     pub bucket: i64,
     pub sessions: u64,
@@ -105,6 +115,8 @@ pub struct Row {
     pub avg_duration: Option<f64>,
     /// As [`Row::avg_duration`]; the mean of the two in the middle when their number is even.
     pub median_duration: Option<f64>,
+    /// As [`Row::avg_duration`]: of ten nine are not longer; between two of them linear.
+    pub p90_duration: Option<f64>,
 }
 
 impl Partial {
@@ -219,25 +231,44 @@ pub fn finish(plan: &Plan, mut partial: Partial, workers: &Workers, tick: &mut d
 fn of_bucket(cell: &mut Cell, bucket: i64) -> Row {
     let per = |sum: u64, n: u64| (n > 0).then(|| sum as f64 / n as f64);
     let total: u64 = cell.durations.iter().map(|d| u64::from(*d)).sum();
+    let (median, p90) = percentiles(&mut cell.durations);
     Row {
+        segment: Arc::default(),
         bucket,
         sessions: cell.sessions,
         events_per_session: per(cell.events, cell.sessions),
         avg_duration: per(total, cell.durations.len() as u64),
-        median_duration: median(&mut cell.durations),
+        median_duration: median,
+        p90_duration: p90,
     }
 }
 
-/// Quickselect: linear on average.
-fn median(values: &mut [u32]) -> Option<f64> {
-    let middle = values.len().checked_sub(1)? / 2;
-    let even = values.len().is_multiple_of(2);
+/// The median and what is below a tenth, by quickselect: linear on average, and the second only among the larger half.
+fn percentiles(values: &mut [u32]) -> (Option<f64>, Option<f64>) {
+    let Some(last) = values.len().checked_sub(1) else {
+        return (None, None);
+    };
+    let middle = last / 2;
     let (_, low, above) = values.select_nth_unstable(middle);
     let low = f64::from(*low);
-    match above.iter().min() {
-        Some(high) if even => Some((low + f64::from(*high)) / 2.0),
-        _ => Some(low),
+    let median = match above.iter().min() {
+        Some(high) if last % 2 == 1 => (low + f64::from(*high)) / 2.0,
+        _ => low,
+    };
+    let place = 0.9 * last as f64;
+    let below = place.floor() as usize;
+    // Of one or two values the middle one is also the one below.
+    let Some(at) = below.checked_sub(middle + 1) else {
+        let high = above.iter().min().map_or(low, |h| f64::from(*h));
+        return (Some(median), Some(low + (place - below as f64) * (high - low)));
+    };
+    if at >= above.len() {
+        return (Some(median), Some(low));
     }
+    let (_, low, above) = above.select_nth_unstable(at);
+    let low = f64::from(*low);
+    let high = above.iter().min().map_or(low, |h| f64::from(*h));
+    (Some(median), Some(low + (place - below as f64) * (high - low)))
 }
 
 /// Appends many numbers, counted.

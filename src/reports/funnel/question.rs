@@ -10,6 +10,7 @@ use crate::reports::arguments::{self, required};
 use crate::reports::context::Context;
 use crate::reports::insights::{dimensions, need};
 use crate::reports::parts::in_parts;
+use crate::reports::session_starts;
 use crate::settings;
 use crate::store::scan::{self, Passes};
 use engine::breakdown::Dimension;
@@ -17,7 +18,7 @@ use engine::chunk::Kind;
 use engine::expr::{Expr, References, Selector, SelectorSpec};
 use engine::funnel::{Attribution, Count, Counts, Exclusion, GlobalFilter, MAX_HELD, Ordering, Plan, Reentry};
 use engine::postings::Part;
-use engine::time::Unit;
+use engine::time::{DAY_MS, HOUR_MS, Unit};
 use pgrx::datum::{Date, Interval};
 use serde_json::Value as Json;
 
@@ -25,6 +26,11 @@ const STEPS_HINT: &str =
     "For example '[\"Sign Up\", {\"event\":\"Purchase\",\"filter\":\"properties[\\\"amount\\\"] > 10\"}]'.";
 const EXCLUDE_HINT: &str =
     "For example '[\"Cancel\"]', or '[{\"event\":\"Cancel\",\"between\":[1,2]}]' for the first two steps.";
+
+/// What `within` is when nobody says so.
+const USUAL_WINDOW: i64 = 7 * DAY_MS;
+/// No session is longer than a day, and no day than 25 hours.
+const LONGEST_SESSION: i64 = DAY_MS + 2 * HOUR_MS;
 
 /// The arguments as they come from SQL.
 pub struct Arguments<'a> {
@@ -55,6 +61,8 @@ pub struct Question<'a> {
     window_ms: i64,
     grace_ms: i64,
     count: Count,
+    /// Every session is counted, and is the window.
+    by_session: bool,
     ordering: Ordering,
     floating: u128,
     reentry: Reentry,
@@ -141,25 +149,39 @@ impl<'a> Question<'a> {
             steps.push(Step { name, spec });
         }
         let breakdown = a.breakdown.map(|b| b.parse("breakdown")).transpose()?;
+        let (count, by_session) = word(
+            "count",
+            a.count.map(|c| if c == "session" { "sessions" } else { c }),
+            &[
+                ("unique", (Count::Unique, false)),
+                ("total", (Count::Total, false)),
+                ("sessions", (Count::Unique, true)),
+            ],
+        )?;
+        let window_ms = milliseconds(&required(
+            a.within,
+            "within",
+            "The time from the entry to the last step, for example '7 days'.",
+        )?);
+        if by_session && window_ms != USUAL_WINDOW {
+            return Err(Failure::param(
+                "the window of a funnel that counts sessions is the session",
+                "Leave out within, or count 'unique' or 'total'.",
+            ));
+        }
         Ok(Question {
             exclusions: exclusions(a.exclude, steps.len())?,
             steps,
             days: arguments::range(a.from, a.to)?,
             by: required(a.by, "by", "Count by 'user' or a registered group key.")?,
-            window_ms: milliseconds(&required(
-                a.within,
-                "within",
-                "The time from the entry to the last step, for example '7 days'.",
-            )?),
+            window_ms: if by_session { LONGEST_SESSION } else { window_ms },
             grace_ms: milliseconds(&required(
                 a.grace,
                 "grace",
                 "How much earlier than the step before it a step may be; '0' turns it off.",
             )?),
-            count: match a.count {
-                Some("sessions" | "session") => return Err(Failure::not_available("counting sessions in a funnel")),
-                c => word("count", c, &[("unique", Count::Unique), ("total", Count::Total)])?,
-            },
+            count,
+            by_session,
             ordering,
             floating,
             reentry: word(
@@ -246,8 +268,16 @@ impl<'a> Question<'a> {
         let buckets = unit
             .map(|u| project.calendar.buckets(u, from_day, to_day))
             .transpose()?;
+        let sessions = match self.by_session {
+            true => {
+                let range = project.calendar.days(from_day, to_day)?;
+                Some(session_starts::read(sql, &project, by, range, remap.as_deref())?)
+            }
+            false => None,
+        };
         let plan = Plan {
             remap: remap.as_deref(),
+            sessions: sessions.as_ref(),
             buckets: buckets.as_ref(),
             ..self.plan(&project, &mut context, by)?
         };
@@ -262,12 +292,16 @@ impl<'a> Question<'a> {
         }
         let workers = settings::workers();
         let waiting = scan::waiting(sql, &project, &need, plan.reads())?;
+        let most = match &sessions {
+            Some(s) => u32::try_from(s.len()).unwrap_or(u32::MAX),
+            None => context.most(by)?,
+        };
         let reading = Reading {
             plan: &plan,
             selectors: &selectors,
             passes: Passes::new(sql, &project, &need, plan.reads(), &workers, &waiting)?,
             workers: &workers,
-            most: context.most(by)?,
+            most,
         };
         let found = in_parts(|part| count(&reading, part), |a, b| Ok(merge(a, b)?))?;
         answer(&project, by, &plan, found)
@@ -321,7 +355,7 @@ impl<'a> Question<'a> {
 
 const TOP_HINT: &str = "It is the number of segments to show; the rest becomes $other.";
 
-fn exclusions(json: Option<Jsonb>, steps: usize) -> Result<Vec<(SelectorSpec, Exclusion)>> {
+pub fn exclusions(json: Option<Jsonb>, steps: usize) -> Result<Vec<(SelectorSpec, Exclusion)>> {
     let json = json.map(|j| j.parse("exclude")).transpose()?;
     let list = match &json {
         None | Some(Json::Null) => &[][..],
@@ -363,7 +397,7 @@ fn exclusions(json: Option<Jsonb>, steps: usize) -> Result<Vec<(SelectorSpec, Ex
         .collect()
 }
 
-fn hold(list: Option<Vec<Option<String>>>) -> Result<Vec<String>> {
+pub fn hold(list: Option<Vec<Option<String>>>) -> Result<Vec<String>> {
     const HINT: &str = "For example hold => '{item_id}': every step must have the same item_id.";
     let list = list.unwrap_or_default();
     if list.len() > MAX_HELD {

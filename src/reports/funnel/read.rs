@@ -19,7 +19,7 @@ pub struct Reading<'a> {
     pub selectors: &'a [Selector],
     pub passes: Passes<'a>,
     pub workers: &'a Workers<'a>,
-    /// The greatest number of a subject.
+    /// The greatest number of a subject, or of a session where those are counted.
     pub most: SubjectNo,
 }
 

@@ -18,6 +18,7 @@ use engine::time::{Buckets, Span64};
 use pgrx::JsonB;
 use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
 use pgrx::prelude::*;
+use std::borrow::Cow;
 
 /// Which value is meant.
 struct Cell<'a> {
@@ -180,15 +181,22 @@ impl Report<'_> {
             remap: self.remap.as_deref(),
             memory_limit: settings::query_memory(),
         };
+        let sessions = self.sessions(&plan)?;
+        let counted = sessions.iter().flatten().next();
         let kernels = scan::scan_on(
             self.sql,
             self.project,
             &need,
             span,
             &settings::workers(),
-            || Kernel::new(&plan),
+            || Ok(Kernel::new(&plan)?.with_sessions(&sessions)),
             |kernel, chunk, keep, tick| {
-                let hits = selector.hits(chunk, keep, by, tick)?;
+                let mut keep = Cow::Borrowed(keep);
+                if let Some(s) = counted {
+                    // What is in no session counts for nothing.
+                    keep.to_mut().retain(tick, |row| !s.excludes(chunk.event(row)))?;
+                }
+                let hits = selector.hits(chunk, &keep, by, tick)?;
                 kernel.push(chunk, &vec![hits; plan.metrics.len()], tick)
             },
         )?;
@@ -197,6 +205,7 @@ impl Report<'_> {
             &plan,
             measure,
             value,
+            counted.map(|s| &**s),
             partial,
             &mut Interrupts,
         )?)

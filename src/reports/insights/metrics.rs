@@ -174,7 +174,7 @@ fn measure(json: &Json) -> Result<MeasureSpec> {
         "wau" => Some(Measure::Active { days: 7 }),
         "mau" => Some(Measure::Active { days: 30 }),
         "cumulative_unique" => Some(Measure::CumulativeUnique),
-        "sessions" => return Err(Failure::not_available("the measure \"sessions\"")),
+        "sessions" => Some(Measure::Sessions),
         _ => None,
     };
     if let Some(plain) = plain {
@@ -192,7 +192,7 @@ fn measure(json: &Json) -> Result<MeasureSpec> {
     let Some(outer) = aggregate(name, of("percentile"))? else {
         return Err(Failure::param(
             format!("metrics: unknown measure \"{name}\""),
-            "Use total, unique, dau, wau, mau, cumulative_unique, sum, average, median, percentile, p25, p75, p90, p95, p99, min, max, distinct or distribution.",
+            "Use total, unique, dau, wau, mau, cumulative_unique, sessions, sum, average, median, percentile, p25, p75, p90, p95, p99, min, max, distinct or distribution.",
         ));
     };
     let per = match of("per") {

@@ -1,28 +1,32 @@
 //! sessions_members: who had the sessions of an interval.
 
 use super::{Question, ask, definition};
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::to_ms;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
+use crate::registry::Project;
 use crate::reports::arguments::required;
 use crate::reports::members::{self, Page};
-use engine::sessions::members as find;
+use engine::chunk::Kind;
+use engine::sessions::{Partial, Plan, members as find};
 use pgrx::JsonB;
 use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
 use pgrx::prelude::*;
 
 fn run(sql: &Sql, q: &Question, bucket: i64, page: Page) -> Result<Vec<(String, i64, i64, JsonB)>> {
-    ask(sql, q, true, |project, by, plan, partial| {
+    let whole = |project: &Project, by: Kind, plan: &Plan, partial: Partial| {
         let found = find(plan, partial, bucket, &mut Interrupts)?;
         let rows = members::rows(sql, project, by, &found, page)?;
         let columns = |(id, had, properties): (String, engine::sessions::Had, JsonB)| {
             (id, had.sessions as i64, had.events as i64, properties)
         };
         Ok(rows.into_iter().map(columns).collect())
-    })
+    };
+    let segments = |_| Err(Failure::not_available("who is behind the sessions of a segment"));
+    ask(sql, q, true, whole, segments)
 }
 
 #[pg_extern(schema = "analytics_groups", name = "sessions_members", stable, parallel_restricted)]
@@ -67,6 +71,8 @@ fn sessions_members(
         unit: required(unit, "unit", "For example 'day', 'week' or 'range'.")?,
         definition: definition(&timeout, starts, ends, property)?,
         filter,
+        breakdown: None,
+        top: 1,
         project,
     };
     let bucket = required(bucket, "bucket", "It is the column \"bucket\" of the report's row.")?;

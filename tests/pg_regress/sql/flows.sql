@@ -80,13 +80,12 @@ SELECT w, p.path FROM unnest('{24:00:00,23:59:59.999}'::interval[]) AS w, analyt
 -- ---- Mistakes --------------------------------------------------------------------------------------------------------------------
 SELECT * FROM analytics_groups.flows(NULL, '2024-01-10', '2024-01-10');
 SELECT * FROM analytics_groups.flows('[]', '2024-01-10', '2024-01-10');
-SELECT * FROM analytics_groups.flows('["A","B"]', '2024-01-10', '2024-01-10');
 SELECT * FROM analytics_groups.flows('"A"', '2024-01-10', '2024-01-10', forward => 6);
 SELECT * FROM analytics_groups.flows('"A"', '2024-01-10', '2024-01-10', forward => 0);
 SELECT * FROM analytics_groups.flows('"A"', '2024-01-10', '2024-01-10', rows => 0);
 SELECT * FROM analytics_groups.flows('"A"', '2024-01-10', '2024-01-10', within => '367 days');
 SELECT * FROM analytics_groups.flows('"A"', '2024-01-10', '2024-01-10', hide => '{A}');
-SELECT * FROM analytics_groups.flows('"A"', '2024-01-10', '2024-01-10', count => 'session');
+SELECT * FROM analytics_groups.flows('"A"', '2024-01-10', '2024-01-10', count => 'sessions', within => '1 day');
 SELECT * FROM analytics_groups.flows('"A"', '2024-01-10', '2024-01-10', count => 'twice');
 -- Nobody sent it: nothing to follow, and a notice.
 SELECT * FROM analytics_groups.flows('"AA"', '2024-01-10', '2024-01-10');

@@ -186,7 +186,7 @@ SELECT count(*) AS changed FROM (
 ) AS d;
 
 -- ---- Mistakes ----------------------------------------------------------------------------------------------------------------------------
-SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', count => 'sessions');
+SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', count => 'sessions', within => '1 hour');
 SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', count => 'uniques');
 SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', ordering => 'sorted');
 SELECT * FROM analytics_groups.funnel('["A", {"event": "B", "order": "strict"}]', '2024-01-01', '2024-01-01');

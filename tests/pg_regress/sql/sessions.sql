@@ -63,6 +63,28 @@ FROM unnest('{user,company_id}'::text[]) AS by, analytics_groups.sessions('2024-
 SELECT sessions, events_per_session FROM analytics_groups.sessions('2024-05-01', '2024-05-01', filter => 'properties["plan"] == "pro"');
 SELECT sessions, events_per_session FROM analytics_groups.sessions('2024-05-01', '2024-05-01', filter => 'defined(properties["company_id"])');
 
+-- ---- Broken down ---------------------------------------------------------------------------------------------------------------
+-- By what was done: a property is that of the first event of the session that has it, and lists count for each element.
+SELECT pg_temp.send('jan', '2024-06-01', 'Open 08:00'), pg_temp.send('jan', '2024-06-01', 'View 08:05', '{"country": "de", "tags": ["a", "b"]}'),
+       pg_temp.send('jan', '2024-06-01', 'Buy 08:20', '{"country": "fr"}'), pg_temp.send('jan', '2024-06-01', 'Open 12:00, Open 12:02', '{"tags": "b"}'),
+       pg_temp.send('kim', '2024-06-01', 'View 09:00', '{"country": "fr"}');
+SELECT count(*) FROM analytics_groups.people_set('jan', '{"plan": "pro"}');
+SELECT segment, sessions, events_per_session, avg_duration FROM analytics_groups.sessions('2024-06-01', '2024-06-01', breakdown => '["country"]');
+SELECT segment, sessions FROM analytics_groups.sessions('2024-06-01', '2024-06-01', breakdown => '["tags"]');
+-- The session of 8:00 is in two segments of the rest, and there once.
+SELECT segment, sessions FROM analytics_groups.sessions('2024-06-01', '2024-06-01', breakdown => '["tags"]', top => 1);
+-- By who did it, and by what the session is itself: its first and last event, how many there are, how many seconds it took.
+SELECT segment, sessions FROM analytics_groups.sessions('2024-06-01', '2024-06-01', breakdown => '["user.plan", "$origin_start"]');
+SELECT segment, sessions, p90_duration FROM analytics_groups.sessions('2024-06-01', '2024-06-01', breakdown => '["$origin_end", "$event_count"]');
+SELECT segment, sessions FROM analytics_groups.sessions('2024-06-01', '2024-06-01', breakdown => '[{"property": "$duration_s", "bucket": {"size": 600, "min": 60, "max": 1260}}]');
+-- By a group key, and by its property.
+SELECT count(*) FROM analytics_groups.group_set('company_id', 'acme', '{"tier": "gold"}');
+SELECT segment, sessions FROM analytics_groups.sessions('2024-05-01', '2024-05-01', by => 'company_id', breakdown => '["group.company_id", "group.company_id.tier"]');
+SELECT segment, sessions FROM analytics_groups.sessions('2024-05-01', '2024-05-01', breakdown => '["group.company_id.tier"]');
+-- Where a start event or a property makes the session, its first event alone says what it has.
+SELECT segment, sessions, avg_duration FROM analytics_groups.sessions('2024-06-01', '2024-06-01', starts => '"Open"', ends => '"Buy"', breakdown => '["country", "$duration_s"]');
+SELECT segment, sessions FROM analytics_groups.sessions('2024-03-01', '2024-03-02', unit => 'range', property => 'session_id', breakdown => '["session_id", "$event_count"]');
+
 -- ---- The same after maintenance ----------------------------------------------------------------------------------------------
 CALL analytics_groups.maintain();
 SELECT * FROM analytics_groups.sessions('2024-01-10', '2024-01-12');
@@ -71,6 +93,8 @@ SELECT * FROM analytics_groups.sessions('2024-03-01', '2024-03-02', property => 
 SELECT sessions, events_per_session FROM analytics_groups.sessions('2024-04-01', '2024-04-01');
 SELECT by, sessions, events_per_session, avg_duration
 FROM unnest('{user,company_id}'::text[]) AS by, analytics_groups.sessions('2024-05-01', '2024-05-01', by => by);
+SELECT segment, sessions, events_per_session, avg_duration FROM analytics_groups.sessions('2024-06-01', '2024-06-01', breakdown => '["country"]');
+SELECT segment, sessions FROM analytics_groups.sessions('2024-06-01', '2024-06-01', breakdown => '["user.plan", "$origin_start"]');
 
 -- ---- Days of the project's zone ----------------------------------------------------------------------------------------------
 SELECT analytics_groups.create_project('t_sessions_ny', 'America/New_York') > 0 AS created;
@@ -90,6 +114,9 @@ SELECT * FROM analytics_groups.sessions('2024-03-09', '2024-03-11', property => 
 SELECT * FROM analytics_groups.sessions('2024-03-09', '2024-03-11', by => 'company_id');
 SELECT * FROM analytics_groups.sessions('2024-03-09', '2024-03-11', unit => 'fortnight');
 SELECT * FROM analytics_groups.sessions('2024-03-09', '2024-03-11', breakdown => '["plan"]');
+SELECT * FROM analytics_groups.sessions('2024-03-09', '2024-03-11', breakdown => '["$origin_start", "$origin_end", "$duration_s", "$event_count", "$origin_start"]');
+SELECT * FROM analytics_groups.sessions('2024-03-09', '2024-03-11', breakdown => '[{"users_who_did": "A"}]');
+SELECT * FROM analytics_groups.sessions('2024-03-09', '2024-03-11', breakdown => '["$origin_start"]', top => 0);
 
 SELECT analytics_groups.drop_project('t_sessions');
 SELECT analytics_groups.drop_project('t_sessions_ny');

@@ -1,6 +1,6 @@
 //! Who is behind a number of flows: each subject's paths are found as ever, and those that are meant are counted.
 
-use super::rows::is_rest;
+use super::rows::{At, Edge, around, is_rest, shown};
 use super::{END, EVENT, NOTHING, PLACES, Partial, Path, Paths, Plan, events};
 use crate::chunk::SubjectNo;
 use crate::error::{Error, Result};
@@ -13,18 +13,35 @@ use hashbrown::HashSet;
 pub enum Asked<'a> {
     /// Paths with an event at a position, and an event after it; none is any.
     Edge {
+        /// From 1.
+        anchor: i32,
         step: i32,
         event: Option<&'a str>,
         next: Option<&'a str>,
+        /// The anchor and the step of what comes after it.
+        next_anchor: Option<i32>,
+        next_step: Option<i32>,
     },
     /// Whole paths.
     Path(&'a [String]),
 }
 
 /// The rest of a position's events, in the words of the answer.
-const REST: &str = "$other";
+pub(super) const REST: &str = "$other";
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// An edge of a graph, as its row names it.
+    pub fn edge(e: &'a Edge) -> Self {
+        Asked::Edge {
+            anchor: e.anchor,
+            step: e.step,
+            event: Some(&e.from.event),
+            next: Some(&e.to.event),
+            next_anchor: Some(e.next_anchor),
+            next_step: Some(e.next_step),
+        }
+    }
+
     /// Does the answer depend on which events are shown?
     pub fn needs_shown(&self) -> bool {
         match self {
@@ -77,7 +94,7 @@ impl Wanted {
             anchor: plan.reverse,
         };
         if let Some((paths, rows)) = report {
-            wanted.shown = super::rows::shown(plan, paths, rows, tick)?;
+            wanted.shown = shown(&around(plan), &paths.paths, rows, tick)?;
         }
         match asked {
             Asked::Path(texts) => {
@@ -92,10 +109,21 @@ impl Wanted {
                 }
                 wanted.path = Some(known.then_some(path));
             }
-            Asked::Edge { step, event, next } => {
+            Asked::Edge {
+                anchor,
+                step,
+                event,
+                next,
+                next_anchor,
+                next_step,
+            } => {
+                if anchor != 1 {
+                    return Err(no_anchor(anchor, 1));
+                }
+                let goes_on = next.is_some() || next_anchor.is_some() || next_step.is_some();
                 let last = (plan.reverse + plan.forward) as i64;
                 let place = i64::from(step) + plan.reverse as i64;
-                let most = if next.is_some() { last - 1 } else { last };
+                let most = if goes_on { last - 1 } else { last };
                 if !(0..=most).contains(&place) {
                     return Err(Error::param_hint(
                         format!("the flow has no step {step}"),
@@ -115,7 +143,12 @@ impl Wanted {
                     Some(text) => code(text).map_or(Code::Nothing, Code::Is),
                 };
                 wanted.from = of(event, wanted.place);
-                wanted.to = next.map(|n| of(Some(n), wanted.place + 1));
+                let elsewhere = next_anchor.is_some_and(|a| a != 1)
+                    || next_step.is_some_and(|s| i64::from(s) != i64::from(step) + 1);
+                wanted.to = goes_on.then(|| match elsewhere {
+                    true => Code::Nothing,
+                    false => of(next, wanted.place + 1),
+                });
             }
         }
         Ok(wanted)
@@ -126,7 +159,10 @@ impl Wanted {
         match code {
             Code::Any => found != NOTHING,
             Code::Is(c) => found == c,
-            Code::Rest => is_rest(&self.shown, self.anchor, place, found),
+            Code::Rest => {
+                let step = place as i32 - self.anchor as i32;
+                is_rest(&self.shown, At { anchor: 1, step }, place, found)
+            }
             Code::Nothing => false,
         }
     }
@@ -137,6 +173,15 @@ impl Wanted {
         }
         self.holds(self.from, path, self.place) && self.to.is_none_or(|c| self.holds(c, path, self.place + 1))
     }
+}
+
+/// There are anchors 1 to `n`.
+pub(super) fn no_anchor(anchor: i32, n: usize) -> Error {
+    let hint = match n {
+        1 => "There is only anchor 1.".to_string(),
+        n => format!("Anchors are 1 to {n}; that of an edge is the one it begins at."),
+    };
+    Error::param_hint(format!("the flow has no anchor {anchor}"), hint)
 }
 
 /// The subjects with such a path, in order of their numbers, and how many they have.

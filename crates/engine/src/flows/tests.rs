@@ -244,7 +244,7 @@ proptest! {
         }
         // Whoever is behind an edge, with the rest as one: together they are its count.
         for e in &graph {
-            let asked = Asked::Edge { step: e.step, event: Some(&e.from.event), next: Some(&e.to.event) };
+            let asked = Asked::edge(e);
             let report = asked.needs_shown().then_some((&found, rows));
             let wanted = Wanted::new(&plan, &names(), asked, report, &mut NoTick).unwrap();
             let who = find(&plan, gather(&plan, &anchors, &list), &wanted, &Workers::serial(), &mut NoTick).unwrap();

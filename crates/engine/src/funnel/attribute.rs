@@ -197,7 +197,7 @@ impl Names for Attributed<'_> {
 }
 
 /// Is it a property of the very subject that is counted, and not of what it did?
-pub(super) fn is_of_subject(d: &Dimension, by: Kind) -> bool {
+pub(crate) fn is_of_subject(d: &Dimension, by: Kind) -> bool {
     match d.plain().0 {
         Dimension::UserProfile(_) => true,
         // What a user's groups say: found event by event, though it is the same each time.
@@ -235,9 +235,10 @@ impl<'a> Attributor<'a> {
         }
     }
 
-    /// Attributes the values of an attempt, for the two questions that follow.
-    pub fn attribute(&mut self, subject: SubjectNo, events: &[u64], fills: &[Fill]) {
+    /// Attributes the values of an attempt of a subject, or a session, for the two questions that follow.
+    pub fn attribute(&mut self, counted: SubjectNo, events: &[u64], fills: &[Fill]) {
         let plan = self.p.plan;
+        let subject = plan.owner(counted);
         let event = |f: &Fill| events.get(f.at as usize).copied().unwrap_or(0);
         for (code, place) in self.codes.iter_mut().zip(self.p.places()) {
             let (at, same) = match place {
@@ -260,7 +261,8 @@ impl<'a> Attributor<'a> {
     }
 
     /// The same for a subject all of whose events carry one tuple of values.
-    pub fn attribute_alike(&mut self, subject: SubjectNo, tuple: u32) {
+    pub fn attribute_alike(&mut self, counted: SubjectNo, tuple: u32) {
+        let subject = self.p.plan.owner(counted);
         for (code, place) in self.codes.iter_mut().zip(self.p.places()) {
             *code = match place {
                 Place::Event(at, _) => self.p.code_of_tuple(tuple, *at),

@@ -42,6 +42,10 @@ impl<'p> Cascade<'p> {
     /// funnel, or there is little room. That no event is picked by two steps is for the caller to know.
     pub fn new(plan: &'p Plan<'p>, most: SubjectNo) -> Result<Option<Self>> {
         plan.check()?;
+        // Events are told by their subjects here, and sessions by the times of events.
+        if plan.sessions.is_some() {
+            return Ok(None);
+        }
         let varies = |d: &&Dimension| plan.may_lack_value() || matches!(d.plain().0, Dimension::Time(_));
         let Some(stages) = Stages::new(plan).filter(|_| !plan.carried().iter().any(varies)) else {
             return Ok(None);

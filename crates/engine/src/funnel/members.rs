@@ -69,7 +69,7 @@ impl Asked {
 pub struct Found {
     /// With a breakdown the attempts of all subjects, since only the whole says which segments are shown.
     counts: Counts,
-    /// The subject of each record.
+    /// The subject, or the session, of each record.
     subjects: Vec<SubjectNo>,
     /// Without one the answer.
     members: Vec<(SubjectNo, u64)>,
@@ -139,8 +139,8 @@ impl Found {
         Ok(self)
     }
 
-    /// The subjects in a segment, in order of their numbers, and how many of their attempts are there; of those beyond the
-    /// segments that are shown where it is the rest.
+    /// The subjects in a segment, in order of their numbers, and how many of their attempts, or of their sessions, are
+    /// there; of those beyond the segments that are shown where it is the rest.
     pub fn finish(
         mut self,
         plan: &Plan,
@@ -172,7 +172,24 @@ impl Found {
         }
         tick.tick()?;
         self.members.sort_unstable();
+        if plan.sessions.is_some() {
+            self.by_owner(plan);
+        }
         Ok(self.members)
+    }
+
+    /// Those whose sessions were found, in place of them. Sessions are numbered subject by subject.
+    fn by_owner(&mut self, plan: &Plan) {
+        for (no, _) in &mut self.members {
+            *no = plan.owner(*no);
+        }
+        self.members.dedup_by(|next, one| {
+            let same = next.0 == one.0;
+            if same {
+                one.1 += next.1;
+            }
+            same
+        });
     }
 
     /// Line 0 for the segments that are meant, no line for others.

@@ -16,7 +16,7 @@ const SINCE_1973: i64 = 100_000_000_000;
 
 /// The codes of the values of rows; remembers what it looked up.
 #[derive(Debug)]
-pub(super) struct Sources<'p> {
+pub(crate) struct Sources<'p> {
     by: Kind,
     dimensions: Vec<&'p Dimension>,
     /// Per source, the table's code for each code of the column.
@@ -34,7 +34,7 @@ struct Known {
 
 /// A row whose values are asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row<'c> {
+pub(crate) struct Row<'c> {
     pub chunk: &'c Chunk,
     pub row: usize,
     /// After identity merges; 0 = none.

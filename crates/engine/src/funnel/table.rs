@@ -19,7 +19,7 @@ const UNKNOWN: u32 = u32::MAX;
 
 /// Numbers for combinations of steps and values.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// Values an event carries: held properties, dimensions, what the filter reads.
     sources: usize,
     /// Code c = `values[c - 1]`; 0 = not set.
@@ -243,11 +243,17 @@ impl Table {
 
     /// Reads a table of events with `sources` values, picked by `selectors` selectors.
     pub fn decode(r: &mut Reader, sources: usize, selectors: usize, budget: &mut Budget) -> Result<Self> {
+        Table::new(sources, selectors, budget)?.read(r, selectors, budget)
+    }
+
+    /// Reads what `encode` wrote into a table that is as it was made; masks have at most so many bits.
+    pub fn read(mut self, r: &mut Reader, bits: usize, budget: &mut Budget) -> Result<Self> {
+        let sources = self.sources;
+        let t = &mut self;
         let bad = || Error::corrupt("partial: not of this funnel");
         if r.u64()? != sources as u64 {
             return Err(bad());
         }
-        let mut t = Table::new(sources, selectors, budget)?;
         for (i, v) in codec::decode_values(r.bytes()?)?.iter().enumerate() {
             if t.code(Some(v), budget)? as usize != i + 1 {
                 return Err(bad());
@@ -267,12 +273,12 @@ impl Table {
         for i in 0..r.len(20)? {
             let mask = u128::from(r.u64()?) | u128::from(r.u64()?) << 64;
             let tuple = r.u32()?;
-            let inside = mask != 0 && mask.checked_shr(selectors as u32).unwrap_or(0) == 0;
+            let inside = mask != 0 && mask.checked_shr(bits as u32).unwrap_or(0) == 0;
             if !inside || tuple as usize >= count || t.tag(mask, tuple, budget)? as usize != i {
                 return Err(bad());
             }
         }
-        Ok(t)
+        Ok(self)
     }
 }
 
@@ -301,7 +307,7 @@ fn weight(v: &Value) -> usize {
 
 fn too_many(what: &str) -> Error {
     Error::Limit {
-        message: format!("events of the funnel have too many different {what}"),
+        message: format!("the events of the report have too many different {what}"),
         hint: Some("Hold, filter or break down by properties with fewer values, or use fewer steps.".into()),
     }
 }

@@ -4,7 +4,7 @@ use super::cell::key_of;
 use super::combinations::Combinations;
 use super::partial::Counts;
 use super::per_subject::Add;
-use super::plain::Source;
+use super::plain::{Source, counted};
 use super::runs::Run;
 use super::source::Numbers;
 use crate::breakdown::{Breakdown, Event, Scope, Segments};
@@ -78,6 +78,7 @@ pub fn push_rows(
     let mut cursor = Cursor::new(runs);
     let mut union: Vec<u32> = Vec::new();
     let (chunk, column, by, zero, ids) = (source.chunk, source.column, lines.by, source.zero, source.ids);
+    let sessions = source.sessions;
     let numbers = match counts {
         Counts::Sums(_) | Counts::Extremes(_) | Counts::Values(_) | Counts::PerValue(_) => {
             Numbers::of(chunk, source.property)?
@@ -95,14 +96,15 @@ pub fn push_rows(
             _ => &[],
         };
         // What does not count anywhere must not bring a segment into being.
-        let counted = match counts {
+        let counts_here = match counts {
             Counts::Totals(_) => true,
+            Counts::Sets(_) if sessions.is_some_and(|s| s.excludes(chunk.event(row))) => false,
             Counts::Sets(_) | Counts::Times(_) | Counts::PerDistinct(_) => !subjects.is_empty(),
             Counts::PerValue(_) => !subjects.is_empty() && (zero || !x.is_nan()),
             Counts::Sums(_) | Counts::Extremes(_) | Counts::Values(_) => !x.is_nan(),
             Counts::Distinct(_) => !list.is_empty(),
         };
-        if !counted {
+        if !counts_here {
             return Ok(());
         }
         let event = Event {
@@ -139,7 +141,12 @@ pub fn push_rows(
             if let Counts::Sets(table) = counts {
                 for s in found.iter() {
                     let set = table.slot(*s, column_of_table, budget)?;
-                    those.iter().try_for_each(|no| set.add(*no, budget))?;
+                    those
+                        .iter()
+                        .try_for_each(|no| match counted(sessions, chunk, row, *no) {
+                            0 => Ok(()),
+                            whom => set.add(whom, budget),
+                        })?;
                 }
                 continue;
             }

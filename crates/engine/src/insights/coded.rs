@@ -7,7 +7,7 @@ use super::cells::Table;
 use super::latest::Latest;
 use super::partial::Counts;
 use super::per_subject::Add;
-use super::plain::Source;
+use super::plain::{Source, counted};
 use super::runs::Run;
 use super::source::{Numbers, Picked};
 use crate::breakdown::{Coded, MAX_SEGMENTS, Segments};
@@ -348,6 +348,25 @@ pub fn push_coded(
             *cell = cell.saturating_add(1);
             Ok(())
         }),
+        Counts::Sets(t) if s.sessions.is_some() => {
+            let (sessions, chunk) = (s.sessions, s.chunk);
+            // As in `push_rows`, an event that is never in a session opens no segment.
+            let inside = |row: usize| sessions.is_none_or(|x| !x.excludes(chunk.event(row)));
+            c.each(
+                t,
+                true,
+                l,
+                s,
+                v,
+                b,
+                tick,
+                inside,
+                |cell, row, no, _, _, b| match counted(sessions, chunk, row, no) {
+                    0 => Ok(()),
+                    session => cell.add(session, b),
+                },
+            )
+        }
         Counts::Sets(t) => {
             if latest.begin(picked.top(), picked.rows(), t, b)? {
                 return c.each_subject(t, latest, l, s, b, tick);

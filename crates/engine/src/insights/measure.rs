@@ -15,6 +15,9 @@ pub enum Measure {
     Active { days: u32 },
     /// Different subjects with at least one event since the start of the range.
     CumulativeUnique,
+    /// Different sessions of the subjects with at least one event in the interval. An event that is in no session counts
+    /// for nothing.
+    Sessions,
     /// An aggregate of an event property over the events, which are counted as in [`Measure::Total`]. Events where it
     /// is not set, or not a number, do not contribute.
     Property { property: u32, aggregate: Aggregate },

@@ -15,6 +15,8 @@ use super::{Partial, Plan};
 use crate::chunk::{Kind, SubjectNo, USER};
 use crate::error::{Error, Result, try_vec};
 use crate::gather::{Budget, grow_within, push_within, zeroed};
+use crate::sessions::Starts;
+use crate::subjects::SubjectSet;
 use crate::tick::{EVERY, Tick};
 use crate::value::Value;
 
@@ -24,7 +26,8 @@ pub struct Member {
     pub no: SubjectNo,
     /// Its events that count: those of a measured property have a number.
     pub events: u64,
-    /// What it adds: of a total its events, of different subjects 1, else its own value of the measure.
+    /// What it adds: of a total its events, of different subjects 1, of sessions how many it had, else its own value of the
+    /// measure.
     pub value: Option<f64>,
 }
 
@@ -55,6 +58,7 @@ pub fn metrics(measure: Measure, by: Kind) -> Vec<Metric> {
             inner: Inner::Property { property, aggregate },
             ..
         } => list.push(of(values(property, aggregate))),
+        Measure::Sessions => list.push(of(measure)),
         _ => {}
     }
     // What is left of the whole is what nobody did.
@@ -72,11 +76,12 @@ pub fn metrics(measure: Measure, by: Kind) -> Vec<Metric> {
 }
 
 /// The subjects in the first segment that the plan shows, or in its rest where it shows that, in order of their numbers.
-/// Of a distribution those whose value reads `value`.
+/// Of a distribution those whose value reads `value`; `sessions` are those that were counted, where they were.
 pub fn members(
     plan: &Plan,
     measure: Measure,
     value: Option<&str>,
+    sessions: Option<&Starts>,
     mut partial: Partial,
     tick: &mut dyn Tick,
 ) -> Result<Vec<Member>> {
@@ -121,6 +126,7 @@ pub fn members(
             Counts::Times(t) if i == 0 => cell.doers(t, budget)?,
             Counts::PerValue(t) => cell.values(t, true, budget, tick)?,
             Counts::PerDistinct(t) => cell.values(t, false, budget, tick)?,
+            Counts::Sets(t) => cell.sessions(t, sessions.ok_or_else(no_sessions)?, budget, tick)?,
             Counts::Totals(t) => all = whole(t, &cell.positions, cell.limit, |n, _| Ok(*n))?,
             Counts::Sums(t) => cell.leave(t, budget)?,
             _ => return Err(Error::corrupt("insights: cells of another measure")),
@@ -143,7 +149,7 @@ pub fn members(
         },
         _ => (0, None),
     };
-    if let Measure::Property { .. } | Measure::PerSubject { .. } = measure {
+    if let Measure::Property { .. } | Measure::PerSubject { .. } | Measure::Sessions = measure {
         found.retain(|m| m.value.is_some());
     }
     if let Some(text) = value {
@@ -161,6 +167,10 @@ pub fn members(
         );
     }
     Ok(found)
+}
+
+fn no_sessions() -> Error {
+    Error::param("insights: the sessions are not known")
 }
 
 /// The cell in question while its members are found.
@@ -183,7 +193,7 @@ impl Cell {
             cell.each::<Add>(|no, n| {
                 let value = match measure {
                     Measure::Unique | Measure::CumulativeUnique | Measure::Active { .. } => Some(1.0),
-                    Measure::Property { .. } => None,
+                    Measure::Property { .. } | Measure::Sessions => None,
                     Measure::PerSubject {
                         inner: Inner::Property { .. },
                         ..
@@ -255,6 +265,37 @@ impl Cell {
         })?;
         self.left = Some(own);
         Ok(())
+    }
+
+    /// Gives each the number of its sessions.
+    fn sessions(
+        &mut self,
+        table: &mut Table<SubjectSet>,
+        sessions: &Starts,
+        budget: &mut Budget,
+        tick: &mut dyn Tick,
+    ) -> Result<()> {
+        let (positions, limit, found) = (&self.positions, self.limit, &mut self.found);
+        tick.tick()?;
+        whole(table, positions, limit, |set, _| {
+            let mut all: Vec<u32> = Vec::new();
+            grow_within(&mut all, set.entries(), budget)?;
+            set.each(|session| all.push(session));
+            tick.tick()?;
+            all.sort_unstable();
+            all.dedup();
+            // Sessions are numbered subject by subject.
+            for own in all.chunk_by(|a, b| sessions.owner(*a) == sessions.owner(*b)) {
+                let no = own.first().map_or(0, |s| sessions.owner(*s));
+                if let Ok(at) = found.binary_search_by_key(&no, |m| m.no)
+                    && let Some(m) = found.get_mut(at)
+                {
+                    m.value = Some(own.len() as f64);
+                }
+            }
+            budget.give(all.capacity() * size_of::<u32>());
+            Ok(())
+        })
     }
 
     /// What is left of the whole sum.

@@ -37,7 +37,7 @@ pub struct Partial {
 #[derive(Debug, Clone)]
 pub(super) enum Counts {
     Totals(Table<u64>),
-    /// Subjects by interval, or by day for trailing windows.
+    /// Subjects by interval, or by day for trailing windows; or sessions.
     Sets(Table<SubjectSet>),
     /// Numbers of values.
     Distinct(Table<SubjectSet>),
@@ -75,7 +75,7 @@ impl Counts {
         let b = budget;
         Ok(match measure {
             Measure::Total => Counts::Totals(Table::new(single, buckets, b)?),
-            Measure::Unique | Measure::CumulativeUnique | Measure::Active { .. } => {
+            Measure::Unique | Measure::CumulativeUnique | Measure::Active { .. } | Measure::Sessions => {
                 Counts::Sets(Table::new(single, buckets, b)?)
             }
             Measure::Property { aggregate, .. } => match aggregate {

@@ -5,9 +5,10 @@ use super::partial::Counts;
 use super::per_subject::Add;
 use super::source::{Numbers, Picked, ValueNumbers};
 use crate::breakdown::Segments;
-use crate::chunk::{Chunk, Column};
+use crate::chunk::{Chunk, Column, SubjectNo};
 use crate::error::Result;
 use crate::gather::Budget;
+use crate::sessions::Starts;
 use crate::tick::Tick;
 
 /// What a metric counts and where it finds it.
@@ -19,6 +20,15 @@ pub struct Source<'c, 'n> {
     pub ids: &'n mut ValueNumbers,
     /// The value of a subject is a sum, so that a subject without a number has 0.
     pub zero: bool,
+    /// Sessions are counted, not subjects.
+    pub sessions: Option<&'c Starts>,
+}
+
+/// What is counted of a row of a subject: the subject, or its session; 0 = nothing.
+#[inline]
+pub fn counted(sessions: Option<&Starts>, chunk: &Chunk, row: usize, no: SubjectNo) -> u32 {
+    let at = || chunk.time.get(row).copied().unwrap_or(i64::MIN);
+    sessions.map_or(no, |s| s.of(chunk.event(row), no, at()))
 }
 
 /// Counts the picked rows of a chunk.
@@ -30,12 +40,21 @@ pub fn push(
     budget: &mut Budget,
     tick: &mut dyn Tick,
 ) -> Result<()> {
+    if let (Counts::Sets(table), Some(_)) = (&mut *counts, source.sessions) {
+        return picked.runs(tick, |run| {
+            picked.try_each(run, |row, no| match counted(source.sessions, source.chunk, row, no) {
+                0 => Ok(()),
+                session => table.slot(0, run.bucket as usize, budget)?.add(session, budget),
+            })
+        });
+    }
     let Source {
         chunk,
         column,
         property,
         ids,
         zero,
+        ..
     } = source;
     match counts {
         Counts::Totals(table) => picked.runs(tick, |run| {

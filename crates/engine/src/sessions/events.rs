@@ -21,8 +21,8 @@ pub struct Row {
     pub value: u64,
 }
 
-const ENDS: u32 = 1;
-const STARTS: u32 = 2;
+pub(super) const ENDS: u32 = 1;
+pub(super) const STARTS: u32 = 2;
 
 /// What begins and ends sessions among the rows of a chunk.
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ fn hash(v: &Value) -> u64 {
     crate::row::insert_hash(&v.to_json().to_string())
 }
 
-fn hashes(column: Option<&Column>) -> Result<Vec<u64>> {
+pub(super) fn hashes(column: Option<&Column>) -> Result<Vec<u64>> {
     let mut out = Vec::new();
     if let Some(Column::Dict { values, .. }) = column {
         out = try_vec(values.len(), "values of a property")?;
@@ -112,7 +112,7 @@ fn hashes(column: Option<&Column>) -> Result<Vec<u64>> {
     Ok(out)
 }
 
-fn value_hash(column: Option<&Column>, hashes: &[u64], row: usize) -> Option<u64> {
+pub(super) fn value_hash(column: Option<&Column>, hashes: &[u64], row: usize) -> Option<u64> {
     match column? {
         Column::Dict { codes, .. } => {
             let code = codes.get(row).copied().filter(|c| *c != 0)?;

@@ -427,7 +427,9 @@ fn found(measure: Measure, facts: &[&Fact]) -> Found {
     let mut subjects = Vec::new();
     let value = match measure {
         Measure::Total => Some(events.len() as f64),
-        Measure::Unique | Measure::Active { .. } | Measure::CumulativeUnique => Some(people.len() as f64),
+        Measure::Unique | Measure::Active { .. } | Measure::CumulativeUnique | Measure::Sessions => {
+            Some(people.len() as f64)
+        }
         Measure::Property { aggregate, .. } => of_events(aggregate, &events),
         Measure::PerSubject { inner, outer } => {
             for who in people {

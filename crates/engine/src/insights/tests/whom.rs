@@ -34,6 +34,7 @@ fn whom(
         &plan,
         m.measure,
         value.as_deref(),
+        None,
         gather(&plan, events, &None),
         &mut NoTick,
     )
