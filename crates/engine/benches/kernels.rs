@@ -237,7 +237,7 @@ fn main() {
             };
             run(&format!("events and users by {name}{when}"), rows, || {
                 let mut kernel = insights::Kernel::new(&plan).unwrap();
-                for (chunk, _) in &chunks {
+                for (_, chunk) in &chunks {
                     let all = vec![Hits::rows(Mask::all(chunk.len())); 2];
                     kernel.push(chunk, &all, &mut NoTick).unwrap();
                 }

@@ -299,7 +299,9 @@ impl<'a> Attributor<'a> {
             return Ok(());
         }
         let segments = self.segments(&mut counts.segments, &mut counts.budget)?;
-        if let [segment] = segments {
+        if let [segment] = segments
+            && !counts.keeps_all()
+        {
             return counts.alone(bucket, *segment, reached);
         }
         let mut record = counts.subject(bucket)?;

@@ -59,6 +59,8 @@ fn add(times: &mut [Times], reached: impl IntoIterator<Item = i64>, budget: &mut
 pub struct Counts {
     steps: usize,
     broken_down: bool,
+    keeps_all: bool,
+    recorded: usize,
     /// One per bucket.
     cells: Vec<Cell>,
     pub(super) segments: Segments,
@@ -118,6 +120,8 @@ impl Counts {
         Ok(Counts {
             steps: plan.steps,
             broken_down,
+            keeps_all: false,
+            recorded: 0,
             cells,
             segments: Segments::new(plan.breakdown.len()),
             budget,
@@ -148,11 +152,13 @@ impl Counts {
             cells,
             segments,
             budget,
+            recorded,
             ..
         } = self;
         let cell = cells
             .get_mut(bucket)
             .ok_or_else(|| Error::corrupt("funnel: a bucket too many"))?;
+        *recorded += 1;
         let at = cell.records.len();
         push_within(&mut cell.records, 0, budget)?;
         Ok(Record {
@@ -177,9 +183,22 @@ impl Counts {
         }
     }
 
-    /// Size of the records so far, with a breakdown.
+    /// With a breakdown, keeps a record of every attempt, also of those that need none to be counted.
+    pub(super) fn keeping_all(self) -> Self {
+        Counts {
+            keeps_all: true,
+            ..self
+        }
+    }
+
+    /// Is a record kept of every attempt?
+    pub(super) fn keeps_all(&self) -> bool {
+        self.keeps_all
+    }
+
+    /// Records so far, with a breakdown. A subject may have several.
     pub(super) fn recorded(&self) -> usize {
-        self.cells.iter().map(|c| c.records.len()).sum()
+        self.recorded
     }
 
     /// Calls `f` with the number of the record and the steps reached, for every attempt that counts on line 0.
@@ -201,6 +220,7 @@ impl Counts {
         if self.steps != other.steps || self.cells.len() != other.cells.len() {
             return Err(Error::corrupt("counts of another funnel"));
         }
+        self.recorded += other.recorded;
         let ours = self.segments.absorb(&other.segments, &mut self.budget)?;
         for (into, from) in self.cells.iter_mut().zip(&other.cells) {
             for (a, b) in into.times.iter_mut().zip(&from.times) {

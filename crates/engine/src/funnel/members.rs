@@ -94,7 +94,7 @@ pub fn find_on(plan: &Plan, partial: Partial, asked: Asked, workers: &Workers, t
     let more = budget.limit().saturating_sub(budget.used());
     let make = || {
         let found = Found {
-            counts: Counts::new(plan)?,
+            counts: Counts::new(plan)?.keeping_all(),
             subjects: Vec::new(),
             members: Vec::new(),
             budget: Budget::new(plan.memory_limit),
@@ -112,7 +112,7 @@ pub fn find_on(plan: &Plan, partial: Partial, asked: Asked, workers: &Workers, t
             let before = found.counts.recorded();
             walker.subject(no, events, &mut found.counts, tick)?;
             if broken_down {
-                if found.counts.recorded() > before {
+                for _ in before..found.counts.recorded() {
                     push_within(&mut found.subjects, no, &mut found.budget)?;
                 }
                 return Ok(());

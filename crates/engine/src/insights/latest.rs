@@ -89,9 +89,10 @@ impl Latest {
     pub fn put(&mut self, no: SubjectNo, cell: u32, table: &mut Table<SubjectSet>, budget: &mut Budget) -> Result<()> {
         let left = match self.of.get_mut(no as usize) {
             Some(at) if cell < NOWHERE => std::mem::replace(at, cell),
-            _ => cell,
+            // There is no place for it here.
+            _ => return set_of(table, cell)?.add(no, budget),
         };
-        if left == NOWHERE || left == cell && cell < NOWHERE {
+        if left == NOWHERE || left == cell {
             return Ok(());
         }
         self.moves += 1;
