@@ -103,7 +103,7 @@ fn run<T>(name: &str, rows: usize, mut f: impl FnMut() -> T) {
 
 /// As a report reads them: each step alone, then what is left.
 fn step_by_step(plan: &funnel::Plan, chunks: &[(&Chunk, Vec<Hits>)]) -> Vec<funnel::StepRow> {
-    let mut cascade = funnel::Cascade::new(plan, COMPANIES as u32).unwrap().unwrap();
+    let mut cascade = funnel::Cascade::new(plan, COMPANIES).unwrap().unwrap();
     while let Some(steps) = cascade.steps() {
         let mut reader = cascade.reader().unwrap();
         for (k, (chunk, hits)) in steps.flat_map(|k| chunks.iter().map(move |c| (k, c))) {
