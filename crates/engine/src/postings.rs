@@ -22,6 +22,8 @@ const LEAST_BITS: u32 = 7;
 const LEAST_BLOCK_BITS: u32 = 4;
 /// Events of one page. Pages never move, so that growing copies little and wastes little.
 const PAGE: usize = 1024;
+/// Runs of events with one tag that a page keeps in mind.
+const MOST_RUNS: usize = 32;
 
 /// How subjects are spread over partitions: a subject is a partition and a number of 16 bits inside of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,11 +92,44 @@ impl Part {
 struct Page {
     locals: Vec<u16>,
     entries: Vec<u64>,
+    /// Where events with one tag begin, and the tag, of the first `told` events.
+    runs: Vec<(u16, u32)>,
+    told: usize,
 }
 
 impl Page {
     fn bytes(&self) -> usize {
-        self.locals.capacity() * size_of::<u16>() + self.entries.capacity() * size_of::<u64>()
+        self.locals.capacity() * size_of::<u16>()
+            + self.entries.capacity() * size_of::<u64>()
+            + self.runs.capacity() * size_of::<(u16, u32)>()
+    }
+
+    /// The events added since there were `before` have one tag.
+    fn tell(&mut self, before: usize, tag: u32, budget: &mut Budget) -> Result<()> {
+        if self.told != before {
+            return Ok(());
+        }
+        if self.runs.last().is_none_or(|(_, t)| *t != tag) {
+            if self.runs.len() == MOST_RUNS {
+                return Ok(());
+            }
+            push_within(&mut self.runs, (before as u16, tag), budget)?;
+        }
+        self.told = self.entries.len();
+        Ok(())
+    }
+
+    /// Neighbours that have one tag, and it; those of which it is not known come last.
+    fn runs(&self) -> impl Iterator<Item = (Option<u32>, &[u16], &[u64])> {
+        let ends = self.runs.iter().skip(1).map(|(from, _)| usize::from(*from));
+        let tagged = self.runs.iter().zip(ends.chain([self.told]));
+        let tagged = tagged.map(|((from, tag), to)| (Some(*tag), usize::from(*from)..to));
+        tagged
+            .chain([(None, self.told..self.entries.len())])
+            .map(|(tag, rows)| {
+                let locals = self.locals.get(rows.clone()).unwrap_or(&[]);
+                (tag, locals, self.entries.get(rows).unwrap_or(&[]))
+            })
     }
 }
 
@@ -120,6 +155,16 @@ impl<'p> Partition<'p> {
         self.postings.spread.subject(self.number, local as u16)
     }
 
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.pages().map(|(_, events)| events.len()).sum()
+    }
+
+    /// True when there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Numbers inside of the partition are below this.
     pub fn subjects(&self) -> usize {
         let tops = self.pages().filter_map(|(locals, _)| locals.iter().max().copied());
@@ -130,6 +175,11 @@ impl<'p> Partition<'p> {
     pub fn pages(&self) -> impl Iterator<Item = (&'p [u16], &'p [u64])> {
         let pages = self.postings.pages(self.number);
         pages.map(|p| (p.locals.as_slice(), p.entries.as_slice()))
+    }
+
+    /// The same, in pieces whose events all have the tag that is said; where none is, they have any.
+    pub fn runs(&self) -> impl Iterator<Item = (Option<u32>, &'p [u16], &'p [u64])> {
+        self.postings.pages(self.number).flat_map(Page::runs)
     }
 }
 
@@ -295,7 +345,8 @@ impl Postings {
                 if !self.takes(first) {
                     continue;
                 }
-                if block == 0 || self.spread.local(first | ((1 << self.spread.block) - 1)).is_none() || run < 4 {
+                let few = run < 4 && self.spread.block == LEAST_BLOCK_BITS;
+                if block == 0 || self.spread.local(first | ((1 << self.spread.block) - 1)).is_none() || few {
                     for (no, t) in own.iter().zip(own_times).filter(|(no, _)| **no != 0) {
                         self.push(*no, pack_known(*t, tag), budget)?;
                     }
@@ -333,8 +384,10 @@ impl Postings {
                 return Err(Error::corrupt("postings of columns of different length"));
             };
             (subjects, times) = (rest, rest_times);
+            let before = page.entries.len();
             page.locals.extend(own.iter().map(|no| spread.wide_local(*no) as u16));
             page.entries.extend(own_times.iter().map(|t| pack_known(*t, tag)));
+            page.tell(before, tag, budget)?;
             self.len += n;
             self.last = Some(at);
         }
@@ -349,6 +402,7 @@ impl Postings {
         };
         let page = self.open.get_mut(at)?;
         let local = page.locals.last().copied()?;
+        page.told = page.told.min(page.locals.len() - 1);
         Some((self.spread.subject(at, local), page.entries.last_mut()?))
     }
 
@@ -395,12 +449,13 @@ impl Postings {
         if numbers.iter().enumerate().all(|(i, n)| i == *n as usize) {
             return;
         }
-        let pages = self.full.iter_mut().flatten().chain(&mut self.open);
-        let entries = pages.flat_map(|p| &mut p.entries);
-        for e in entries.chain(self.beyond.iter_mut().map(|(_, e)| e)) {
-            let tag = numbers.get(tag_of(*e) as usize).copied().unwrap_or(0);
-            *e = *e >> TAG_BITS << TAG_BITS | u64::from(tag);
+        let number = |tag: u32| numbers.get(tag as usize).copied().unwrap_or(0);
+        let new = |e: &mut u64| *e = *e >> TAG_BITS << TAG_BITS | u64::from(number(tag_of(*e)));
+        for page in self.full.iter_mut().flatten().chain(&mut self.open) {
+            page.entries.iter_mut().for_each(new);
+            page.runs.iter_mut().for_each(|(_, tag)| *tag = number(*tag));
         }
+        self.beyond.iter_mut().for_each(|(_, e)| new(e));
     }
 
     /// Adds the events of another, whose memory `budget` takes over.

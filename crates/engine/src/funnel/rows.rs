@@ -54,8 +54,9 @@ pub fn count_on(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn
         tick,
         || Ok((Walker::new(&prepared), Counts::new(plan)?, Sifter::new(&prepared))),
         |(_, counts, sifter), partition, wanted, tick| match sifter {
-            Some(s) => s.sift(partition, counts, wanted, tick),
-            None => Ok(Wanted::All),
+            // A pass costs something for every subject of the partition.
+            Some(s) if partition.len() >= partition.subjects() => s.sift(partition, counts, wanted, tick),
+            _ => Ok(Wanted::All),
         },
         |(walker, counts, _), no, events, tick| walker.subject(no, events, counts, tick),
     )?;

@@ -119,21 +119,28 @@ impl<'a> Sifter<'a> {
     /// Reads the events of some steps.
     fn read(&self, partition: Partition, steps: &Range<usize>, all: &[AtomicI64], tick: &mut dyn Tick) -> Result<()> {
         let width = self.stages.width();
-        for (locals, events) in partition.pages() {
+        let step_of = |tag: u32| self.steps.get(tag as usize).map_or(usize::MAX, |s| usize::from(*s));
+        let note = |local: u16, event: u64, step: usize| {
+            let (at, t) = (usize::from(local) * width, time_of(event));
+            if let Some(cells) = all.get(at..at + width)
+                && let Some(cell) = Stages::earlier(cells, step, t)
+            {
+                cell.store(t, Relaxed);
+            }
+        };
+        for (tag, locals, events) in partition.runs() {
             tick.tick()?;
-            for (local, event) in locals.iter().zip(events) {
-                let step = self
-                    .steps
-                    .get(tag_of(*event) as usize)
-                    .map_or(usize::MAX, |s| usize::from(*s));
-                if !steps.contains(&step) {
-                    continue;
-                }
-                let (at, t) = (usize::from(*local) * width, time_of(*event));
-                if let Some(cells) = all.get(at..at + width)
-                    && let Some(cell) = Stages::earlier(cells, step, t)
-                {
-                    cell.store(t, Relaxed);
+            let rows = locals.iter().zip(events);
+            match tag.map(step_of) {
+                Some(step) if steps.contains(&step) => rows.for_each(|(local, event)| note(*local, *event, step)),
+                Some(_) => {}
+                None => {
+                    for (local, event) in rows {
+                        let step = step_of(tag_of(*event));
+                        if steps.contains(&step) {
+                            note(*local, *event, step);
+                        }
+                    }
                 }
             }
         }

@@ -154,3 +154,36 @@ proptest! {
         prop_assert_eq!(found, oracle);
     }
 }
+
+proptest! {
+    #[test]
+    fn runs_hold_every_event_with_its_tag(
+        steps in prop::collection::vec((0u32..5, prop::collection::vec(1u32..40_000, 1..300), any::<bool>(), any::<bool>()), 0..60),
+        in_runs in any::<bool>(),
+    ) {
+        let mut budget = Budget::new(usize::MAX);
+        let make = |budget: &mut Budget| Postings::for_subjects(40_000, in_runs, budget).unwrap();
+        let (mut a, mut b) = (make(&mut budget), make(&mut budget));
+        for (tag, mut subjects, other, changed) in steps {
+            let into = if other { &mut b } else { &mut a };
+            subjects.sort_unstable();
+            let times: Vec<i64> = (0..subjects.len() as i64).collect();
+            into.push_rows(&subjects, &times, tag, &mut budget, &mut NoTick).unwrap();
+            if changed {
+                into.push(7, pack(0, tag).unwrap(), &mut budget).unwrap();
+                *into.last_mut().unwrap().1 = pack(1, 4 - tag).unwrap();
+            }
+        }
+        b.retag(&[4, 2, 0, 1, 3]);
+        a.append(b, &mut budget).unwrap();
+        for number in 0..a.spread.partitions() {
+            let p = Partition { postings: &a, number };
+            for (tag, _, events) in p.runs() {
+                prop_assert!(tag.is_none_or(|tag| events.iter().all(|e| tag_of(*e) == tag)));
+            }
+            let rows = |locals: &[u16], events: &[u64]| locals.iter().copied().zip(events.iter().copied()).collect::<Vec<_>>();
+            let all: Vec<_> = p.pages().flat_map(|(l, e)| rows(l, e)).collect();
+            prop_assert_eq!(p.runs().flat_map(|(_, l, e)| rows(l, e)).collect::<Vec<_>>(), all);
+        }
+    }
+}
