@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, pg_sys};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 
 /// Proof of a connection to SPI; statements are run through it.
@@ -128,9 +128,45 @@ fn plan(sql: &str, args: &[Arg], planning: Planning) -> Result<pg_sys::SPIPlanPt
     Ok(p)
 }
 
-/// Connects to SPI for the duration of `f`.
+/// Connects to SPI for the duration of `f`, in which no name is looked up where the caller says.
 pub fn connect<R>(f: impl FnOnce(&Sql) -> Result<R>) -> Result<R> {
-    Spi::connect(|_| f(&Sql { _not_send: PhantomData }))
+    with_own_search_path(|| Spi::connect(|_| f(&Sql { _not_send: PhantomData })))
+}
+
+/// What statements of ours may find without a schema.
+const SEARCH_PATH: &CStr = c"pg_catalog, pg_temp";
+
+/// Runs `f` with our own search_path. Most functions have it as a setting, too; but functions that return rows would have
+/// the setting made and undone for each of them, which costs more than many a report does.
+fn with_own_search_path<R>(f: impl FnOnce() -> Result<R>) -> Result<R> {
+    // SAFETY: a text that Postgres keeps for the variable, or NULL; nobody changes it while it is compared.
+    let is_set = unsafe {
+        let path = pg_sys::namespace_search_path;
+        !path.is_null() && CStr::from_ptr(path) == SEARCH_PATH
+    };
+    if is_set {
+        return f();
+    }
+    // SAFETY: what Postgres does itself for a function with a setting. An error on the way aborts the transaction or its
+    // subtransaction, which undoes the setting; it is allowed while workers run, for it ends before they do.
+    let level = unsafe {
+        let level = pg_sys::NewGUCNestLevel();
+        pg_sys::set_config_option(
+            c"search_path".as_ptr(),
+            SEARCH_PATH.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+        level
+    };
+    let answer = f();
+    // SAFETY: the level made above; `f` has ended those it made.
+    unsafe { pg_sys::AtEOXact_GUC(true, level) };
+    answer
 }
 
 impl Sql {

@@ -165,7 +165,6 @@ fn ids(sql: &Sql, project: &Project, entries: &[Entry]) -> Result<BTreeMap<(Kind
 }
 
 #[pg_extern(schema = "analytics_groups", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn activity(
     by: Option<&str>,

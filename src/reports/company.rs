@@ -87,7 +87,6 @@ fn run(sql: &Sql, id: &str, as_of: Option<Date>, project: Option<&str>) -> Resul
 }
 
 #[pg_extern(schema = "analytics_groups", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn company_profile(
     group_id: Option<&str>,

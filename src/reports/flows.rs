@@ -530,7 +530,6 @@ fn positive(n: Option<i32>, most: i32, name: &str, hint: &str) -> Result<usize> 
 }
 
 #[pg_extern(schema = "analytics_groups", name = "flows", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn flows(
     anchors: Option<Jsonb>,
@@ -617,7 +616,6 @@ fn flows(
 }
 
 #[pg_extern(schema = "analytics_groups", name = "flow_paths", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn flow_paths(
     anchors: Option<Jsonb>,

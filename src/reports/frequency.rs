@@ -106,7 +106,6 @@ fn run(sql: &Sql, q: &Question) -> Result<Vec<Row>> {
 }
 
 #[pg_extern(schema = "analytics_groups", name = "frequency", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn frequency(
     event: default!(Option<Jsonb>, "'\"$any\"'"),

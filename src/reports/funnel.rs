@@ -54,7 +54,6 @@ fn run(sql: &Sql, question: &Question) -> Result<Vec<Row>> {
 }
 
 #[pg_extern(schema = "analytics_groups", name = "funnel", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn funnel(
     steps: Option<Jsonb>,

@@ -422,7 +422,6 @@ fn smoothing(rolling: Option<i32>, cumulative: Option<bool>) -> Result<Smoothing
 }
 
 #[pg_extern(schema = "analytics_groups", name = "insights", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn insights(
     metrics: Option<Jsonb>,

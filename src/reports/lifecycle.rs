@@ -92,7 +92,6 @@ fn run(sql: &Sql, q: &Question) -> Result<Vec<Row>> {
 }
 
 #[pg_extern(schema = "analytics_groups", name = "lifecycle", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn lifecycle(
     event: default!(Option<Jsonb>, "'\"$any\"'"),

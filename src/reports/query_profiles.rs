@@ -132,7 +132,6 @@ fn query(
 }
 
 #[pg_extern(schema = "analytics_groups", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn query_users(
     filter: default!(Option<&str>, "NULL"),
@@ -167,7 +166,6 @@ fn query_users(
 }
 
 #[pg_extern(schema = "analytics_groups", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn query_groups(
     group_key: Option<&str>,

@@ -198,7 +198,6 @@ fn user_groups_of(sql: &Sql, id: &str, project: Option<&str>) -> Result<Vec<(Str
 }
 
 #[pg_extern(schema = "analytics_groups", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn group_members(
     group_key: Option<&str>,
@@ -236,7 +235,6 @@ fn group_members(
 }
 
 #[pg_extern(schema = "analytics_groups", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn user_groups(
     distinct_id: Option<&str>,

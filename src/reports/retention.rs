@@ -13,7 +13,6 @@ use pgrx::prelude::*;
 use question::{Arguments, Question};
 
 #[pg_extern(schema = "analytics_groups", name = "retention", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn retention(
     born: Option<Jsonb>,

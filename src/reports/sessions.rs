@@ -306,7 +306,6 @@ fn rows(found: Vec<engine::sessions::Row>) -> Result<Vec<Row>> {
 }
 
 #[pg_extern(schema = "analytics_groups", name = "sessions", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn sessions(
     from_date: Option<Date>,

@@ -312,7 +312,6 @@ fn verify_waiting(sql: &Sql, project: &Project, known: &Known, problems: &mut Pr
 
 /// Every problem found in a project's store; none on a healthy one.
 #[pg_extern(schema = "analytics_groups", name = "verify", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn verify(
     project: default!(Option<&str>, "NULL"),

@@ -152,7 +152,8 @@ CREATE FUNCTION evil.pwn(int, int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN 
 CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.pwn);
 CREATE OPERATOR evil.= (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.pwn);
 SQL
-for name in count funnel retention lifecycle frequency; do
+# shellcheck disable=SC2086
+for name in count funnel retention lifecycle frequency sessions flows profile $whom; do
     equal "$name does not look at the caller's search_path" "$(fill member shop "${!name}" | sql -U member -f -)" \
         "$( (echo 'SET search_path = evil, pg_catalog;'; fill member shop "${!name}") | sql -U member -f - 2>&1)"
 done

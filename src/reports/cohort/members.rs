@@ -92,7 +92,6 @@ fn size(
 }
 
 #[pg_extern(schema = "analytics_groups", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 fn cohort_members(
     name: Option<&str>,
     project: default!(Option<&str>, "NULL"),
@@ -103,7 +102,6 @@ fn cohort_members(
 }
 
 #[pg_extern(schema = "analytics_groups", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity)]
 fn cohort_size(
     name: Option<&str>,

@@ -86,7 +86,6 @@ fn run(sql: &Sql, q: &Question, asked: Asked, rows: usize, project: Option<&str>
 }
 
 #[pg_extern(schema = "analytics_groups", name = "flow_members", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn flow_members(
     anchors: Option<Jsonb>,

@@ -26,7 +26,6 @@ fn run(sql: &Sql, q: &Question, bucket: i64, active: u32, page: Page) -> Result<
 }
 
 #[pg_extern(schema = "analytics_groups", name = "frequency_members", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments)]
 fn frequency_members(
     event: default!(Option<Jsonb>, "'\"$any\"'"),

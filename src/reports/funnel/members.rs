@@ -54,7 +54,6 @@ fn asked(step: Option<i32>, outcome: Option<&str>) -> Result<Asked> {
 }
 
 #[pg_extern(schema = "analytics_groups", name = "funnel_members", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn funnel_members(
     steps: Option<Jsonb>,

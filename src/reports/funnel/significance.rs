@@ -58,7 +58,6 @@ fn run(sql: &Sql, question: &Question, control: Option<&[String]>) -> Result<Vec
     stable,
     parallel_restricted
 )]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn funnel_significance(
     steps: Option<Jsonb>,

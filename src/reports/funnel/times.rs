@@ -29,7 +29,6 @@ fn run(sql: &Sql, question: &Question, buckets: usize) -> Result<Vec<Row>> {
 }
 
 #[pg_extern(schema = "analytics_groups", name = "funnel_times", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn funnel_times(
     steps: Option<Jsonb>,

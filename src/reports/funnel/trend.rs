@@ -51,7 +51,6 @@ fn run(sql: &Sql, question: &Question, unit: Unit) -> Result<Vec<Row>> {
 }
 
 #[pg_extern(schema = "analytics_groups", name = "funnel_trend", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn funnel_trend(
     steps: Option<Jsonb>,

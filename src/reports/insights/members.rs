@@ -213,7 +213,6 @@ impl Report<'_> {
 }
 
 #[pg_extern(schema = "analytics_groups", name = "insights_members", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn insights_members(
     metrics: Option<Jsonb>,

@@ -24,7 +24,6 @@ fn run(sql: &Sql, q: &Question, bucket: i64, state: State, page: Page) -> Result
 }
 
 #[pg_extern(schema = "analytics_groups", name = "lifecycle_members", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments)]
 fn lifecycle_members(
     event: default!(Option<Jsonb>, "'\"$any\"'"),

@@ -65,7 +65,6 @@ fn cohort(labels: &[i64], at: Option<TimestampWithTimeZone>) -> Result<usize> {
 }
 
 #[pg_extern(schema = "analytics_groups", name = "retention_members", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn retention_members(
     born: Option<Jsonb>,

@@ -9,7 +9,6 @@ use pgrx::datum::Date;
 use pgrx::prelude::*;
 
 #[pg_extern(schema = "analytics_groups", name = "retention_summary", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn retention_summary(
     born: Option<Jsonb>,

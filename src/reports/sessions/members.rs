@@ -30,7 +30,6 @@ fn run(sql: &Sql, q: &Question, bucket: i64, page: Page) -> Result<Vec<(String, 
 }
 
 #[pg_extern(schema = "analytics_groups", name = "sessions_members", stable, parallel_restricted)]
-#[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::too_many_arguments, clippy::type_complexity)]
 fn sessions_members(
     from_date: Option<Date>,

@@ -120,6 +120,7 @@ SELECT count(*) AS grants FROM analytics_groups.access WHERE project = 't_access
 SELECT analytics_groups.drop_project('t_access');
 
 -- ---- No function of the extension runs with rights of its owner; every one that runs SQL pins its search_path -------------
+-- Those that return rows pin it for as long as they run SQL: a setting would be made anew for each of the rows.
 RESET ROLE;
 SELECT p.oid::regprocedure AS definer
 FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
@@ -128,7 +129,7 @@ ORDER BY 1;
 SELECT p.oid::regprocedure AS not_pinned
 FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass JOIN pg_language l ON l.oid = p.prolang
 WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'analytics_groups') AND d.deptype = 'e'
-  AND (l.lanname IN ('plpgsql', 'sql') OR p.provolatile <> 'i')
+  AND (l.lanname IN ('plpgsql', 'sql') OR p.provolatile <> 'i' AND NOT p.proretset)
   AND NOT coalesce(p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false)
 ORDER BY 1;
 SELECT p.oid::regprocedure AS without_comment
