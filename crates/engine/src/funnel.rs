@@ -66,7 +66,7 @@ use crate::postings::{Part, Postings};
 use crate::sessions::Starts;
 use crate::tick::Tick;
 use crate::time::{Buckets, Span64};
-use source::{Row, Sources};
+use source::{Memo, Row, Sources};
 
 /// Most steps of a funnel.
 pub const MAX_STEPS: usize = 100;
@@ -328,6 +328,7 @@ impl Plan<'_> {
 pub struct Kernel<'p> {
     plan: &'p Plan<'p>,
     sources: Sources<'p>,
+    memo: Memo,
     partial: Partial,
 }
 
@@ -339,6 +340,7 @@ impl<'p> Kernel<'p> {
         Ok(Kernel {
             plan,
             sources: Sources::new(plan.by, plan.carried(), &mut partial.budget)?,
+            memo: Memo::default(),
             partial,
         })
     }
@@ -363,7 +365,7 @@ impl<'p> Kernel<'p> {
             return Err(Error::param("funnel: one selection per selector is needed"));
         }
         let (from, last) = (plan.entry.from, plan.last());
-        let sources = &mut self.sources;
+        let (sources, memo) = (&mut self.sources, &mut self.memo);
         let Partial {
             postings,
             table,
@@ -394,6 +396,8 @@ impl<'p> Kernel<'p> {
         // What fills no step carries no values, but an exclusion must be of the held ones.
         let excluding = if plan.held.is_empty() { 0 } else { !0 << plan.steps };
         let carrying = plan.step_bits() | excluding;
+        let column = sources.only_column(chunk);
+        memo.begin(column.map(|(_, values)| values), hits.len(), budget)?;
         for_each_event(chunk, plan.by, hits, plan.remap, tick, |row, no, mask| {
             let Some(&t) = chunk.time.get(row).filter(|t| **t >= from && **t <= last) else {
                 return Ok(());
@@ -401,6 +405,10 @@ impl<'p> Kernel<'p> {
             let whom = plan.counted(chunk.event(row), no, t);
             if whom == 0 {
                 return Ok(());
+            }
+            let code = column.map_or(0, |(codes, _)| codes.get(row).copied().unwrap_or(0));
+            if let Some(tag) = memo.get(mask, code) {
+                return postings.push(whom, pack(t, tag)?, budget);
             }
             let mut tuple = 0;
             if mask & carrying != 0 {
@@ -414,6 +422,7 @@ impl<'p> Kernel<'p> {
                 tuple = sources.tuple(at, table, budget)?;
             }
             let tag = table.tag(mask, tuple, budget)?;
+            memo.put(mask, code, tag);
             postings.push(whom, pack(t, tag)?, budget)
         })
     }

@@ -42,6 +42,45 @@ pub(crate) struct Row<'c> {
     pub subject: SubjectNo,
 }
 
+/// The tags of the codes of a column, for the selectors that picked the events at hand.
+#[derive(Debug, Default)]
+pub(crate) struct Memo {
+    mask: u128,
+    tags: Vec<u32>,
+    /// How many other selectors may come before it is not worth it.
+    left: usize,
+}
+
+impl Memo {
+    /// For the next chunk, whose codes are below `codes`. Nothing is kept where there are none.
+    pub fn begin(&mut self, codes: Option<usize>, selectors: usize, budget: &mut Budget) -> Result<()> {
+        self.mask = 0;
+        self.left = codes.map_or(0, |_| selectors);
+        forget(&mut self.tags, codes.unwrap_or(0), budget)
+    }
+
+    /// The tag, where it is known.
+    #[inline]
+    pub fn get(&mut self, mask: u128, code: u32) -> Option<u32> {
+        if mask != self.mask {
+            self.left = self.left.checked_sub(1)?;
+            self.tags.fill(UNKNOWN);
+            self.mask = mask;
+        }
+        self.tags.get(code as usize).copied().filter(|t| *t != UNKNOWN)
+    }
+
+    /// Remembers a tag that was not known.
+    #[inline]
+    pub fn put(&mut self, mask: u128, code: u32, tag: u32) {
+        if mask == self.mask
+            && let Some(t) = self.tags.get_mut(code as usize)
+        {
+            *t = tag;
+        }
+    }
+}
+
 impl<'p> Sources<'p> {
     pub fn new(by: Kind, dimensions: Vec<&'p Dimension>, budget: &mut Budget) -> Result<Self> {
         let mut s = Sources {
@@ -82,19 +121,28 @@ impl<'p> Sources<'p> {
 
     /// The codes of the rows, when they alone decide the tuple; of a column that no row has, none.
     pub fn only_codes<'c>(&self, chunk: &'c Chunk) -> Option<&'c [u32]> {
+        self.only_column(chunk).map(|(codes, _)| codes)
+    }
+
+    /// The same with the number of values they are codes of.
+    pub fn only_column<'c>(&self, chunk: &'c Chunk) -> Option<(&'c [u32], usize)> {
         let [d] = self.dimensions.as_slice() else { return None };
         let Dimension::EventProperty(p) = d.plain().0 else {
             return None;
         };
         match chunk.property(*p) {
-            Some(Column::Dict { codes, .. }) => Some(codes),
+            Some(Column::Dict { codes, values }) => Some((codes, values.len())),
             Some(Column::Number(_)) => None,
-            None => Some(&[]),
+            None => Some((&[], 0)),
         }
     }
 
     /// The number of the tuple of values of a row.
     pub fn tuple(&mut self, row: Row, table: &mut Table, budget: &mut Budget) -> Result<u32> {
+        if let ([d], [known]) = (self.dimensions.as_slice(), self.known.as_mut_slice()) {
+            let code = look_up(d, self.by, row, known, table, budget)?;
+            return table.tuple_number(&[code], budget);
+        }
         for ((d, known), code) in self.dimensions.iter().zip(&mut self.known).zip(&mut self.codes) {
             *code = look_up(d, self.by, row, known, table, budget)?;
         }
