@@ -104,6 +104,12 @@ impl Page {
             + self.runs.capacity() * size_of::<(u16, u32)>()
     }
 
+    /// The greatest number there is.
+    fn top(&self) -> Option<u16> {
+        // Unlike `max`, this is done for many at once.
+        (!self.locals.is_empty()).then(|| self.locals.iter().fold(0, |top, local| top.max(*local)))
+    }
+
     /// The events added since there were `before` have one tag.
     fn tell(&mut self, before: usize, tag: u32, budget: &mut Budget) -> Result<()> {
         if self.told != before {
@@ -167,8 +173,8 @@ impl<'p> Partition<'p> {
 
     /// Numbers inside of the partition are below this.
     pub fn subjects(&self) -> usize {
-        let tops = self.pages().filter_map(|(locals, _)| locals.iter().max().copied());
-        tops.max().map_or(0, |top| usize::from(top) + 1)
+        let pages = self.postings.pages(self.number);
+        pages.filter_map(Page::top).max().map_or(0, |top| usize::from(top) + 1)
     }
 
     /// Numbers inside of the partition and events.

@@ -51,8 +51,7 @@ impl Scratch {
         tick: &mut dyn Tick,
     ) -> Result<()> {
         u32::try_from(rows).map_err(|_| too_many())?;
-        let tops = pages.clone().filter_map(|p| p.locals.iter().max());
-        let top = usize::from(tops.max().copied().unwrap_or(0));
+        let top = usize::from(pages.clone().filter_map(Page::top).max().unwrap_or(0));
         zeros(&mut self.counts, top + 2, &mut self.budget)?;
         zeros(&mut self.sorted, rows, &mut self.budget)?;
         let counts = self.counts.as_mut_slice();
