@@ -130,17 +130,17 @@ impl Latest {
         if self.of.len() < other.of.len() {
             self.grow(other.of.len(), budget)?;
         }
+        let places = and_nowhere(places.iter().copied(), budget)?;
         for (no, (ours, theirs)) in self.of.iter_mut().zip(&other.of).enumerate() {
-            if *theirs == NOWHERE {
-                continue;
-            }
-            let at = places.get(*theirs as usize).copied().unwrap_or(u32::MAX);
-            if *ours == NOWHERE && at < NOWHERE {
-                *ours = at;
-            } else if *ours != at {
+            // Who is nowhere and who is not can't be foreseen: no branch depends on it.
+            let at = *of_cell(&places, *theirs).ok_or_else(no_cell)?;
+            let before = *ours;
+            *ours = if before == NOWHERE { at } else { before };
+            if *ours != at && at != NOWHERE {
                 set_of(table, at)?.add(no as SubjectNo, budget)?;
             }
         }
+        budget.give(places.capacity() * size_of::<u32>());
         Ok(())
     }
 
@@ -150,9 +150,10 @@ impl Latest {
         if self.of.is_empty() {
             return Ok(Grouped::default());
         }
-        let mut by_cell: Vec<u32> = zeroed(groups.len(), budget)?;
+        let mut by_cell: Vec<u32> = zeroed(groups.len() + 1, budget)?;
+        let last = groups.len();
         for at in &self.of {
-            if let Some(n) = by_cell.get_mut(*at as usize) {
+            if let Some(n) = by_cell.get_mut((*at as usize).min(last)) {
                 *n += 1;
             }
         }
@@ -179,9 +180,11 @@ impl Latest {
             sum += if *listed { *n } else { 0 };
         }
         found.subjects = zeroed(sum as usize, budget)?;
+        let is_listed = |group: &u32| listed.get(*group as usize) == Some(&true);
+        let of_listed = groups.iter().map(|g| if is_listed(g) { *g } else { NOWHERE });
+        let of_listed = and_nowhere(of_listed, budget)?;
         for (no, at) in self.of.iter().enumerate() {
-            if let Some(group) = groups.get(*at as usize)
-                && listed.get(*group as usize) == Some(&true)
+            if let Some(group) = of_cell(&of_listed, *at).filter(|g| **g != NOWHERE)
                 && let Some(end) = found.ends.get_mut(*group as usize)
                 && let Some(slot) = found.subjects.get_mut(*end as usize)
             {
@@ -189,14 +192,32 @@ impl Latest {
                 *end += 1;
             }
         }
+        budget.give(of_listed.capacity() * size_of::<u32>());
         Ok(found)
     }
 }
 
+/// Something of every cell, and [`NOWHERE`] for being in none.
+fn and_nowhere(cells: impl ExactSizeIterator<Item = u32>, budget: &mut Budget) -> Result<Vec<u32>> {
+    let mut all = Vec::new();
+    grow_within(&mut all, cells.len() + 1, budget)?;
+    all.extend(cells);
+    all.push(NOWHERE);
+    Ok(all)
+}
+
+/// What [`and_nowhere`] has of a cell.
+#[inline(always)]
+fn of_cell(all: &[u32], cell: u32) -> Option<&u32> {
+    all.get((cell as usize).min(all.len().wrapping_sub(1)))
+}
+
+fn no_cell() -> Error {
+    Error::corrupt("insights: no such cell")
+}
+
 fn set_of(table: &mut Table<SubjectSet>, at: u32) -> Result<&mut SubjectSet> {
-    table
-        .at(at as usize)
-        .ok_or_else(|| Error::corrupt("insights: no such cell"))
+    table.at(at as usize).ok_or_else(no_cell)
 }
 
 /// Subjects by group, each in one.
