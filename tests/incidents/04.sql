@@ -6,6 +6,6 @@ WITH n AS (
     GROUP BY 1, 2
 )
 SELECT impact, count(*) AS incidents, percentile_cont(0.5) WITHIN GROUP (ORDER BY n) AS median,
-       percentile_cont(0.9) WITHIN GROUP (ORDER BY n) AS "9 of 10 up to", max(n) AS most
+       round((percentile_cont(0.9) WITHIN GROUP (ORDER BY n))::numeric, 1) AS "9 of 10 up to", max(n) AS most
 FROM n
 GROUP BY impact

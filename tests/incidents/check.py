@@ -105,7 +105,7 @@ def load(session, lines):
         if answer.get("failed_records") or answer["num_records_imported"] != len(batch):
             raise SystemExit(f"not stored: {str(answer)[:1000]}\n0 passed, 1 failed")
     session.run("CALL analytics_groups.maintain();")
-    session.run("CREATE SCHEMA incident_log; CREATE TABLE incident_log.line (line jsonb);")
+    session.run("CREATE TABLE incident_log.line (line jsonb);")
     for start in range(0, len(lines), BATCH):
         text = "\n".join(line.replace("\\", "\\\\") for line in lines[start : start + BATCH])
         session.run(f"COPY incident_log.line FROM STDIN;\n{text}\n\\.\n")
@@ -146,10 +146,13 @@ def compare(session, questions):
 
 
 def clean(session):
-    session.run("DROP SCHEMA IF EXISTS incident_log CASCADE;")
+    """Takes away what a run has made. The schema is the sign of one: a project without it is somebody's."""
+    there = "SELECT project FROM analytics_groups.projects WHERE project = 'incidents'"
+    if session.rows(there) and not session.rows("SELECT FROM pg_namespace WHERE nspname = 'incident_log'"):
+        raise SystemExit("this database has a project incidents already: run in another one\n0 passed, 1 failed")
     session.run(
         "DO $$ BEGIN PERFORM analytics_groups.drop_project(project) FROM analytics_groups.projects "
-        "WHERE project = 'incidents'; END $$;"
+        "WHERE project = 'incidents'; END $$; DROP SCHEMA IF EXISTS incident_log CASCADE;"
     )
 
 
@@ -166,6 +169,7 @@ def main():
     text, blocks, place, questions = read_page()
     with Session(QUIET) as session:
         clean(session)
+        session.run("CREATE SCHEMA incident_log;")
         failed = 0
         before, after = [m for m in blocks if m.start() < place], [m for m in blocks if m.start() > place]
         out = document.outputs([m["sql"] for m in before])
