@@ -4,7 +4,7 @@
     check.py FILE               newline-delimited JSON events, gzipped or not; the answers shown in the page are compared as well
     check.py --update FILE      writes them into the page instead
     check.py --own FILE         another log, so only the two kinds of SQL are compared
-    check.py --made-up          the same with a small log made here
+    check.py --made-up [SEED]   the same with a small log made here
 
 A server with the extension is chosen by the usual PG* variables; a project `incidents` and a schema `incident_log` are made in its
 database and dropped at the end. In the page, the block after `<!-- not run -->` is where the events come in. Every block with
@@ -165,7 +165,7 @@ def main():
         print("no incident log given\n0 passed, 0 failed")
         return 0
     update = option == "--update"
-    lines = made_up() if option == "--made-up" else lines_of(arguments[0])
+    lines = made_up(*map(int, arguments)) if option == "--made-up" else lines_of(arguments[0])
     text, blocks, place, questions = read_page()
     with Session(QUIET) as session:
         clean(session)
