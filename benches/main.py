@@ -47,8 +47,11 @@ class Bench:
         # Plain SQL takes minutes over 10 M events; a part of the users is enough to know its speed.
         self.sample = args.postgres_part or max(1, args.events // 2_000_000)
         self.facts |= {"asked": args.events, "sample": self.sample, "waiting": args.waiting, "one_order": args.one_order}
-        names = [n for n in args.queries.split(",") if n]
-        self.queries = [q for q in suite.all_queries() if not names or q.name in names]
+        there, names = suite.all_queries(), []
+        sets = {"suite": [q.name for q in there if not q.apart], "reports": [q.name for q in there if q.apart]}
+        for n in args.queries.split(","):
+            names += sets.get(n, [n] if n else [])
+        self.queries = [q for q in there if not names or q.name in names]
         unknown = set(names) - {q.name for q in self.queries}
         if unknown:
             sys.exit(f"no such query: {', '.join(sorted(unknown))}")

@@ -97,8 +97,9 @@ def write(bench, found, good):
     if busy and max(busy) > os.cpu_count():
         lines[-2:-2] = [f"**Not a result to quote: the machine was busy with other work (load up to {max(busy):.0f} on {os.cpu_count()} cores), and not the same for every engine. "
                         "What the clock says below compares little; the processor times further down compare better.**", ""]
-    ratios, missing, slower = {"tuned": {}, "natural": {}, "postgres": {}}, [], []
-    for q in bench.queries:
+    ratios, missing, slower, start = {"tuned": {}, "natural": {}, "postgres": {}}, [], [], len(lines) - 2
+    suite, apart = [q for q in bench.queries if not q.apart], [q for q in bench.queries if q.apart]
+    for q in suite:
         ours = took(bench.ours, q.name)
         row = [q.name, q.title, ms(ours)]
         if ours is None:
@@ -117,13 +118,13 @@ def write(bench, found, good):
         row += [ms(plain), times(ratios["postgres"].get(q.name))]
         lines.append("| " + " | ".join(row) + " |")
     count = len(ratios["tuned"])
-    lines.append(f"| | **geometric mean** of {count} | {ms(mean([t for q in bench.queries if (t := took(bench.ours, q.name))]))} | | **{times(mean(list(ratios['tuned'].values())))}** "
+    lines.append(f"| | **geometric mean** of {count} | {ms(mean([t for q in suite if (t := took(bench.ours, q.name))]))} | | **{times(mean(list(ratios['tuned'].values())))}** "
                  f"| | **{times(mean(list(ratios['natural'].values())))}** | | **{times(mean(list(ratios['postgres'].values())))}** |")
     lines.append("")
     for what, name in (("min", "the fastest of the rounds"), ("cpu", "processor time (all threads and the client)")):
         means = {}
         for variant in ("tuned", "natural"):
-            pairs = [(best(variant, q.name, what)[0], took(bench.ours, q.name, what=what)) for q in bench.queries]
+            pairs = [(best(variant, q.name, what)[0], took(bench.ours, q.name, what=what)) for q in suite]
             means[variant] = times(mean([a / b for a, b in pairs if a and b]))
         lines.append(f"By {name} the geometric means are {means['tuned']} and {means['natural']}.")
     lines.append("")
@@ -134,11 +135,39 @@ def write(bench, found, good):
         lines += ["Slower than the best peer: " + ", ".join(slower) + ".", ""]
     if missing:
         lines += ["Not available, so neither won nor lost:", ""] + [f"* {n}: {e}" for n, e in missing] + [""]
+    if not suite:
+        del lines[start:]
+    lines += more_reports(bench, found, apart, took, best)
     notes = [f"* {q.name}: {q.note}" for q in bench.queries if q.note]
     if notes:
         lines += ["Notes:", ""] + notes + [""]
     lines += every_engine(bench, found, took) + loading(bench, found) + ours_more(bench, found) + waiting(bench, found, good) + growth(bench, took) + settings(bench, found)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def more_reports(bench, found, queries, took, best):
+    """The second set of questions, which no mean is made of."""
+    if not queries:
+        return []
+    lines = ["## More of the reports", "", "Options of the reports beside the same questions in SQL, in the same way, not part of the means above. "
+             "The last column is by processor time (all threads and the client).", "",
+             "| query | what | ours | best tuned peer | ratio | best natural peer | ratio | tuned, by processor time |", "|---|---|--:|--:|--:|--:|--:|--:|"]
+    slower, missing = [], []
+    for q in queries:
+        ours, ours_cpu, peer_cpu = took(bench.ours, q.name), took(bench.ours, q.name, what="cpu"), best("tuned", q.name, "cpu")[0]
+        row = [q.name, q.title, ms(ours)]
+        for variant in ("tuned", "natural"):
+            value, who = best(variant, q.name)
+            row += [f"{ms(value)} {who}".strip(), times(value / ours if ours and value else None)]
+            if ours and value and value < ours:
+                slower.append(f"{q.name} ({who} {variant})")
+        if ours is None:
+            missing.append(f"{q.name}: {found[bench.ours]['queries'].get(q.name, {}).get('error', 'not asked, or other rows than the peers')}")
+        lines.append("| " + " | ".join([*row, times(peer_cpu / ours_cpu if peer_cpu and ours_cpu else None)]) + " |")
+    lines += [""]
+    if slower:
+        lines += ["Slower than the best peer: " + ", ".join(slower) + ".", ""]
+    return lines + ([*["Not available:", ""], *[f"* {m}" for m in missing], ""] if missing else [])
 
 
 def every_engine(bench, found, took):

@@ -9,6 +9,7 @@ import sys
 import time
 
 import suite
+from generate import company_text, user_text
 from engines.clickhouse import ClickHouse
 from engines.duck import DuckDB
 from engines.ours import Ours
@@ -33,14 +34,14 @@ def plain(value):
     return value
 
 
-def normal(rows, query, dense, company_text):
+def normal(rows, query, dense):
     """Rows in one shape and order for comparison."""
     out = []
     for row in rows:
         row = [plain(v) for v in row]
         if dense:
             for place, kind in query.ids.items():
-                row[place] = company_text(row[place])
+                row[place] = (user_text if kind == "user" else company_text)(row[place])
         out.append(row)
     if query.sparse:
         out = [r for r in out if any(isinstance(v, (int, float)) and v for v in r)]
@@ -55,8 +56,6 @@ def message(error):
 def check(engine, queries, dense):
     """Rows of each query, and how fast each candidate is. Candidates of one engine must agree too. On a busy machine the clock tells
     little, so there the candidate of the least processor time is the best."""
-    from generate import company_text
-
     out = {}
     busy = os.getloadavg()[0] > 1.5 * os.cpu_count() and engine.cpu() is not None
     for q in queries:
@@ -73,7 +72,7 @@ def check(engine, queries, dense):
                 ms = (time.perf_counter() - start) * 1000
                 if engine.name == "ours":
                     rows = q.shape(rows)
-                rows = normal(rows, q, dense, company_text)
+                rows = normal(rows, q, dense)
                 if engine.name != "ours" and busy:
                     start = engine.cpu()
                     engine.run(sql, options)

@@ -26,7 +26,7 @@ class Ours(Engine):
     def open(self):
         self.db = self.connect()
         self.pid = self.db.info.backend_pid
-        self.peak = 0
+        self.peak, self.told = 0, set()
         there = self.db.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'ours'").fetchone()[0]
         if there != self.what():
             raise RuntimeError(f"the database holds {there}, not {self.what()}: load it")
@@ -49,16 +49,9 @@ class Ours(Engine):
         return [(sql, {}) for sql in query.ours]
 
     def prepare(self, query):
-        from suite.behaviour import DEFINE
-
-        if query.name == "q19" and not getattr(self, "cohort", False):
-            self.db.execute("SET client_min_messages = error")
-            try:
-                self.db.execute("SELECT analytics_groups.drop_cohort('lookers')")
-            except Exception:  # none yet, or this build has no cohorts, which the next line says
-                pass
-            self.db.execute(DEFINE)
-            self.cohort = True
+        if query.setup and query.setup not in self.told:
+            self.db.execute(query.setup)
+            self.told.add(query.setup)
 
     def run(self, sql, options):
         self.db.execute(sql).fetchall()

@@ -27,11 +27,15 @@ class Query:
     postgres: list
     # Brings the rows of ours into the shape of the peers'; not timed, like the reading of ClickHouse's bytes.
     shape: Callable = lambda rows: rows
-    # Columns of the peers' rows that hold subjects (a tuned variant answers with dense numbers), by place: 'company'.
+    # Columns of the peers' rows that hold subjects (a tuned variant answers with dense numbers), by place: 'company' or 'user'.
     ids: dict = field(default_factory=dict)
     # Ours is dense (a row for every bucket), the peers' leave out what is empty: rows whose numbers are all 0 are no rows.
     sparse: bool = False
     note: str = ""
+    # In a table of its own, not part of the geometric mean.
+    apart: bool = False
+    # What ours has to be told before it is asked: the definition of a cohort.
+    setup: str = ""
 
 
 def pivot(labels, label=0, keys=(1,), value=2):
@@ -52,6 +56,6 @@ def first(rows):
 
 
 def all_queries():
-    from . import behaviour, counts, funnels
+    from . import behaviour, counts, funnels, reports
 
-    return sorted([*counts.QUERIES, *funnels.QUERIES, *behaviour.QUERIES], key=lambda q: q.name)
+    return sorted([*counts.QUERIES, *funnels.QUERIES, *behaviour.QUERIES, *reports.QUERIES], key=lambda q: q.name)

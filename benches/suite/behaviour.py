@@ -153,7 +153,7 @@ QUERIES = [
          (COHORT_ONE_PASS.format(table="ev_user"), USER_ORDER)],
         [COHORT.format(without=NOT_IN), COHORT_JOIN],
         [COHORT.format(without="NOT EXISTS (SELECT 1 FROM ev p WHERE p.event = 'purchase' AND p.user_id = ev.user_id)"), COHORT_JOIN],
-        sparse=True, note="the cohort is dynamic: its members are found when the question is asked",
+        sparse=True, setup=DEFINE, note="the cohort is dynamic: its members are found when the question is asked",
     ),
     Query(
         "q20", "sessions by day: number, events, duration",
