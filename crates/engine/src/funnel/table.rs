@@ -10,6 +10,7 @@ use crate::partial::{Reader, Writer};
 use crate::value::Value;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use rustc_hash::FxHashMap;
+use std::cmp::Ordering;
 use std::hash::BuildHasher;
 
 /// What an entry of a table costs beyond its content, counted generously.
@@ -217,14 +218,25 @@ impl Table {
     /// The tags in an order that does not depend on how they were met: by the selectors as a number, step 1 the lowest
     /// bit, then by the values, what is not set first.
     pub fn canonical(&self) -> Result<Vec<u32>> {
+        let tuples = self.ranks_of_tuples()?;
+        let rank = |tuple: u32| tuples.get(tuple as usize).copied().unwrap_or(0);
         let mut order: Vec<u32> = try_vec(self.combos.len(), "steps of a funnel")?;
         order.extend(0..self.combos.len() as u32);
-        order.sort_unstable_by(|a, b| {
-            let ((m, t), (n, u)) = (self.combo(*a as usize), self.combo(*b as usize));
-            let values = |tuple: u32| self.tuple(tuple).iter().map(|c| self.value(*c));
-            m.cmp(&n).then_with(|| values(t).cmp(values(u)))
+        order.sort_unstable_by_key(|at| {
+            let (mask, tuple) = self.combo(*at as usize);
+            (mask, rank(tuple))
         });
         Ok(order)
+    }
+
+    /// The place of each tuple among all, by its values. There may be many: each value is compared with others once, and
+    /// not once for every tuple and step it is in.
+    fn ranks_of_tuples(&self) -> Result<Vec<u32>> {
+        let values = ranks(self.values.len(), |a, b| self.values.get(a).cmp(&self.values.get(b)))?;
+        let code = |c: u32| (c as usize).checked_sub(1).and_then(|i| values.get(i)).map(|r| r + 1);
+        let count = self.tuples.len().checked_div(self.sources).unwrap_or(1);
+        let codes = |n: usize| self.tuple(n as u32).iter().map(|c| code(*c));
+        ranks(count, |a, b| codes(a).cmp(codes(b)))
     }
 
     /// Writes the table.
@@ -280,6 +292,26 @@ impl Table {
         }
         Ok(self)
     }
+}
+
+/// The place of each of `n` things in their order; those that are equal have one place.
+fn ranks(n: usize, compare: impl Fn(usize, usize) -> Ordering) -> Result<Vec<u32>> {
+    let mut order: Vec<u32> = try_vec(n, "values of a funnel")?;
+    order.extend(0..n as u32);
+    order.sort_unstable_by(|a, b| compare(*a as usize, *b as usize));
+    let mut ranks: Vec<u32> = try_vec(n, "values of a funnel")?;
+    ranks.resize(n, 0);
+    let (mut rank, mut before) = (0, None);
+    for at in &order {
+        if before.is_some_and(|b: u32| compare(b as usize, *at as usize) != Ordering::Equal) {
+            rank += 1;
+        }
+        before = Some(*at);
+        if let Some(r) = ranks.get_mut(*at as usize) {
+            *r = rank;
+        }
+    }
+    Ok(ranks)
 }
 
 /// Sets an element of a list that grows as needed.
