@@ -234,7 +234,7 @@ def draw(generator, by, depth=2):
     if kind < 0.3:
         return {"did": selector, **compare, **time}
     if kind < 0.5:
-        measure = r.choice(["sum", "average", "min", "max", "distinct"])
+        measure = r.choice(["sum", "average", "median", "median", "min", "max", "distinct"])
         return {"did": selector, **compare, **time, "measure": measure, "property": r.choice(["n", "n", "mixed", "tags"])}
     if kind < 0.6:
         return {"did_not": selector, **time}

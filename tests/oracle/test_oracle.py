@@ -514,6 +514,18 @@ class Cohorts(unittest.TestCase):
         # Seen from an earlier day, what happened later has not happened.
         self.assertEqual(self.members(w, "company_id", often, date(2024, 3, 12)), {"init"})
 
+    def test_medians(self):  # §8.1: exact, in the middle of the two in the middle; none of nothing
+        spent = {"u1": [30], "u2": [5, 80, 12.5], "u3": [1, 3], "u4": [None]}
+        raw = [ev("03-05 10:00", u, "Purchase", amount=x) for u, amounts in spent.items() for x in amounts]
+
+        def median(**compare):
+            asked = {"did": "Purchase", "measure": "median", "property": "amount", "within": "30 days"}
+            return self.members(world(raw), "user", asked | compare)
+
+        self.assertEqual(median(exactly=2), {"u3"})
+        self.assertEqual(median(at_least=12.5), {"u1", "u2"})
+        self.assertEqual(median(at_most=29), {"u2", "u3"})
+
     def test_a_sequence_takes_different_events_in_order(self):
         w = world([ev("03-05 10:00", "u1", "A"), ev("03-05 10:00", "u2", "A"), ev("03-05 10:00", "u2", "B")])
 

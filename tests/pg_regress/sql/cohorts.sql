@@ -60,6 +60,16 @@ SELECT analytics_groups.define_cohort('t', '{"did": "Purchase", "measure": "max"
 SELECT id FROM analytics_groups.cohort_members('t');
 SELECT analytics_groups.define_cohort('t', '{"did": "Purchase", "measure": "distinct", "property": "item", "exactly": 2, "from_date": "2024-01-01", "to_date": "2024-12-31"}');
 SELECT id FROM analytics_groups.cohort_members('t');
+-- The median is exact, and in the middle of the two in the middle: u3 spent 1 and 3, u2 5, 12.5 and 80, u1 30.
+SELECT analytics_groups.define_cohort('t', '{"did": "Purchase", "measure": "median", "property": "amount", "exactly": 2, "from_date": "2024-01-01", "to_date": "2024-12-31"}');
+SELECT id FROM analytics_groups.cohort_members('t');
+SELECT analytics_groups.define_cohort('t', '{"did": "Purchase", "measure": "median", "property": "amount", "at_least": 12.5, "from_date": "2024-01-01", "to_date": "2024-12-31"}');
+SELECT id FROM analytics_groups.cohort_members('t');
+SELECT analytics_groups.freeze_cohort('t') AS kept;
+SELECT id FROM analytics_groups.cohort_members('t');
+-- By company: acme 12.5 and 30, globex 5 and 80.
+SELECT analytics_groups.define_cohort('of companies', '{"did": "Purchase", "measure": "median", "property": "amount", "at_most": 42, "from_date": "2024-01-01", "to_date": "2024-12-31"}', by => 'company_id');
+SELECT id FROM analytics_groups.cohort_members('of companies');
 -- The first time of all falls into February: not u2, whose first purchase does, but whose first sign up was in January.
 SELECT analytics_groups.define_cohort('t', '{"first_time": "Sign Up", "from_date": "2024-02-01", "to_date": "2024-02-29"}');
 SELECT id FROM analytics_groups.cohort_members('t');
@@ -146,7 +156,7 @@ SELECT analytics_groups.define_cohort('t', '{"did": "Purchase", "at_least": 1, "
 SELECT analytics_groups.define_cohort('t', '{"did": "Purchase", "at_least": 1, "from_date": "2024-01-01"}');
 SELECT analytics_groups.define_cohort('t', '{"did": "Purchase", "at_least": 1, "from_date": "2024-02-01", "to_date": "2024-01-01"}');
 SELECT analytics_groups.define_cohort('t', '{"did": "Purchase", "measure": "sum", "at_least": 1, "within": "7 days"}');
-SELECT analytics_groups.define_cohort('t', '{"did": "Purchase", "measure": "median", "property": "amount", "at_least": 1, "within": "7 days"}');
+SELECT analytics_groups.define_cohort('t', '{"did": "Purchase", "measure": "p90", "property": "amount", "at_least": 1, "within": "7 days"}');
 SELECT analytics_groups.define_cohort('t', '{"did_not": "Purchase", "at_least": 1, "within": "7 days"}');
 SELECT analytics_groups.define_cohort('t', '{"did": "A", "cohort": "b"}');
 SELECT analytics_groups.define_cohort('t', '{"sequence": ["Purchase"], "within": "7 days"}');

@@ -327,7 +327,7 @@ fn did(object: &Map<String, Json>) -> Result<Test> {
         _ => Compare::Exactly(n),
     };
     let of = |key: &str| object.get(key).map(|v| text(v, key)).transpose();
-    const MEASURE: &str = "Use \"measure\":\"sum\", average, min, max or distinct, with \"property\":\"amount\".";
+    const MEASURE: &str = "Use \"measure\":\"sum\", average, median, min, max or distinct, with \"property\":\"amount\".";
     match (of("measure")?, of("property")?) {
         (None, None) | (Some("total"), None) => {
             if n < 0.0 || n.fract() != 0.0 {
@@ -345,12 +345,7 @@ fn did(object: &Map<String, Json>) -> Result<Test> {
                 "min" => Aggregate::Min,
                 "max" => Aggregate::Max,
                 "distinct" => Aggregate::Distinct,
-                "median" => {
-                    return Err(Error::Unsupported {
-                        message: "a cohort by the median of a property".into(),
-                        hint: Some(MEASURE.into()),
-                    });
-                }
+                "median" => Aggregate::Percentile(0.5),
                 other => {
                     return Err(Error::param_hint(
                         format!("unknown measure \"{other}\" of a cohort"),

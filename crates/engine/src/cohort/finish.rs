@@ -53,6 +53,13 @@ pub fn finish(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn T
                     members.put(no as SubjectNo, is.holds(*x));
                 }
             }
+            (Found::Medians(v), What::Measured { is, .. }) => {
+                for (no, values) in v.0.iter().enumerate() {
+                    if let Some(median) = values.median(is.number()) {
+                        members.put(no as SubjectNo, is.holds(median));
+                    }
+                }
+            }
             (Found::Distinct(mut d), What::Measured { is, .. }) => {
                 d.each(|no, n| members.put(no, is.holds(n as f64)));
             }

@@ -1,5 +1,7 @@
 //! Counts what the conditions of cohorts ask of events, all of them in one pass.
 
+use super::around::Around;
+use super::compare::Compare;
 use super::partial::{Found, Partial, extreme, nothing, other_report};
 use super::plan::{Plan, What};
 use crate::chunk::{Chunk, Hits, SubjectNo, USER};
@@ -149,14 +151,16 @@ fn add(
             *first = (*first).min(*t);
             Ok(())
         }),
-        Found::Sums(_) | Found::Extremes(_) | Found::Distinct(_) => {
+        Found::Sums(_) | Found::Extremes(_) | Found::Medians(_) | Found::Distinct(_) => {
             let What::Measured {
-                property, aggregate, ..
+                property,
+                aggregate,
+                is,
             } = what
             else {
                 return Err(other_report());
             };
-            measured(plan, (property, aggregate), found, chunk, hits, budget, tick)
+            measured(plan, (property, aggregate, is), found, chunk, hits, budget, tick)
         }
         Found::Steps(_) => Ok(()),
     }
@@ -164,7 +168,7 @@ fn add(
 
 fn measured(
     plan: &Plan,
-    (property, aggregate): (u32, Aggregate),
+    (property, aggregate, is): (u32, Aggregate, Compare),
     found: &mut Found,
     chunk: &Chunk,
     hits: &Hits,
@@ -194,6 +198,10 @@ fn measured(
             Found::Extremes(v) => {
                 let slot = v.at(no, &f64::NAN, budget)?;
                 *slot = extreme(aggregate, *slot, x);
+                Ok(())
+            }
+            Found::Medians(v) => {
+                v.at(no, &Around::default(), budget)?.add(x, is.number());
                 Ok(())
             }
             _ => Ok(()),

@@ -1,5 +1,6 @@
 //! What was found for the conditions of a cohort in some chunks: merges in any order, and goes to other processes as bytes.
 
+use super::around::Around;
 use super::distinct::Distinct;
 use super::plan::{Plan, What};
 use crate::chunk::{Kind, SubjectNo, USER};
@@ -41,6 +42,8 @@ pub(super) enum Found {
     Sums(Dense<(ExactSum, u64)>),
     /// Least or largest value, NaN for none.
     Extremes(Dense<f64>),
+    /// Values around the number that the median is compared with.
+    Medians(Dense<Around>),
     Distinct(Distinct),
     /// First time, `i64::MAX` for none.
     Firsts(Dense<i64>),
@@ -54,6 +57,7 @@ impl Found {
             What::Times(_) => Found::Times(PerSubject::default()),
             What::Measured { aggregate, .. } => match aggregate {
                 Aggregate::Min | Aggregate::Max => Found::Extremes(Dense(Vec::new())),
+                Aggregate::Percentile(_) => Found::Medians(Dense(Vec::new())),
                 Aggregate::Distinct => Found::Distinct(Distinct::default()),
                 _ => Found::Sums(Dense(Vec::new())),
             },
@@ -135,6 +139,11 @@ impl Partial {
                         *ours = extreme(aggregate, *ours, *x);
                     }
                 }
+                (Found::Medians(a), Found::Medians(b)) => {
+                    for (no, values) in b.0.iter().enumerate().filter(|(_, v)| v.len() > 0) {
+                        a.at(no as SubjectNo, &Around::default(), budget)?.merge(values);
+                    }
+                }
                 (Found::Distinct(a), Found::Distinct(b)) => a.merge(b, budget)?,
                 (Found::Firsts(a), Found::Firsts(b)) => {
                     for (no, t) in b.0.iter().enumerate().filter(|(_, t)| **t != i64::MAX) {
@@ -168,6 +177,13 @@ impl Partial {
                 Found::Extremes(v) => {
                     w.len(v.0.len())?;
                     v.0.iter().try_for_each(|x| w.u64(x.to_bits()))?;
+                }
+                Found::Medians(v) => {
+                    w.len(v.0.iter().filter(|v| v.len() > 0).count())?;
+                    for (no, values) in v.0.iter().enumerate().filter(|(_, v)| v.len() > 0) {
+                        w.u32(no as u32)?;
+                        values.encode(&mut w)?;
+                    }
                 }
                 Found::Distinct(d) => d.encode(&mut w)?,
                 Found::Firsts(v) => {
@@ -204,6 +220,12 @@ impl Partial {
                         let no = v.0.len() as SubjectNo;
                         *v.at(no, &f64::NAN, budget)? = f64::from_bits(bits);
                         v.0.truncate(no as usize + 1);
+                    }
+                }
+                Found::Medians(v) => {
+                    for _ in 0..r.len(4 + Around::WRITTEN)? {
+                        let no = r.u32()?;
+                        *v.at(no, &Around::default(), budget)? = Around::decode(&mut r)?;
                     }
                 }
                 Found::Distinct(d) => *d = Distinct::decode(&mut r, budget)?,

@@ -125,6 +125,12 @@ fn by_hand(c: &Counted, events: &[&Ev]) -> bool {
                 Aggregate::Sum => is.holds(sum),
                 _ if x.is_empty() => false,
                 Aggregate::Average => is.holds(sum / x.len() as f64),
+                Aggregate::Percentile(_) => {
+                    let mut x = x;
+                    x.sort_unstable_by(f64::total_cmp);
+                    let (low, high) = (x[(x.len() - 1) / 2], x[x.len() / 2]);
+                    is.holds(low + (high - low) / 2.0)
+                }
                 Aggregate::Min => is.holds(x.iter().copied().fold(f64::INFINITY, f64::min)),
                 _ => is.holds(x.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
             }
@@ -156,6 +162,8 @@ fn condition() -> impl Strategy<Value = Counted> {
         Just(Aggregate::Average),
         Just(Aggregate::Min),
         Just(Aggregate::Max),
+        Just(Aggregate::Percentile(0.5)),
+        Just(Aggregate::Percentile(0.5)),
     ];
     let what = prop_oneof![
         3 => compare().prop_map(What::Times),
@@ -464,8 +472,8 @@ fn a_definition_is_read() {
         Definition::parse(&json!({ "any": many })),
         Err(Error::Limit { .. })
     ));
-    let later = json!({"did": "A", "measure": "median", "property": "n", "at_least": 1, "within": "1 day"});
-    assert!(matches!(Definition::parse(&later), Err(Error::Unsupported { .. })));
+    let p90 = json!({"did": "A", "measure": "p90", "property": "n", "at_least": 1, "within": "1 day"});
+    assert!(matches!(Definition::parse(&p90), Err(Error::Param { hint: Some(_), .. })));
 }
 
 #[test]
