@@ -526,6 +526,21 @@ class Cohorts(unittest.TestCase):
         self.assertEqual(median(at_least=12.5), {"u1", "u2"})
         self.assertEqual(median(at_most=29), {"u2", "u3"})
 
+    def test_users_who_did(self):  # §4.9: users by company, each so many times
+        often = {"u1": 2, "u2": 1, "u3": 3}
+        raw = [ev("03-05 10:00", u, "Login", company_id="acme" if u < "u3" else "globex") for u, n in often.items() for _ in range(n)]
+        raw.append(ev("03-05 10:00", None, "Login", company_id="globex"))
+
+        def users(**condition):
+            asked = {"users_who_did": "Login", "within": "30 days"}
+            w = world(raw, groups={("company_id", "hooli"): {}})
+            return self.members(w, "company_id", asked | condition)
+
+        self.assertEqual(users(at_least=2), {"acme"})
+        self.assertEqual(users(exactly=1), {"globex"})
+        self.assertEqual(users(exactly=1, times=2), {"acme", "globex"})
+        self.assertEqual(users(at_most=0), {"hooli"})
+
     def test_a_sequence_takes_different_events_in_order(self):
         w = world([ev("03-05 10:00", "u1", "A"), ev("03-05 10:00", "u2", "A"), ev("03-05 10:00", "u2", "B")])
 

@@ -30,7 +30,7 @@ mod tree;
 mod window;
 
 pub use compare::Compare;
-pub use definition::{Behaviour, Condition, Definition, Test};
+pub use definition::{Behaviour, Condition, Definition, Test, users_who_did};
 pub use finish::finish;
 pub use kernel::Kernel;
 pub use members::Members;

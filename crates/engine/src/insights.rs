@@ -12,6 +12,7 @@ mod evaluate;
 pub(crate) mod exact_sum;
 mod finish;
 mod formula;
+pub(crate) mod group_users;
 mod latest;
 mod measure;
 mod members;

@@ -6,7 +6,7 @@ use super::partial::{Found, Partial, extreme, nothing, other_report};
 use super::plan::{Plan, What};
 use crate::chunk::{Chunk, Hits, SubjectNo, USER};
 use crate::error::{Error, Result};
-use crate::gather::{Budget, for_each_event, pack, try_for_each_subject};
+use crate::gather::{Budget, canonical, for_each_event, pack, try_for_each_subject};
 use crate::insights::Aggregate;
 use crate::insights::per_subject::Add;
 use crate::insights::source::Numbers;
@@ -145,6 +145,13 @@ fn add(
             }
             Ok(())
         }
+        // An event without a user is nobody's.
+        Found::Users(users) => try_for_each_subject(chunk, by, hits, remap, tick, |row, group| {
+            match canonical(remap, USER, chunk.user.get(row).copied().unwrap_or(0)) {
+                0 => Ok(()),
+                user => users.add(u64::from(group), user, 1, budget),
+            }
+        }),
         Found::Firsts(firsts) => try_for_each_subject(chunk, by, hits, remap, tick, |row, no| {
             let Some(t) = chunk.time.get(row) else { return Ok(()) };
             let first = firsts.at(no, &i64::MAX, budget)?;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::gather::{Budget, grow_within};
 use crate::insights::Aggregate;
 use crate::insights::exact_sum::ExactSum;
+use crate::insights::group_users::GroupUsers;
 use crate::insights::per_subject::{Add, PerSubject};
 use crate::partial::{Reader, Tag, Writer};
 use crate::postings::Postings;
@@ -38,6 +39,7 @@ impl<T: Clone> Dense<T> {
 pub(super) enum Found {
     Set(SubjectSet),
     Times(PerSubject),
+    Users(GroupUsers),
     /// Sum and number of the values.
     Sums(Dense<(ExactSum, u64)>),
     /// Least or largest value, NaN for none.
@@ -55,6 +57,7 @@ impl Found {
         Ok(match what {
             What::Times(is) if is.of_any().is_some() => Found::Set(SubjectSet::default()),
             What::Times(_) => Found::Times(PerSubject::default()),
+            What::Users { .. } => Found::Users(GroupUsers::default()),
             What::Measured { aggregate, .. } => match aggregate {
                 Aggregate::Min | Aggregate::Max => Found::Extremes(Dense(Vec::new())),
                 Aggregate::Percentile(_) => Found::Medians(Dense(Vec::new())),
@@ -123,6 +126,7 @@ impl Partial {
             match (a, b) {
                 (Found::Set(a), Found::Set(b)) => a.union(&b, budget)?,
                 (Found::Times(a), Found::Times(b)) => a.merge::<Add>(&b, budget)?,
+                (Found::Users(a), Found::Users(b)) => a.merge(&b, budget)?,
                 (Found::Sums(a), Found::Sums(b)) => {
                     for (no, (sum, n)) in b.0.iter().enumerate().filter(|(_, x)| x.1 > 0) {
                         let ours = a.at(no as SubjectNo, &nothing(), budget)?;
@@ -166,6 +170,7 @@ impl Partial {
             match found {
                 Found::Set(s) => s.encode(&mut w)?,
                 Found::Times(n) => n.encode::<Add>(&mut w)?,
+                Found::Users(u) => u.encode(&mut w)?,
                 Found::Sums(v) => {
                     w.len(v.0.iter().filter(|x| x.1 > 0).count())?;
                     for (no, (sum, n)) in v.0.iter().enumerate().filter(|(_, x)| x.1 > 0) {
@@ -208,6 +213,7 @@ impl Partial {
             match found {
                 Found::Set(s) => *s = SubjectSet::decode(&mut r, budget)?,
                 Found::Times(n) => *n = PerSubject::decode(&mut r, budget)?,
+                Found::Users(u) => u.decode(&mut r, |cell| cell <= u64::from(u32::MAX), budget)?,
                 Found::Sums(v) => {
                     for _ in 0..r.len(12)? {
                         let (no, n) = (r.u32()?, r.u64()?);
