@@ -66,6 +66,7 @@ fn frozen(sql: &Sql, project: &Project, name: &str, stored: &Stored, bytes: &[u8
 /// A definition with its names looked up.
 struct Bound<'a> {
     context: Context<'a>,
+    /// Of users, also where groups are chosen by what theirs did.
     remap: Option<Vec<u32>>,
     counted: Vec<Counted>,
     filters: Vec<Filter>,
@@ -80,7 +81,7 @@ fn bind<'a>(
 ) -> Result<Bound<'a>> {
     let specs: Vec<&SelectorSpec> = definition.selectors().collect();
     let mut context = Context::inside(sql, project, &specs, definition.references(), inside.clone())?;
-    let remap = context.remap()?.filter(|_| kind == USER);
+    let remap = context.remap()?;
     let counted = counted(project, &mut context, definition, kind, inside.day())?;
     let filters = definition
         .filters
@@ -159,7 +160,8 @@ fn of_definition(sql: &Sql, project: &Project, definition: &Definition, kind: Ki
             .insert(name.to_string(), other.members.copy(&mut budget)?);
     }
     let mut members = evaluate(&definition.root, &answers, most, &mut budget)?;
-    members.canonical(plan.remap);
+    let remap = remap.filter(|_| kind == USER);
+    members.canonical(remap.as_deref());
     let open = may_be_unknown(&definition.root, &behaviours, &blanks, &cohorts);
     Ok(Found {
         kind,
@@ -181,6 +183,13 @@ fn counted(
     for b in &definition.behaviours {
         let what = match &b.test {
             Test::Times(is) => What::Times(*is),
+            Test::Users { .. } if kind == USER => {
+                return Err(Failure::param(
+                    "\"users_who_did\" counts the users of groups, and the cohort holds users",
+                    "Define it by a group key, for example by => 'company_id'.",
+                ));
+            }
+            Test::Users { times, is } => What::Users { times: *times, is: *is },
             Test::Measured {
                 property,
                 aggregate,

@@ -2,8 +2,10 @@
 
 mod compare;
 mod dimensions;
+mod groups;
 mod members;
 mod metrics;
+mod profiles;
 pub mod settled;
 
 use super::arguments::{self, required};
@@ -22,9 +24,7 @@ pub use dimensions::{DimensionSpec, dimensions};
 use engine::breakdown::Dimension;
 use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, Selector, SelectorSpec};
-use engine::insights::{
-    Formula, Kernel, Measure, Metric, Plan, Shown, Smoothing, Timeline, UsersWhoDid, finish, unnamed,
-};
+use engine::insights::{Formula, Kernel, Measure, Metric, Plan, Shown, Smoothing, Timeline, finish, unnamed};
 use engine::sessions::Starts;
 use engine::time::Unit;
 use metrics::{MetricSpec, metrics};
@@ -55,26 +55,8 @@ impl Report<'_> {
         let DimensionSpec::UsersWhoDid { selector, at_least } = spec else {
             return Err(Failure::internal("a dimension that nothing can load"));
         };
-        let bound = self.context.bind(selector, by, None)?;
-        let mut kernel = UsersWhoDid::new(
-            by,
-            *at_least,
-            &self.time.buckets,
-            self.remap.as_deref(),
-            settings::query_memory(),
-        )?;
-        let need = need([&bound].into_iter(), [by], &[]);
-        scan::scan(
-            self.sql,
-            self.project,
-            &need,
-            self.time.buckets.range,
-            &mut |chunk, keep| {
-                let hits = bound.hits(chunk, keep, by, &mut Interrupts)?;
-                Ok(kernel.push(chunk, &hits, &mut Interrupts)?)
-            },
-        )?;
-        Ok(Dimension::UsersWhoDid(Arc::new(kernel.finish()?)))
+        let table = self.users_who_did(selector, *at_least, by)?;
+        Ok(Dimension::UsersWhoDid(Arc::new(table)))
     }
 }
 
@@ -196,11 +178,14 @@ fn open<'a>(sql: &'a Sql, project: &'a Project, metrics_json: &Json, a: &Argumen
         )
     })?;
 
-    let mut selectors: Vec<&SelectorSpec> = specs.iter().map(|m| &m.selector).collect();
+    let mut selectors: Vec<&SelectorSpec> = specs.iter().flat_map(MetricSpec::selectors).collect();
     for d in &dimensions {
         if let DimensionSpec::UsersWhoDid { selector, .. } = d {
             selectors.push(selector);
         }
+    }
+    if let Some(filter) = filter.as_ref().filter(|_| specs.iter().any(|m| m.profiles)) {
+        metrics::only_profiles(filter, "filter")?;
     }
     let references = filter.as_ref().map_or_else(References::default, Expr::references);
     let mut context = Context::new(sql, project, &selectors, references)?;
@@ -212,6 +197,7 @@ fn open<'a>(sql: &'a Sql, project: &'a Project, metrics_json: &Json, a: &Argumen
                 measure: m.measure.bind(&mut context)?,
                 by: m.by,
                 label: m.label.clone(),
+                profiles: m.profiles,
             })
         })
         .collect::<Result<Vec<_>>>()?;
@@ -269,14 +255,15 @@ impl Report<'_> {
             .iter()
             .map(|d| self.dimension(d, by))
             .collect::<Result<Vec<_>>>()?;
-        let selectors = q
-            .specs
-            .iter()
-            .map(|m| self.context.bind(&m.selector, m.by, self.filter.as_ref()))
-            .collect::<Result<Vec<_>>>()?;
+        let mut selectors = Vec::new();
+        for spec in &q.specs {
+            selectors.push(self.selector(spec)?);
+        }
+        let groups = q.specs.iter().map(|m| self.groups(m)).collect::<Result<Vec<_>>>()?;
+        let profiles = self.profiles(&q.specs)?;
         let mut need = need(selectors.iter(), q.metrics.iter().map(|m| m.by), &breakdown);
-        need.properties
-            .extend(q.metrics.iter().filter_map(|m| m.measure.property()));
+        let of_events = q.metrics.iter().filter(|m| !m.profiles);
+        need.properties.extend(of_events.filter_map(|m| m.measure.property()));
         need.properties.sort_unstable();
         need.properties.dedup();
         let plan = Plan {
@@ -295,10 +282,16 @@ impl Report<'_> {
         let sessions = self.sessions(&plan)?;
         let (sql, project) = (self.sql, self.project);
         let waiting = scan::waiting(sql, project, &need, span)?;
-        let settled = Settled::read(sql, project, &plan, q.unit, &selectors, &waiting)?;
+        // What sets stand for is known by event alone.
+        let chosen = groups.iter().any(Option::is_some);
+        let settled = match chosen {
+            true => None,
+            false => Settled::read(sql, project, &plan, q.unit, &selectors, &waiting)?,
+        };
         // What sets stand for is found by time, and so is the session of an event.
         let at_a_time = |d: &Dimension| matches!(d.plain().0, Dimension::Time(_));
-        let in_time = sessions.iter().any(Option::is_some)
+        let in_time = chosen
+            || sessions.iter().any(Option::is_some)
             || selectors.iter().any(Selector::reads_time)
             || plan.breakdown.iter().any(at_a_time);
         if settled.is_none() && !in_time {
@@ -328,11 +321,22 @@ impl Report<'_> {
                             Some(s) => s.rows(i, chunk, keep, tick)?,
                             None => Cow::Borrowed(keep),
                         };
-                        hits.push(selector.hits(chunk, &rows, m.by, tick)?);
+                        let mut picked = selector.hits(chunk, &rows, m.by, tick)?;
+                        if let Some(Some(only)) = groups.get(i) {
+                            only.keep(&plan.time.buckets, chunk, &mut picked, tick)?;
+                        }
+                        hits.push(picked);
                     }
                     kernel.push(chunk, &hits, tick)
                 },
             )?);
+        }
+        if !profiles.is_empty() {
+            let mut kernel = Kernel::new(&plan)?;
+            for (metric, of) in &profiles {
+                kernel.push_profiles(*metric, of, &mut Interrupts)?;
+            }
+            kernels.push(kernel);
         }
         let mut partial = engine::parallel::merge(kernels.into_iter().map(Kernel::finish), |a, b| a.merge(b, &plan))?;
         let subjects = unnamed(&plan, &mut partial, &mut Interrupts)?;

@@ -5,6 +5,7 @@ that questions can name them: in filters as ("cohort", name), in breakdowns as "
 """
 
 import hashlib
+from collections import Counter
 from datetime import date, timedelta
 
 import expression
@@ -33,7 +34,7 @@ def written(definition):
         if isinstance(value, date):
             return value.isoformat()
         if isinstance(value, dict):
-            return selector(value) if "event" in value or key in ("did", "did_not", "first_time") else written(value)
+            return selector(value) if "event" in value or key in ("did", "did_not", "first_time", "users_who_did") else written(value)
         if isinstance(value, list):
             return [of(key, v) if not isinstance(v, dict) or key in ("all", "any") else selector(v) for v in value]
         return value
@@ -176,6 +177,9 @@ class Members:
             return bool(every) and start <= min(e.time for e in every) < end
         if "sequence" in c:
             return follows(self.world, by, subject, inside, c["sequence"])
+        if "users_who_did" in c:
+            times = Counter(e.user for e in picked(c["users_who_did"], inside) if e.user is not None)
+            return compared(c, sum(n >= c.get("times", 1) for n in times.values()))
         asked = picked(c["did"], inside)
         if "measure" in c:
             return compared(c, of_values(c["measure"], [e.properties.get(c["property"]) for e in asked]))
@@ -233,8 +237,10 @@ def draw(generator, by, depth=2):
     selector = generator.selector(by)
     if kind < 0.3:
         return {"did": selector, **compare, **time}
+    if by != "user" and kind < 0.4:
+        return {"users_who_did": selector, **compare, **time} | r.choice([{}, {}, {"times": 1}, {"times": 2}])
     if kind < 0.5:
-        measure = r.choice(["sum", "average", "min", "max", "distinct"])
+        measure = r.choice(["sum", "average", "median", "median", "min", "max", "distinct"])
         return {"did": selector, **compare, **time, "measure": measure, "property": r.choice(["n", "n", "mixed", "tags"])}
     if kind < 0.6:
         return {"did_not": selector, **time}

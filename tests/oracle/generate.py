@@ -360,8 +360,65 @@ class Generator:
         question = {"report": "frequency", "event": self.selector(by), **self.dates(), "by": by, "unit": unit}
         return question | {"cumulative": self.chance(0.5)}
 
+    def profile_metrics(self):
+        """Metrics of profiles, alone or beside one of events."""
+        r = self.random
+        by = self.by()
+        names = ["age", "age", "plan"] if by == "user" else ["seats", "seats", "tier"]
+
+        def filter():
+            choices = [("user", "plan"), ("user", "age")] if by == "user" else [("group", by, "tier"), ("group", by, "seats")]
+            source = r.choice(choices)
+            return r.choice([("==", source, ("lit", r.choice(["gold", "high", 30]))), ("defined", source), ("not", (">", source, ("lit", 10)))])
+
+        metrics = []
+        for i in range(r.choice([1, 1, 2])):
+            metric = {"profiles": by}
+            if self.chance(0.6):
+                measure = r.choice(["sum", "average", "median", "p90", "min", "max", "distinct"])
+                metric |= {"measure": measure, "property": r.choice(names)}
+            elif self.chance(0.5):
+                metric["measure"] = "total"
+            if self.chance(0.4):
+                metric["filter"] = filter()
+            metrics.append(metric)
+        if self.chance(0.4):
+            event = {"event": r.choice([*EVENTS, "$any"]), "measure": r.choice(["total", "unique"]), "by": by}
+            metrics.insert(r.choice([0, len(metrics)]), event)
+        unit = r.choice(["day", "day", "week", "month", "range"])
+        question = {"report": "insights", "metrics": metrics, **self.dates(), "unit": unit}
+        items = ["user.plan", "user.age", "group.company_id"] if by == "user" else [f"group.{by}", f"group.{by}.tier", f"group.{by}.seats"]
+        if by == "user" and self.complete_profiles:
+            items.append("group.company_id.tier")
+        if self.chance(0.2):
+            items += [f"cohort.{self.cohort(by)}"] * 2
+        question["breakdown"] = r.sample(items, r.choice([0, 1, 1, 2]))
+        if len(set(question["breakdown"])) < len(question["breakdown"]):
+            question["breakdown"] = question["breakdown"][:1]
+        if question["breakdown"] and metrics[0].get("measure", "total") == "total" and self.chance(0.3):
+            question["top"] = r.choice([1, 2])
+        if self.chance(0.2):
+            question["filter"] = filter()
+        if unit != "range" and self.chance(0.2):
+            question["rolling"] = r.choice([2, 3])
+        elif self.chance(0.2):
+            question["cumulative"] = True
+        if self.chance(0.1):
+            question["compare"] = r.choice([(1, 0), (7, 0)])
+        if self.chance(0.25):
+            question["formulas"] = [("made up", self.formula(["A", "B"][: len(metrics)]))]
+        return question
+
+    def groups(self, by):
+        """Only groups of which so many users did something."""
+        r = self.random
+        compare = {r.choice(["at_least", "at_most", "exactly"]): r.choice([0, 1, 1, 2])}
+        return {"users_who_did": self.selector(by), **compare} | r.choice([{}, {}, {"times": 2}])
+
     def insights(self):
         r = self.random
+        if self.chance(0.12):
+            return self.profile_metrics()
         unit = r.choice(
             ["minute", "hour", "day", "day", "day", "week", "week", "month", "quarter", "year", "range", "range"]
         )
@@ -379,6 +436,8 @@ class Generator:
                 metric["filter"] = self.filter(by)
             if self.chance(0.1):
                 metric["first_time"] = True
+            if by != "user" and metric["measure"] not in ("dau", "wau", "mau", "cumulative_unique") and self.chance(0.15):
+                metric["groups"] = self.groups(by)
             if self.chance(0.2):
                 metric["label"] = f"label {i}"
             metrics.append(metric)
@@ -501,6 +560,8 @@ class Generator:
         """Who is behind a number of another question."""
         reports = [self.insights] * 3 + [self.funnel] * 2 + [self.retention] * 2
         question = self.random.choice([*reports, self.lifecycle, self.frequency, self.sessions, self.flow_paths, self.flows])()
+        while any("profiles" in m for m in question.get("metrics", [])):  # which have nobody behind them
+            question = self.insights()
         for key in ("rolling", "cumulative", "formulas") if question["report"] == "insights" else ():
             question.pop(key, None)
         # Its kin have numbers of their own.

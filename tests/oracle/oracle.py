@@ -416,6 +416,33 @@ def contributes(metric, event, subject):
     return subject is not None
 
 
+def segments_of_profile(item, world, by, subject, own):
+    """The segments of one breakdown for a profile."""
+    parts = item.split(".")
+    if parts[0] == "cohort":
+        return [cohorts.segment(world, parts[1], subject)]
+    if parts[0] == "user":
+        return segment_names(own.get(parts[1]))
+    key = parts[1]
+    groups = {subject: own} if key == by else {g: world.groups.get((key, g), {}) for g in group_ids(own.get(key))}
+    if len(parts) == 2:
+        return sorted(groups) or [NOT_SET]
+    return sorted({name for p in groups.values() for name in segment_names(p.get(parts[2]))}) or [NOT_SET]
+
+
+def facts_of_profiles(world, metric, filter, breakdown):
+    """What a metric of profiles counts: everybody who has one, as it is today."""
+    by, name = metric["profiles"], metric.get("property")
+    for subject, own in cohorts.Members(world, date.today()).profiles(by).items():
+        event = Event("", subject, 0, None, {name: own.get(name)}, {})
+        trees = [cohorts.resolved(tree, world, subject) for tree in (metric.get("filter"), filter) if tree is not None]
+        if all(expression.evaluate(tree, {}, own, lambda key: own) is True for tree in trees) and contributes(  # noqa: B023
+            metric, event, subject
+        ):
+            for segment in product(*[segments_of_profile(item, world, by, subject, own) for item in breakdown]):
+                yield Fact(event, subject, segment, own.get(name))
+
+
 def rank_of(metric, facts):
     """What a segment ranks by: its size, or where the value is none, the events or subjects behind it."""
     measure = metric.get("measure", "average" if "per" in metric else "total")
@@ -507,10 +534,13 @@ def insights_of(
         return interval.start, interval.end
 
     def inside(metric, fact, of):
-        return any(start <= fact.event.time < end for start, end in (span(metric, i) for i in of))
+        return "profiles" in metric or any(start <= fact.event.time < end for start, end in (span(metric, i) for i in of))
 
     facts = {}
     for label, metric in zip(labels, metrics):
+        if "profiles" in metric:
+            facts[label] = list(facts_of_profiles(world, metric, filter, breakdown))
+            continue
         by = metric.get("by", "user")
         inner = metric.get("per", "total")
         name = metric.get("property") or (None if inner == "total" else inner.get("property"))
@@ -519,6 +549,11 @@ def insights_of(
             for item in breakdown
         ]
         facts[label] = []
+        groups = metric.get("groups")
+        chosen = {}
+        if groups is not None:
+            asked = {"users_who_did": groups["users_who_did"], "at_least": groups.get("times", 1)}
+            chosen = users_who_did(world, asked, by, intervals)
         session = sessions_of(world, by) if metric.get("measure") == "sessions" else None
         for event, subject in sightings(world, by):
             picked = {k: metric[k] for k in ("event", "filter", "first_time") if k in metric}
@@ -527,6 +562,8 @@ def insights_of(
             if not passes(filter, world, event, by, subject) or not contributes(metric, event, subject):
                 continue
             here = ([i for i in intervals if i.start <= event.time < i.end] or [None])[0]
+            if groups is not None and not cohorts.compared(groups, chosen.get((subject, here), 0)):
+                continue
             names = [
                 segments_of(item, world, event, by, subject, counts.get((subject, here), 0))
                 for item, counts in zip(breakdown, active)
@@ -564,7 +601,8 @@ def insights_of(
             values = []
             for interval in intervals:
                 start, end = span(metric, interval)
-                values.append(measured(metric, [f for f in own if start <= f.event.time < end]))
+                here = [f for f in own if "profiles" in metric or start <= f.event.time < end]
+                values.append(measured(metric, here))
             if metric.get("measure") == "distribution":
                 for v in sorted(set().union(*values)):
                     raw[label, (*name, text_of(v))] = [of.count(v) for of in values]
@@ -577,8 +615,10 @@ def insights_of(
                 for i in range(len(intervals))
             ]
 
-    def smooth(values, i):
-        if rolling is None and not cumulative:
+    level = {label for label, metric in zip(labels, metrics) if "profiles" in metric}
+
+    def smooth(label, values, i):
+        if rolling is None and not cumulative or label in level:
             return values[i]
         window = values[before : i + 1] if cumulative else values[i - before : i + 1]
         window = [v for v in window if v is not None]
@@ -587,7 +627,7 @@ def insights_of(
         return sum(window) if cumulative else sum(window) / len(window)
 
     return {
-        (label, segment, interval.label): smooth(values, before + i)
+        (label, segment, interval.label): smooth(label, values, before + i)
         for (label, segment), values in raw.items()
         for i, interval in enumerate(of_range)
     }, list(lines)

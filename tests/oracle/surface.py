@@ -29,6 +29,9 @@ def selector_json(selector):
     if isinstance(selector, str):
         return selector
     written = dict(selector)
+    if "groups" in selector:
+        who_did = selector_json(selector["groups"]["users_who_did"])
+        written["groups"] = selector["groups"] | {"users_who_did": who_did}
     if "any" in selector:
         written["any"] = [selector_json(s) for s in selector["any"]]
     if written.get("filter") is None:

@@ -230,6 +230,45 @@ class Insights(unittest.TestCase):
             answer = insights(w, metric, DAY1, DAY1, "day", [{"users_who_did": "Login", "at_least": at_least}])
             self.assertEqual({s[0]: n for (_, s, _), n in answer.items()}, expected)
 
+    def test_groups_of_so_many_users(self):  # §4.9 as a filter: in the interval of the event
+        raw = [
+            ev("01-10 09:00", "u1", "Login", company_id="acme"),
+            ev("01-10 09:30", "u1", "Login", company_id="acme"),
+            ev("01-10 09:00", "u2", "Login", company_id="acme"),
+            ev("01-11 09:00", "u3", "Login", company_id="globex"),
+            *[ev(f"01-{d} 10:00", "u1", "Download", company_id=["acme", "globex"]) for d in (10, 11)],
+        ]
+        days = date(2024, 1, 10), date(2024, 1, 11)
+
+        def companies(unit, **groups):
+            metric = {"event": "Download", "measure": "unique", "by": "company_id", "groups": {"users_who_did": "Login"} | groups}
+            return list(insights(world(raw), [metric], *days, unit=unit).values())
+
+        self.assertEqual(companies("day", at_least=1), [1, 1])
+        self.assertEqual(companies("day", at_least=2), [1, 0])
+        self.assertEqual(companies("day", exactly=0), [1, 1])
+        self.assertEqual(companies("day", times=2, exactly=1), [1, 0])
+        self.assertEqual(companies("range", at_least=1), [2])
+        self.assertEqual(companies("range", exactly=0), [0])
+
+    def test_profiles(self):  # §4.2: of today, in every interval
+        plans = {"acme": ("pro", 5), "globex": ("pro", 8), "init": ("free", None)}
+        groups = {("company_id", g): {"plan": plan} | ({"seats": n} if n else {}) for g, (plan, n) in plans.items()}
+        w = world([], groups=groups)
+        pro = {"filter": ("==", ("group", "company_id", "plan"), ("lit", "pro"))}
+
+        def value(**metric):
+            answer = insights(w, [{"profiles": "company_id"} | pro | metric], date(2024, 1, 1), date(2024, 1, 2), cumulative=True)
+            (one,) = set(answer.values())
+            self.assertEqual(len(answer), 2)
+            return one
+
+        self.assertEqual(value(), 2)
+        self.assertEqual(value(measure="sum", property="seats"), 13)
+        self.assertEqual(value(measure="median", property="seats"), 6.5)
+        by_plan = insights(w, [{"profiles": "company_id"}], DAY1, DAY1, breakdown=["group.company_id.plan"])
+        self.assertEqual({key[1]: n for key, n in by_plan.items()}, {("pro",): 2, ("free",): 1, ("(not set)",): 1})
+
     def test_other(self):
         w = world(
             [
@@ -513,6 +552,33 @@ class Cohorts(unittest.TestCase):
         self.assertEqual(self.members(w, "company_id", {"did_not": "Purchase", "within": "30 days"}), {"hooli"})
         # Seen from an earlier day, what happened later has not happened.
         self.assertEqual(self.members(w, "company_id", often, date(2024, 3, 12)), {"init"})
+
+    def test_medians(self):  # §8.1: exact, in the middle of the two in the middle; none of nothing
+        spent = {"u1": [30], "u2": [5, 80, 12.5], "u3": [1, 3], "u4": [None]}
+        raw = [ev("03-05 10:00", u, "Purchase", amount=x) for u, amounts in spent.items() for x in amounts]
+
+        def median(**compare):
+            asked = {"did": "Purchase", "measure": "median", "property": "amount", "within": "30 days"}
+            return self.members(world(raw), "user", asked | compare)
+
+        self.assertEqual(median(exactly=2), {"u3"})
+        self.assertEqual(median(at_least=12.5), {"u1", "u2"})
+        self.assertEqual(median(at_most=29), {"u2", "u3"})
+
+    def test_users_who_did(self):  # §4.9: users by company, each so many times
+        often = {"u1": 2, "u2": 1, "u3": 3}
+        raw = [ev("03-05 10:00", u, "Login", company_id="acme" if u < "u3" else "globex") for u, n in often.items() for _ in range(n)]
+        raw.append(ev("03-05 10:00", None, "Login", company_id="globex"))
+
+        def users(**condition):
+            asked = {"users_who_did": "Login", "within": "30 days"}
+            w = world(raw, groups={("company_id", "hooli"): {}})
+            return self.members(w, "company_id", asked | condition)
+
+        self.assertEqual(users(at_least=2), {"acme"})
+        self.assertEqual(users(exactly=1), {"globex"})
+        self.assertEqual(users(exactly=1, times=2), {"acme", "globex"})
+        self.assertEqual(users(at_most=0), {"hooli"})
 
     def test_a_sequence_takes_different_events_in_order(self):
         w = world([ev("03-05 10:00", "u1", "A"), ev("03-05 10:00", "u2", "A"), ev("03-05 10:00", "u2", "B")])

@@ -222,6 +222,7 @@ fn main() {
                 measure,
                 by,
                 label: format!("{measure:?} {by}"),
+                profiles: false,
             };
             let time = Calendar::utc().buckets(unit, FIRST_DAY, FIRST_DAY + DAYS - 1).unwrap();
             let plan = insights::Plan {

@@ -215,6 +215,7 @@ fn main() {
                 measure: *measure,
                 by: *by,
                 label: format!("{measure:?} {by}"),
+                profiles: false,
             };
             let plan = Plan {
                 metrics: metrics.iter().map(metric).collect(),

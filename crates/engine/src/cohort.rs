@@ -8,11 +8,12 @@
 //!
 //! * `"within": "30 days"` is the last 30 days with today as the last of them; weeks are 7 days; a month or year reaches
 //!   back to the day after the same date of an earlier month or year.
-//! * What has no value fulfils no comparison: an average, a least or a largest value without any number. Counts, sums and
+//! * What has no value fulfils no comparison: an average, a median, a least or a largest value without any number. Counts, sums and
 //!   numbers of different values are 0 of nothing, so `at_most` includes who never did it.
 //! * The steps of a sequence are different events, none earlier than the one before; events of one instant convert in the
 //!   order of the steps.
 
+mod around;
 mod compare;
 mod definition;
 mod distinct;
@@ -29,7 +30,7 @@ mod tree;
 mod window;
 
 pub use compare::Compare;
-pub use definition::{Behaviour, Condition, Definition, Test};
+pub use definition::{Behaviour, Condition, Definition, Test, users_who_did};
 pub use finish::finish;
 pub use kernel::Kernel;
 pub use members::Members;

@@ -12,12 +12,14 @@ mod evaluate;
 pub(crate) mod exact_sum;
 mod finish;
 mod formula;
+pub(crate) mod group_users;
 mod latest;
 mod measure;
 mod members;
 mod partial;
 pub(crate) mod per_subject;
 mod plain;
+mod profiles;
 mod rank;
 pub(crate) mod runs;
 mod series;
@@ -35,6 +37,7 @@ pub use formula::Formula;
 pub use measure::{Aggregate, Inner, Measure, Metric};
 pub use members::{Member, members, metrics as member_metrics};
 pub use partial::Partial;
+pub use profiles::{PROFILE_PROPERTY, Profiles};
 pub use rank::unnamed;
 pub use series::Smoothing;
 pub use timeline::Timeline;
@@ -147,6 +150,9 @@ impl<'p> Kernel<'p> {
     pub fn new(plan: &'p Plan<'p>) -> Result<Self> {
         let mut states = Vec::new();
         for m in &plan.metrics {
+            if m.profiles {
+                profiles::check(&plan.breakdown)?;
+            }
             let mut scope = Scope::Row;
             for d in &plan.breakdown {
                 if d.scope(m.by)? == Scope::Subject {

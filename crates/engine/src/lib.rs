@@ -36,6 +36,7 @@ pub mod retention;
 pub mod row;
 pub mod sessions;
 pub mod stream;
+mod subject_rows;
 pub mod subjects;
 pub mod tick;
 pub mod time;

@@ -39,6 +39,13 @@ fn run(sql: &Sql, metrics: &serde_json::Value, a: &Arguments, cell: Cell, page: 
     let (Some(metric), true) = (question.metrics.get(chosen).cloned(), chosen < question.specs.len()) else {
         return Err(Failure::internal("a metric that is not there"));
     };
+    if metric.profiles {
+        return Err(Failure::new(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            "insights_members lists who is behind events, and the metric counts profiles",
+            "query_users and query_groups list profiles, with the same filter.",
+        ));
+    }
     let measure = metric.measure;
     let dimensions = question.dimensions.len();
     let mut segment = members::segment(cell.segment, dimensions + usize::from(measure.is_distribution()))?;
@@ -69,11 +76,7 @@ fn run(sql: &Sql, metrics: &serde_json::Value, a: &Arguments, cell: Cell, page: 
         }
     };
     question.specs = question.specs.into_iter().skip(chosen).take(1).collect();
-    let cell = Buckets {
-        labels: vec![span.from],
-        starts: vec![span.from],
-        range: span,
-    };
+    let cell = cell_of(&looked_at, measure, n, span);
     let found = report.members(&question, measure, metric.by, value.as_deref(), cell, shown)?;
     let found: Vec<_> = found.into_iter().map(|m| (m.no, (m.events, m.value))).collect();
     let rows = members::rows(sql, &project, metric.by, &found, page)?;
@@ -143,8 +146,25 @@ fn instants(time: &Timeline, measure: Measure, n: usize) -> Option<Span64> {
     Some(Span64 { from, to })
 }
 
+/// The intervals that are counted for a value: what segments say of groups is about each, also in a running count.
+fn cell_of(time: &Timeline, measure: Measure, n: usize, span: Span64) -> Buckets {
+    let upto = |of: &[i64]| of.iter().take(n + 1).copied().collect();
+    match measure {
+        Measure::CumulativeUnique => Buckets {
+            labels: upto(&time.buckets.labels),
+            starts: upto(&time.buckets.starts),
+            range: span,
+        },
+        _ => Buckets {
+            labels: vec![span.from],
+            starts: vec![span.from],
+            range: span,
+        },
+    }
+}
+
 impl Report<'_> {
-    /// Counts one cell by subject: the first metric's, over one interval.
+    /// Counts one cell by subject: the first metric's, over its intervals.
     fn members(
         &mut self,
         q: &Question,
@@ -165,6 +185,7 @@ impl Report<'_> {
             return Err(Failure::internal("a metric that is not there"));
         };
         let selector = self.context.bind(&spec.selector, by, self.filter.as_ref())?;
+        let groups = self.groups(spec)?;
         let mut need = need([&selector].into_iter(), [by], &breakdown);
         need.properties.extend(measure.property());
         need.properties.sort_unstable();
@@ -196,7 +217,10 @@ impl Report<'_> {
                     // What is in no session counts for nothing.
                     keep.to_mut().retain(tick, |row| !s.excludes(chunk.event(row)))?;
                 }
-                let hits = selector.hits(chunk, &keep, by, tick)?;
+                let mut hits = selector.hits(chunk, &keep, by, tick)?;
+                if let Some(groups) = &groups {
+                    groups.keep(&plan.time.buckets, chunk, &mut hits, tick)?;
+                }
                 kernel.push(chunk, &vec![hits; plan.metrics.len()], tick)
             },
         )?;

@@ -5,12 +5,14 @@ use crate::registry::Project;
 use crate::reports::arguments;
 use crate::reports::context::Context;
 use engine::chunk::Kind;
-use engine::expr::SelectorSpec;
-use engine::insights::{Aggregate, Inner, Measure};
+use engine::cohort::Compare;
+use engine::expr::{AlternativeSpec, Expr, SelectorSpec};
+use engine::insights::{Aggregate, Inner, Measure, PROFILE_PROPERTY};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 
-const METRIC_KEYS: [&str; 6] = ["measure", "by", "label", "property", "percentile", "per"];
+const METRIC_KEYS: [&str; 7] = ["measure", "by", "label", "property", "percentile", "per", "groups"];
+const PROFILE_KEYS: [&str; 6] = ["profiles", "measure", "property", "percentile", "filter", "label"];
 const MAX_METRICS: usize = 40;
 const EXAMPLE: &str = "For example {\"event\":\"Purchase\",\"measure\":\"average\",\"property\":\"amount\"} or {\"event\":\"Login\",\"measure\":\"median\",\"per\":\"total\"}.";
 
@@ -20,6 +22,28 @@ pub struct MetricSpec {
     pub measure: MeasureSpec,
     pub by: Kind,
     pub label: String,
+    /// Profiles are counted; the selector stands for their filter.
+    pub profiles: bool,
+    /// Only groups of which so many users did something.
+    pub groups: Option<GroupsSpec>,
+}
+
+/// A condition on the groups that are counted.
+pub struct GroupsSpec {
+    pub selector: SelectorSpec,
+    /// How often each of the users did it, at least.
+    pub times: u32,
+    /// The number of these users.
+    pub is: Compare,
+}
+
+impl MetricSpec {
+    /// Everything that picks events for it.
+    pub fn selectors(&self) -> impl Iterator<Item = &SelectorSpec> {
+        [Some(&self.selector), self.groups.as_ref().map(|g| &g.selector)]
+            .into_iter()
+            .flatten()
+    }
 }
 
 /// A measure, with the names of properties instead of their numbers.
@@ -27,6 +51,8 @@ pub enum MeasureSpec {
     /// Reads no property.
     Plain(Measure),
     Property(String, Aggregate),
+    /// Of a property of profiles.
+    OfProfiles(String, Aggregate),
     PerProperty {
         property: String,
         inner: Aggregate,
@@ -39,7 +65,7 @@ impl MeasureSpec {
     pub fn is_distribution(&self) -> bool {
         match self {
             MeasureSpec::Plain(m) => m.is_distribution(),
-            MeasureSpec::Property(..) => false,
+            MeasureSpec::Property(..) | MeasureSpec::OfProfiles(..) => false,
             MeasureSpec::PerProperty { outer, .. } => *outer == Aggregate::Distribution,
         }
     }
@@ -50,6 +76,10 @@ impl MeasureSpec {
             MeasureSpec::Plain(m) => *m,
             MeasureSpec::Property(name, aggregate) => Measure::Property {
                 property: context.load_property(name)?,
+                aggregate: *aggregate,
+            },
+            MeasureSpec::OfProfiles(_, aggregate) => Measure::Property {
+                property: PROFILE_PROPERTY,
                 aggregate: *aggregate,
             },
             MeasureSpec::PerProperty { property, inner, outer } => Measure::PerSubject {
@@ -227,12 +257,98 @@ fn measure(json: &Json) -> Result<MeasureSpec> {
 }
 
 fn metric(json: &Json, i: usize, project: &Project) -> Result<MetricSpec> {
+    let label = text(json, "label")?.map_or_else(|| default_label(i), str::to_string);
+    if json.get("profiles").is_some() {
+        return profiles(json, label, project);
+    }
+    let measure = measure(json)?;
     Ok(MetricSpec {
         selector: arguments::selector(json, "metrics", &METRIC_KEYS)?,
-        measure: measure(json)?,
         by: project.kind(text(json, "by")?.unwrap_or("user"))?,
-        label: text(json, "label")?.map_or_else(|| default_label(i), str::to_string),
+        label,
+        profiles: false,
+        groups: groups(json, &measure)?,
+        measure,
     })
+}
+
+/// The condition on the groups that a metric counts.
+fn groups(json: &Json, measure: &MeasureSpec) -> Result<Option<GroupsSpec>> {
+    let Some(condition) = json.get("groups").filter(|g| !g.is_null()) else {
+        return Ok(None);
+    };
+    if matches!(
+        measure,
+        MeasureSpec::Plain(Measure::Active { .. } | Measure::CumulativeUnique)
+    ) {
+        return Err(Failure::param(
+            "metrics: \"groups\" is about one interval, and the measure looks at several",
+            "Use the measure unique, or a cohort with \"users_who_did\" and days of its own.",
+        ));
+    }
+    let read = engine::cohort::users_who_did(condition);
+    let (selector, times, is) = read.map_err(|e| Failure::from(e).within("metrics: groups"))?;
+    Ok(Some(GroupsSpec { selector, times, is }))
+}
+
+/// `{"profiles":"company_id","measure":"sum","property":"seats"}`
+fn profiles(json: &Json, label: String, project: &Project) -> Result<MetricSpec> {
+    const HINT: &str = "For example {\"profiles\":\"company_id\"}, or {\"profiles\":\"company_id\",\"measure\":\"median\",\"property\":\"seats\"}; sum, average, median, percentile, min, max and distinct need a property, total has none.";
+    let wrong = |what: String| Err(Failure::param(format!("metrics: {what}"), HINT));
+    let keys = json.as_object().into_iter().flat_map(|o| o.keys());
+    if let Some(key) = keys.clone().find(|k| !PROFILE_KEYS.contains(&k.as_str())) {
+        return wrong(format!("\"{key}\" does not go with \"profiles\""));
+    }
+    let Some(of) = text(json, "profiles")? else {
+        return wrong("\"profiles\" must be \"user\" or a group key".to_string());
+    };
+    if let (Some(name), None) = (text(json, "measure")?, text(json, "property")?)
+        && aggregate(name, json.get("percentile"))?.is_some()
+    {
+        return wrong(format!("the measure {name} of profiles needs a \"property\""));
+    }
+    let measure = match measure(json)? {
+        MeasureSpec::Plain(Measure::Total) => MeasureSpec::Plain(Measure::Total),
+        MeasureSpec::Property(property, aggregate) => MeasureSpec::OfProfiles(property, aggregate),
+        _ => {
+            let name = text(json, "measure")?.unwrap_or_default();
+            return wrong(format!("the measure {name} is one of events, not of profiles"));
+        }
+    };
+    let filter = match text(json, "filter")? {
+        Some(filter) => Some(engine::expr::parse(filter).map_err(|e| Failure::from(e).within("metrics: filter"))?),
+        None => None,
+    };
+    if let Some(filter) = &filter {
+        only_profiles(filter, "metrics: filter")?;
+    }
+    let everybody = AlternativeSpec {
+        event: None,
+        filter,
+        first: None,
+    };
+    Ok(MetricSpec {
+        selector: SelectorSpec {
+            alternatives: vec![everybody],
+        },
+        measure,
+        by: project.kind(of)?,
+        label,
+        profiles: true,
+        groups: None,
+    })
+}
+
+/// Refuses a filter on what profiles do not have.
+pub fn only_profiles(filter: &Expr, place: &str) -> Result<()> {
+    const HINT: &str = "Use user[\"property\"] or group[\"key\"][\"property\"]; a filter on events belongs into the metric that counts them.";
+    let read = filter.references();
+    let what = match read.properties.first() {
+        Some(p) => format!("properties[\"{p}\"] belongs to events, and profiles are counted"),
+        None if read.time || read.event_name => "a profile has no time and no event name".to_string(),
+        None => return Ok(()),
+    };
+    Err(Failure::param(format!("{place}: {what}"), HINT))
 }
 
 /// One metric, or an array of up to 40.

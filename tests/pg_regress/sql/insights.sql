@@ -86,6 +86,69 @@ SELECT segment, value
 FROM analytics_groups.insights('[{"event": "Download", "measure": "unique", "by": "company_id"}]', '2024-01-10', '2024-01-10',
                                breakdown => '[{"users_who_did": "Login", "at_least": 2}]') WHERE value > 0 ORDER BY segment;
 
+-- Of a running count the segments are those of each interval: on the 11th nobody logs in, so acme is in 0 as well.
+SELECT analytics_groups.track('Download', 'u1', '{"company_id": ["acme", "globex"]}', at => '2024-01-11 10:00Z');
+SELECT bucket::date, segment, value
+FROM analytics_groups.insights('[{"event": "Download", "measure": "cumulative_unique", "by": "company_id"}]', '2024-01-10', '2024-01-11',
+                               breakdown => '[{"users_who_did": "Login"}]') ORDER BY bucket, segment;
+SELECT id, events
+FROM analytics_groups.insights_members('[{"event": "Download", "measure": "cumulative_unique", "by": "company_id"}]', '2024-01-10', '2024-01-11',
+                                       breakdown => '[{"users_who_did": "Login"}]', segment => '{0}', bucket => '2024-01-11Z');
+
+-- As a filter: a metric counts only the groups of which so many users did something in the interval, here two of acme on the 10th.
+SELECT metric, bucket::date, value
+FROM analytics_groups.insights('[{"event": "Download", "measure": "unique", "by": "company_id", "label": "all"},
+                                 {"event": "Download", "measure": "unique", "by": "company_id", "label": "two log in", "groups": {"users_who_did": "Login", "at_least": 2}},
+                                 {"event": "Download", "measure": "unique", "by": "company_id", "label": "nobody does", "groups": {"users_who_did": "Login", "exactly": 0}},
+                                 {"event": "Download", "measure": "unique", "by": "company_id", "label": "one does twice", "groups": {"users_who_did": "Login", "times": 2, "at_least": 1}}]',
+                               '2024-01-10', '2024-01-11') ORDER BY metric, bucket;
+-- Over the whole range it is one number of each group. An event of two groups counts for those that are left.
+SELECT segment, value
+FROM analytics_groups.insights('[{"event": "Download", "by": "company_id", "groups": {"users_who_did": {"event": "Login", "filter": "not defined(properties[\"device\"])"}, "at_most": 1}}]',
+                               '2024-01-10', '2024-01-11', unit => 'range', breakdown => '["group.company_id"]');
+SELECT metric, value
+FROM analytics_groups.insights('[{"event": "Download", "by": "company_id", "groups": {"users_who_did": "Login", "at_least": 1}}]', '2024-01-10', '2024-01-11', unit => 'range');
+SELECT id, events, value
+FROM analytics_groups.insights_members('[{"event": "Download", "by": "company_id", "groups": {"users_who_did": "Login", "at_least": 2}}]', '2024-01-10', '2024-01-11', unit => 'range');
+SELECT * FROM analytics_groups.insights('[{"event": "Download", "groups": {"users_who_did": "Login", "at_least": 1}}]', '2024-01-10', '2024-01-11');
+SELECT * FROM analytics_groups.insights('[{"event": "Download", "by": "company_id", "groups": {"users_who_did": "Login"}}]', '2024-01-10', '2024-01-11');
+SELECT * FROM analytics_groups.insights('[{"event": "Download", "by": "company_id", "groups": {"did": "Login", "at_least": 1}}]', '2024-01-10', '2024-01-11');
+SELECT * FROM analytics_groups.insights('[{"event": "Download", "by": "company_id", "measure": "wau", "groups": {"users_who_did": "Login", "at_least": 1}}]', '2024-01-10', '2024-01-11');
+
+-- ---- Profiles (4.2) ------------------------------------------------------------------------------------------------------
+-- How many companies there are, by plan, and what they have: the profiles of today, whether the company did anything or not.
+SELECT analytics_groups.update_groups('[{"$group_key": "company_id", "$group_id": "acme", "$set": {"seats": 5}},
+                                        {"$group_key": "company_id", "$group_id": "globex", "$set": {"seats": 20}},
+                                        {"$group_key": "company_id", "$group_id": "hooli", "$set": {"seats": 8, "plan": "pro"}}]') ->> 'code' AS code;
+SELECT metric, segment, value
+FROM analytics_groups.insights('[{"profiles": "company_id", "label": "companies"},
+                                 {"profiles": "company_id", "measure": "sum", "property": "seats", "label": "seats"},
+                                 {"profiles": "company_id", "measure": "median", "property": "seats", "label": "median"},
+                                 {"event": "Download", "measure": "unique", "by": "company_id", "label": "active"}]',
+                               '2024-01-10', '2024-01-11', unit => 'range', breakdown => '["group.company_id.plan"]',
+                               formulas => '{"share = active / companies"}') ORDER BY metric, segment;
+-- Every interval has the same value: what is now. Beside events that makes shares of all there are. It is no flow: rolling and cumulative
+-- leave it as it is.
+SELECT metric, bucket::date, value
+FROM analytics_groups.insights('[{"event": "Download", "measure": "unique", "by": "company_id", "label": "active"},
+                                 {"profiles": "company_id", "filter": "group[\"company_id\"][\"seats\"] < 10", "label": "small companies"},
+                                 {"profiles": "company_id", "measure": "distinct", "property": "plan", "label": "plans"}]',
+                               '2024-01-09', '2024-01-11', cumulative => true);
+-- Users: nobody has a profile yet.
+SELECT value FROM analytics_groups.insights('{"profiles": "user"}', '2024-01-10', '2024-01-10');
+SELECT analytics_groups.update_users('[{"$distinct_id": "u1", "$set": {"role": "admin", "company_id": ["acme", "globex"]}}, {"$distinct_id": "u9", "$set": {"role": "guest"}}]') ->> 'code' AS code;
+SELECT segment, value FROM analytics_groups.insights('{"profiles": "user"}', '2024-01-10', '2024-01-10', breakdown => '["user.role", "group.company_id.plan"]');
+-- What only events have is refused, and so are the measures that count them.
+SELECT * FROM analytics_groups.insights('{"profiles": "company_id"}', '2024-01-10', '2024-01-10', breakdown => '["device"]');
+SELECT * FROM analytics_groups.insights('{"profiles": "company_id", "filter": "properties[\"device\"] == \"tv\""}', '2024-01-10', '2024-01-10');
+SELECT * FROM analytics_groups.insights('{"profiles": "company_id"}', '2024-01-10', '2024-01-10', filter => 'properties["device"] == "tv"');
+SELECT * FROM analytics_groups.insights('{"profiles": "company_id", "measure": "unique"}', '2024-01-10', '2024-01-10');
+SELECT * FROM analytics_groups.insights('{"profiles": "company_id", "measure": "sum"}', '2024-01-10', '2024-01-10');
+SELECT * FROM analytics_groups.insights('{"profiles": "company_id", "measure": "sum", "property": "seat"}', '2024-01-10', '2024-01-10');
+SELECT * FROM analytics_groups.insights('{"profiles": "company_id", "event": "Download"}', '2024-01-10', '2024-01-10');
+SELECT * FROM analytics_groups.insights('{"profiles": "team_id"}', '2024-01-10', '2024-01-10');
+SELECT * FROM analytics_groups.insights_members('{"profiles": "company_id"}', '2024-01-10', '2024-01-10');
+
 -- ---- A project in another zone ---------------------------------------------------------------------------------------------
 -- 2024-03-10 has 23 hours in New York and starts at 05:00 UTC; weeks may start on Sunday.
 SELECT analytics_groups.create_project('t_insights_ny', timezone => 'America/New_York', week_start => 'sunday') > 0 AS created;

@@ -18,6 +18,13 @@ impl Compare {
         }
     }
 
+    /// The number it compares with.
+    pub(super) fn number(self) -> f64 {
+        match self {
+            Compare::AtLeast(n) | Compare::AtMost(n) | Compare::Exactly(n) => n,
+        }
+    }
+
     /// When all that matters for a count is whether it is 0: is it fulfilled by the others?
     pub(super) fn of_any(self) -> Option<bool> {
         match self {

@@ -17,7 +17,7 @@ const EXAMPLE: &str = "For example {\"all\":[{\"did\":\"Purchase\",\"at_least\":
 const WINDOW: [&str; 3] = ["within", "from_date", "to_date"];
 const COMPARE: [&str; 3] = ["at_least", "at_most", "exactly"];
 /// The key that says which condition an object is.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 10] = [
     "all",
     "any",
     "not",
@@ -25,6 +25,7 @@ const KINDS: [&str; 9] = [
     "did_not",
     "first_time",
     "sequence",
+    "users_who_did",
     "where",
     "cohort",
 ];
@@ -64,6 +65,8 @@ pub struct Behaviour {
 pub enum Test {
     /// How many there are.
     Times(Compare),
+    /// How many users of a group did it so many times. Only for cohorts of groups.
+    Users { times: u32, is: Compare },
     /// An aggregate of a property.
     Measured {
         property: String,
@@ -243,6 +246,10 @@ impl Reader {
             allowed.extend(COMPARE);
             allowed.extend(["measure", "property"]);
         }
+        if kind == "users_who_did" {
+            allowed.extend(COMPARE);
+            allowed.push("times");
+        }
         only(object, kind, &allowed)?;
         let selector = |json: &Json| SelectorSpec::parse(json).map_err(|e| within(kind, e));
         let steps = match (kind, value) {
@@ -260,6 +267,7 @@ impl Reader {
         let window = window(object, kind)?;
         let test = match kind {
             "did" => did(object)?,
+            "users_who_did" => users(object)?,
             "did_not" => Test::Times(Compare::Exactly(0.0)),
             "first_time" => Test::FirstTime,
             _ => Test::Sequence,
@@ -311,13 +319,16 @@ fn window(object: &Map<String, Json>, kind: &str) -> Result<Window> {
     }
 }
 
-fn did(object: &Map<String, Json>) -> Result<Test> {
-    const HINT: &str = "Say \"at_least\":2, \"at_most\":2 or \"exactly\":2.";
+const COMPARE_HINT: &str = "Say \"at_least\":2, \"at_most\":2 or \"exactly\":2.";
+
+/// Exactly one comparison, and its key. `what` is what a condition of the kind compares.
+fn comparison(object: &Map<String, Json>, kind: &str, what: &str) -> Result<(&'static str, Compare)> {
+    const HINT: &str = COMPARE_HINT;
     let mut given = COMPARE.iter().filter_map(|k| Some((*k, object.get(*k)?)));
     let (key, n) = match (given.next(), given.next()) {
         (Some(one), None) => one,
-        (None, _) => return Err(Error::param_hint("\"did\" does not say how often", HINT)),
-        (Some(_), Some(_)) => return Err(Error::param_hint("\"did\" says twice how often", HINT)),
+        (None, _) => return Err(Error::param_hint(format!("\"{kind}\" does not say {what}"), HINT)),
+        (Some(_), Some(_)) => return Err(Error::param_hint(format!("\"{kind}\" says twice {what}"), HINT)),
     };
     let n = n.as_f64().filter(|n| n.is_finite());
     let n = n.ok_or_else(|| Error::param_hint(format!("\"{key}\" must be a number"), HINT))?;
@@ -326,31 +337,69 @@ fn did(object: &Map<String, Json>) -> Result<Test> {
         "at_most" => Compare::AtMost(n),
         _ => Compare::Exactly(n),
     };
+    Ok((key, is))
+}
+
+/// A comparison with a count.
+fn count(object: &Map<String, Json>, kind: &str, what: &str) -> Result<Compare> {
+    let (key, is) = comparison(object, kind, what)?;
+    if is.number() < 0.0 || is.number().fract() != 0.0 {
+        return Err(Error::param_hint(
+            format!("\"{key}\" must be a whole number of 0 or more"),
+            COMPARE_HINT,
+        ));
+    }
+    Ok(is)
+}
+
+/// Reads `{"users_who_did":selector,"times":2,"at_least":3}`, which is a condition without a time of its own: the selector,
+/// how often each user did it, and what the number of these users is compared with.
+pub fn users_who_did(json: &Json) -> Result<(SelectorSpec, u32, Compare)> {
+    const KIND: &str = "users_who_did";
+    const EXAMPLE: &str = "For example {\"users_who_did\":\"Login\",\"at_least\":3}.";
+    let object = json.as_object();
+    let (Some(object), Some(selector)) = (object, object.and_then(|o| o.get(KIND))) else {
+        return Err(Error::param_hint("it is not a condition on groups", EXAMPLE));
+    };
+    only(object, KIND, &[COMPARE.as_slice(), &["times"]].concat())?;
+    let selector = SelectorSpec::parse(selector).map_err(|e| within(KIND, e))?;
+    match users(object)? {
+        Test::Users { times, is } => Ok((selector, times, is)),
+        _ => Err(Error::param_hint("it is not a condition on groups", EXAMPLE)),
+    }
+}
+
+fn users(object: &Map<String, Json>) -> Result<Test> {
+    let times = match object.get("times") {
+        None => Some(1),
+        Some(n) => n.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0),
+    };
+    let times = times.ok_or_else(|| {
+        Error::param_hint(
+            "\"times\" must be a whole number of 1 or more",
+            "It is how often each of the users did it, or more often.",
+        )
+    })?;
+    let is = count(object, "users_who_did", "how many users")?;
+    Ok(Test::Users { times, is })
+}
+
+fn did(object: &Map<String, Json>) -> Result<Test> {
+    const OFTEN: &str = "how often";
     let of = |key: &str| object.get(key).map(|v| text(v, key)).transpose();
-    const MEASURE: &str = "Use \"measure\":\"sum\", average, min, max or distinct, with \"property\":\"amount\".";
+    const MEASURE: &str =
+        "Use \"measure\":\"sum\", average, median, min, max or distinct, with \"property\":\"amount\".";
     match (of("measure")?, of("property")?) {
-        (None, None) | (Some("total"), None) => {
-            if n < 0.0 || n.fract() != 0.0 {
-                return Err(Error::param_hint(
-                    format!("\"{key}\" must be a whole number of 0 or more"),
-                    HINT,
-                ));
-            }
-            Ok(Test::Times(is))
-        }
+        (None, None) | (Some("total"), None) => Ok(Test::Times(count(object, "did", OFTEN)?)),
         (Some(measure), property) => {
+            let (_, is) = comparison(object, "did", OFTEN)?;
             let aggregate = match measure {
                 "sum" => Aggregate::Sum,
                 "average" => Aggregate::Average,
                 "min" => Aggregate::Min,
                 "max" => Aggregate::Max,
                 "distinct" => Aggregate::Distinct,
-                "median" => {
-                    return Err(Error::Unsupported {
-                        message: "a cohort by the median of a property".into(),
-                        hint: Some(MEASURE.into()),
-                    });
-                }
+                "median" => Aggregate::Percentile(0.5),
                 other => {
                     return Err(Error::param_hint(
                         format!("unknown measure \"{other}\" of a cohort"),

@@ -39,6 +39,12 @@ pub fn finish(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn T
             (Found::Times(mut times), What::Times(is)) => {
                 times.each::<Add>(|no, n| members.put(no, is.holds(f64::from(n))));
             }
+            (Found::Users(mut users), What::Users { times, is }) => {
+                users.each(times, |group, n| {
+                    members.put(group as SubjectNo, is.holds(f64::from(n)));
+                    Ok(())
+                })?;
+            }
             (Found::Sums(v), What::Measured { aggregate, is, .. }) => {
                 for (no, (sum, n)) in v.0.iter().enumerate().filter(|(_, x)| x.1 > 0) {
                     let value = match aggregate {
@@ -51,6 +57,13 @@ pub fn finish(plan: &Plan, partial: Partial, workers: &Workers, tick: &mut dyn T
             (Found::Extremes(v), What::Measured { is, .. }) => {
                 for (no, x) in v.0.iter().enumerate().filter(|(_, x)| !x.is_nan()) {
                     members.put(no as SubjectNo, is.holds(*x));
+                }
+            }
+            (Found::Medians(v), What::Measured { is, .. }) => {
+                for (no, values) in v.0.iter().enumerate() {
+                    if let Some(median) = values.median(is.number()) {
+                        members.put(no as SubjectNo, is.holds(median));
+                    }
                 }
             }
             (Found::Distinct(mut d), What::Measured { is, .. }) => {

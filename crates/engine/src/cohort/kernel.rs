@@ -1,10 +1,12 @@
 //! Counts what the conditions of cohorts ask of events, all of them in one pass.
 
+use super::around::Around;
+use super::compare::Compare;
 use super::partial::{Found, Partial, extreme, nothing, other_report};
 use super::plan::{Plan, What};
 use crate::chunk::{Chunk, Hits, SubjectNo, USER};
 use crate::error::{Error, Result};
-use crate::gather::{Budget, for_each_event, pack, try_for_each_subject};
+use crate::gather::{Budget, canonical, for_each_event, pack, try_for_each_subject};
 use crate::insights::Aggregate;
 use crate::insights::per_subject::Add;
 use crate::insights::source::Numbers;
@@ -143,20 +145,29 @@ fn add(
             }
             Ok(())
         }
+        // An event without a user is nobody's.
+        Found::Users(users) => try_for_each_subject(chunk, by, hits, remap, tick, |row, group| {
+            match canonical(remap, USER, chunk.user.get(row).copied().unwrap_or(0)) {
+                0 => Ok(()),
+                user => users.add(u64::from(group), user, 1, budget),
+            }
+        }),
         Found::Firsts(firsts) => try_for_each_subject(chunk, by, hits, remap, tick, |row, no| {
             let Some(t) = chunk.time.get(row) else { return Ok(()) };
             let first = firsts.at(no, &i64::MAX, budget)?;
             *first = (*first).min(*t);
             Ok(())
         }),
-        Found::Sums(_) | Found::Extremes(_) | Found::Distinct(_) => {
+        Found::Sums(_) | Found::Extremes(_) | Found::Medians(_) | Found::Distinct(_) => {
             let What::Measured {
-                property, aggregate, ..
+                property,
+                aggregate,
+                is,
             } = what
             else {
                 return Err(other_report());
             };
-            measured(plan, (property, aggregate), found, chunk, hits, budget, tick)
+            measured(plan, (property, aggregate, is), found, chunk, hits, budget, tick)
         }
         Found::Steps(_) => Ok(()),
     }
@@ -164,7 +175,7 @@ fn add(
 
 fn measured(
     plan: &Plan,
-    (property, aggregate): (u32, Aggregate),
+    (property, aggregate, is): (u32, Aggregate, Compare),
     found: &mut Found,
     chunk: &Chunk,
     hits: &Hits,
@@ -194,6 +205,10 @@ fn measured(
             Found::Extremes(v) => {
                 let slot = v.at(no, &f64::NAN, budget)?;
                 *slot = extreme(aggregate, *slot, x);
+                Ok(())
+            }
+            Found::Medians(v) => {
+                v.at(no, &Around::default(), budget)?.add(x, is.number());
                 Ok(())
             }
             _ => Ok(()),

@@ -1,5 +1,6 @@
 //! What was found for the conditions of a cohort in some chunks: merges in any order, and goes to other processes as bytes.
 
+use super::around::Around;
 use super::distinct::Distinct;
 use super::plan::{Plan, What};
 use crate::chunk::{Kind, SubjectNo, USER};
@@ -7,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::gather::{Budget, grow_within};
 use crate::insights::Aggregate;
 use crate::insights::exact_sum::ExactSum;
+use crate::insights::group_users::GroupUsers;
 use crate::insights::per_subject::{Add, PerSubject};
 use crate::partial::{Reader, Tag, Writer};
 use crate::postings::Postings;
@@ -37,10 +39,13 @@ impl<T: Clone> Dense<T> {
 pub(super) enum Found {
     Set(SubjectSet),
     Times(PerSubject),
+    Users(GroupUsers),
     /// Sum and number of the values.
     Sums(Dense<(ExactSum, u64)>),
     /// Least or largest value, NaN for none.
     Extremes(Dense<f64>),
+    /// Values around the number that the median is compared with.
+    Medians(Dense<Around>),
     Distinct(Distinct),
     /// First time, `i64::MAX` for none.
     Firsts(Dense<i64>),
@@ -52,8 +57,10 @@ impl Found {
         Ok(match what {
             What::Times(is) if is.of_any().is_some() => Found::Set(SubjectSet::default()),
             What::Times(_) => Found::Times(PerSubject::default()),
+            What::Users { .. } => Found::Users(GroupUsers::default()),
             What::Measured { aggregate, .. } => match aggregate {
                 Aggregate::Min | Aggregate::Max => Found::Extremes(Dense(Vec::new())),
+                Aggregate::Percentile(_) => Found::Medians(Dense(Vec::new())),
                 Aggregate::Distinct => Found::Distinct(Distinct::default()),
                 _ => Found::Sums(Dense(Vec::new())),
             },
@@ -119,6 +126,7 @@ impl Partial {
             match (a, b) {
                 (Found::Set(a), Found::Set(b)) => a.union(&b, budget)?,
                 (Found::Times(a), Found::Times(b)) => a.merge::<Add>(&b, budget)?,
+                (Found::Users(a), Found::Users(b)) => a.merge(&b, budget)?,
                 (Found::Sums(a), Found::Sums(b)) => {
                     for (no, (sum, n)) in b.0.iter().enumerate().filter(|(_, x)| x.1 > 0) {
                         let ours = a.at(no as SubjectNo, &nothing(), budget)?;
@@ -133,6 +141,11 @@ impl Partial {
                     for (no, x) in b.0.iter().enumerate().filter(|(_, x)| !x.is_nan()) {
                         let ours = a.at(no as SubjectNo, &f64::NAN, budget)?;
                         *ours = extreme(aggregate, *ours, *x);
+                    }
+                }
+                (Found::Medians(a), Found::Medians(b)) => {
+                    for (no, values) in b.0.iter().enumerate().filter(|(_, v)| v.len() > 0) {
+                        a.at(no as SubjectNo, &Around::default(), budget)?.merge(values);
                     }
                 }
                 (Found::Distinct(a), Found::Distinct(b)) => a.merge(b, budget)?,
@@ -157,6 +170,7 @@ impl Partial {
             match found {
                 Found::Set(s) => s.encode(&mut w)?,
                 Found::Times(n) => n.encode::<Add>(&mut w)?,
+                Found::Users(u) => u.encode(&mut w)?,
                 Found::Sums(v) => {
                     w.len(v.0.iter().filter(|x| x.1 > 0).count())?;
                     for (no, (sum, n)) in v.0.iter().enumerate().filter(|(_, x)| x.1 > 0) {
@@ -168,6 +182,13 @@ impl Partial {
                 Found::Extremes(v) => {
                     w.len(v.0.len())?;
                     v.0.iter().try_for_each(|x| w.u64(x.to_bits()))?;
+                }
+                Found::Medians(v) => {
+                    w.len(v.0.iter().filter(|v| v.len() > 0).count())?;
+                    for (no, values) in v.0.iter().enumerate().filter(|(_, v)| v.len() > 0) {
+                        w.u32(no as u32)?;
+                        values.encode(&mut w)?;
+                    }
                 }
                 Found::Distinct(d) => d.encode(&mut w)?,
                 Found::Firsts(v) => {
@@ -192,6 +213,7 @@ impl Partial {
             match found {
                 Found::Set(s) => *s = SubjectSet::decode(&mut r, budget)?,
                 Found::Times(n) => *n = PerSubject::decode(&mut r, budget)?,
+                Found::Users(u) => u.decode(&mut r, |cell| cell <= u64::from(u32::MAX), budget)?,
                 Found::Sums(v) => {
                     for _ in 0..r.len(12)? {
                         let (no, n) = (r.u32()?, r.u64()?);
@@ -204,6 +226,12 @@ impl Partial {
                         let no = v.0.len() as SubjectNo;
                         *v.at(no, &f64::NAN, budget)? = f64::from_bits(bits);
                         v.0.truncate(no as usize + 1);
+                    }
+                }
+                Found::Medians(v) => {
+                    for _ in 0..r.len(4 + Around::WRITTEN)? {
+                        let no = r.u32()?;
+                        *v.at(no, &Around::default(), budget)? = Around::decode(&mut r)?;
                     }
                 }
                 Found::Distinct(d) => *d = Distinct::decode(&mut r, budget)?,

@@ -33,6 +33,11 @@ pub struct Counted {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum What {
     Times(Compare),
+    /// The users of a group who did it so many times.
+    Users {
+        times: u32,
+        is: Compare,
+    },
     Measured {
         property: u32,
         aggregate: Aggregate,
@@ -64,7 +69,7 @@ impl Counted {
     /// Does somebody without any event fulfil it?
     pub fn holds_for_none(&self) -> bool {
         match self.what {
-            What::Times(is) => is.holds(0.0),
+            What::Times(is) | What::Users { is, .. } => is.holds(0.0),
             What::Measured { aggregate, is, .. } => {
                 matches!(aggregate, Aggregate::Sum | Aggregate::Distinct) && is.holds(0.0)
             }

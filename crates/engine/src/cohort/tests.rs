@@ -6,7 +6,7 @@ use crate::chunk::{Events, Kind, USER};
 use crate::error::Error;
 use crate::expr::{Alternative, Selector};
 use crate::gather::testing::*;
-use crate::gather::{Budget, pack};
+use crate::gather::{Budget, canonical, pack};
 use crate::insights::Aggregate;
 use crate::mask::Mask;
 use crate::parallel::Workers;
@@ -77,7 +77,7 @@ fn follows(events: &[(i64, u32)], used: &mut Vec<usize>, steps: &[Selector]) -> 
 }
 
 /// Does a subject fulfil a condition, by its events alone?
-fn by_hand(c: &Counted, events: &[&Ev]) -> bool {
+fn by_hand(c: &Counted, events: &[&Ev], remap: Option<&[u32]>) -> bool {
     let of = |s: &Selector, e: &Ev| s.events().unwrap().contains(&name(e));
     let inside = |e: &&&Ev| e.t >= c.span.from && e.t < c.span.to;
     let asked: Vec<&&Ev> = events
@@ -87,6 +87,13 @@ fn by_hand(c: &Counted, events: &[&Ev]) -> bool {
         .collect();
     match c.what {
         What::Times(is) => is.holds(asked.len() as f64),
+        What::Users { times, is } => {
+            let mut of_user: BTreeMap<u32, u32> = BTreeMap::new();
+            for e in asked.iter().filter(|e| e.user != 0) {
+                *of_user.entry(canonical(remap, USER, e.user)).or_default() += 1;
+            }
+            is.holds(of_user.values().filter(|n| **n >= times).count() as f64)
+        }
         What::FirstTime => {
             let first = events.iter().filter(|e| of(&c.selectors[0], e)).map(|e| e.t).min();
             first.is_some_and(|t| t >= c.span.from && t < c.span.to)
@@ -125,6 +132,12 @@ fn by_hand(c: &Counted, events: &[&Ev]) -> bool {
                 Aggregate::Sum => is.holds(sum),
                 _ if x.is_empty() => false,
                 Aggregate::Average => is.holds(sum / x.len() as f64),
+                Aggregate::Percentile(_) => {
+                    let mut x = x;
+                    x.sort_unstable_by(f64::total_cmp);
+                    let (low, high) = (x[(x.len() - 1) / 2], x[x.len() / 2]);
+                    is.holds(low + (high - low) / 2.0)
+                }
                 Aggregate::Min => is.holds(x.iter().copied().fold(f64::INFINITY, f64::min)),
                 _ => is.holds(x.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
             }
@@ -156,9 +169,12 @@ fn condition() -> impl Strategy<Value = Counted> {
         Just(Aggregate::Average),
         Just(Aggregate::Min),
         Just(Aggregate::Max),
+        Just(Aggregate::Percentile(0.5)),
+        Just(Aggregate::Percentile(0.5)),
     ];
     let what = prop_oneof![
         3 => compare().prop_map(What::Times),
+        3 => (1u32..4, compare()).prop_map(|(times, is)| What::Users { times, is }),
         3 => (prop_oneof![Just(P), Just(N)], aggregate, compare())
             .prop_map(|(property, aggregate, is)| What::Measured { property, aggregate, is }),
         2 => compare().prop_map(|is| What::Measured { property: P, aggregate: Aggregate::Distinct, is }),
@@ -219,9 +235,9 @@ proptest! {
                     continue;
                 }
                 let own: Vec<&Ev> = events.iter().filter(|e| e.subjects(by, &None, remap.as_deref()).contains(&no)).collect();
-                prop_assert_eq!(members.contains(no), by_hand(c, &own), "{:?} of {}", c, no);
+                prop_assert_eq!(members.contains(no), by_hand(c, &own, remap.as_deref()), "{:?} of {}", c, no);
             }
-            prop_assert_eq!(c.holds_for_none(), by_hand(c, &[]));
+            prop_assert_eq!(c.holds_for_none(), by_hand(c, &[], None));
         }
     }
 
@@ -464,8 +480,31 @@ fn a_definition_is_read() {
         Definition::parse(&json!({ "any": many })),
         Err(Error::Limit { .. })
     ));
-    let later = json!({"did": "A", "measure": "median", "property": "n", "at_least": 1, "within": "1 day"});
-    assert!(matches!(Definition::parse(&later), Err(Error::Unsupported { .. })));
+    let users = json!({"users_who_did": {"event": "A", "filter": "properties[\"n\"] > 1"}, "times": 2, "at_most": 3, "within": "1 day"});
+    let expected = Test::Users {
+        times: 2,
+        is: Compare::AtMost(3.0),
+    };
+    assert_eq!(Definition::parse(&users).unwrap().behaviours[0].test, expected);
+    for wrong in [
+        json!({"users_who_did": "A", "within": "1 day"}),
+        json!({"users_who_did": "A", "at_least": 1}),
+        json!({"users_who_did": "A", "at_least": 1.5, "within": "1 day"}),
+        json!({"users_who_did": "A", "at_least": 1, "exactly": 1, "within": "1 day"}),
+        json!({"users_who_did": "A", "at_least": 1, "times": 0, "within": "1 day"}),
+        json!({"users_who_did": "A", "at_least": 1, "measure": "sum", "within": "1 day"}),
+        json!({"did": "A", "at_least": 1, "times": 2, "within": "1 day"}),
+    ] {
+        assert!(
+            matches!(Definition::parse(&wrong), Err(Error::Param { hint: Some(_), .. })),
+            "{wrong}"
+        );
+    }
+    let p90 = json!({"did": "A", "measure": "p90", "property": "n", "at_least": 1, "within": "1 day"});
+    assert!(matches!(
+        Definition::parse(&p90),
+        Err(Error::Param { hint: Some(_), .. })
+    ));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::measure::{Measure, Metric};
 use super::partial::{Counts, any_table};
 use super::rank::rank;
 use super::trailing::LastSeen;
-use super::{Partial, Plan};
+use super::{Partial, Plan, Smoothing};
 use crate::breakdown::OTHER;
 use crate::error::{Error, Result, try_vec};
 use crate::gather::{Budget, push_within, zeroed};
@@ -33,6 +33,8 @@ struct Curve {
     label: Arc<str>,
     segment: Arc<[String]>,
     points: Vec<Option<f64>>,
+    /// The same in all intervals, smoothing is for the others.
+    level: bool,
 }
 
 /// One cell: the line of the output it belongs to, its interval or day, its position in the table.
@@ -113,6 +115,12 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
                 *p = p.map(|x| x + *n as f64);
             }
         }
+        if m.profiles {
+            for p in &mut points {
+                let now = p.last().copied().flatten();
+                p.fill(now);
+            }
+        }
         let label: Arc<str> = m.label.as_str().into();
         curves.try_reserve(lines).map_err(|_| Error::OutOfMemory("segments"))?;
         for (segment, points) in names.iter().zip(points) {
@@ -120,6 +128,7 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
                 label: label.clone(),
                 segment: segment.clone(),
                 points,
+                level: m.profiles,
             });
         }
         partial
@@ -140,6 +149,7 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
                 label: label.clone(),
                 segment: segment.clone(),
                 points,
+                level: false,
             });
         }
     }
@@ -153,7 +163,8 @@ fn rows(plan: &Plan, curves: &[Curve], tick: &mut dyn Tick) -> Result<Vec<Row>> 
     let mut out = try_vec(curves.len().saturating_mul(labels.len()), "rows of a report")?;
     for curve in curves {
         tick.tick()?;
-        let points = plan.smoothing.apply(&curve.points, &plan.time);
+        let smoothing = if curve.level { Smoothing::None } else { plan.smoothing };
+        let points = smoothing.apply(&curve.points, &plan.time);
         out.extend(labels.iter().zip(points).map(|(bucket, value)| Row {
             metric: curve.label.clone(),
             segment: curve.segment.clone(),
@@ -374,6 +385,7 @@ impl Measured<'_> {
                     label: label.clone(),
                     segment: name.iter().cloned().chain(text).collect(),
                     points,
+                    level: false,
                 });
             }
             budget.give(found.capacity() * size_of::<(u64, u32, u64)>());

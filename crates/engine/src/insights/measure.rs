@@ -58,6 +58,8 @@ pub struct Metric {
     pub measure: Measure,
     pub by: Kind,
     pub label: String,
+    /// Profiles are counted, those of today in every interval: see [`Kernel::push_profiles`](super::Kernel::push_profiles).
+    pub profiles: bool,
 }
 
 impl Measure {

@@ -38,6 +38,7 @@ pub fn metrics(measure: Measure, by: Kind) -> Vec<Metric> {
         measure,
         by,
         label: String::new(),
+        profiles: false,
     };
     let values = |property, aggregate| Measure::PerSubject {
         inner: Inner::Property { property, aggregate },

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+mod groups;
 mod oracle;
+mod profiles;
 mod questions;
 mod whom;
 
@@ -18,6 +20,7 @@ fn metric(measure: Measure, by: Kind) -> Metric {
         measure,
         by,
         label: format!("{measure:?} {by}"),
+        profiles: false,
     }
 }
 

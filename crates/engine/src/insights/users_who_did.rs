@@ -2,9 +2,12 @@
 //!
 //! A kernel of its own that runs before the report which breaks down by it.
 
+use super::group_users::GroupUsers;
 use crate::chunk::{Chunk, Hits, Kind, SubjectNo, USER};
+use crate::cohort::Compare;
 use crate::error::{Error, Result};
 use crate::gather::{BucketFinder, Budget, canonical, push_within, try_for_each_subject};
+use crate::mask::Mask;
 use crate::partial::{Reader, Tag, Writer};
 use crate::tick::Tick;
 use crate::time::Buckets;
@@ -16,17 +19,9 @@ pub struct UsersWhoDid<'a> {
     at_least: u32,
     buckets: &'a Buckets,
     remap: Option<&'a [SubjectNo]>,
-    /// (bucket, group) and user with a number of events; sorted and distinct up to `clean`.
-    found: Vec<Found>,
-    clean: usize,
+    /// A cell has the bucket in its upper half.
+    found: GroupUsers,
     budget: Budget,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Found {
-    cell: u64,
-    user: SubjectNo,
-    events: u32,
 }
 
 /// The number of users per (bucket, group); groups without any have 0.
@@ -48,6 +43,47 @@ impl UsersWhoDidTable {
         let cell = (bucket as u64) << 32 | u64::from(group);
         let at = self.cells.binary_search_by_key(&cell, |(c, _)| *c).ok();
         at.and_then(|i| self.cells.get(i)).map_or(0, |(_, n)| *n)
+    }
+
+    /// Keeps of what was picked the groups whose number of users fulfils a comparison in the interval of the event.
+    pub fn keep(
+        &self,
+        is: Compare,
+        buckets: &Buckets,
+        chunk: &Chunk,
+        hits: &mut Hits,
+        tick: &mut dyn Tick,
+    ) -> Result<()> {
+        let Some(groups) = chunk.group(self.kind) else {
+            *hits = Hits::rows(Mask::none(chunk.len()));
+            return Ok(());
+        };
+        let mut finder = BucketFinder::new(&buckets.starts, buckets.range);
+        // The events of a group come in runs.
+        let mut last = ((usize::MAX, 0), false);
+        let mut fits = |row: usize, group: SubjectNo| {
+            let Some(bucket) = chunk.time.get(row).and_then(|t| finder.of(*t)) else {
+                return false;
+            };
+            if last.0 != (bucket, group) {
+                last = ((bucket, group), is.holds(f64::from(self.users(bucket, group))));
+            }
+            last.1
+        };
+        if !groups.more.is_empty() {
+            let mut more = match hits.more.take() {
+                Some(more) => more,
+                None => Mask::from_fn(groups.more.len(), |i| {
+                    groups.more.get(i).is_some_and(|e| hits.rows.get(e.0 as usize))
+                }),
+            };
+            more.retain(tick, |i| {
+                groups.more.get(i).is_some_and(|(row, no)| fits(*row as usize, *no))
+            })?;
+            hits.more = Some(more);
+        }
+        hits.rows
+            .retain(tick, |row| groups.first.get(row).is_some_and(|no| fits(row, *no)))
     }
 }
 
@@ -74,8 +110,7 @@ impl<'a> UsersWhoDid<'a> {
             at_least,
             buckets,
             remap,
-            found: Vec::new(),
-            clean: 0,
+            found: GroupUsers::default(),
             budget: Budget::new(memory_limit),
         })
     }
@@ -84,11 +119,7 @@ impl<'a> UsersWhoDid<'a> {
     pub fn push(&mut self, chunk: &Chunk, hits: &Hits, tick: &mut dyn Tick) -> Result<()> {
         let mut finder = BucketFinder::new(&self.buckets.starts, self.buckets.range);
         let UsersWhoDid {
-            found,
-            clean,
-            budget,
-            remap,
-            ..
+            found, budget, remap, ..
         } = self;
         try_for_each_subject(chunk, self.kind, hits, None, tick, |row, group| {
             let Some(bucket) = chunk.time.get(row).and_then(|t| finder.of(*t)) else {
@@ -99,7 +130,7 @@ impl<'a> UsersWhoDid<'a> {
                 return Ok(());
             }
             let cell = (bucket as u64) << 32 | u64::from(group);
-            add(found, clean, Found { cell, user, events: 1 }, budget)
+            found.add(cell, user, 1, budget)
         })
     }
 
@@ -113,87 +144,42 @@ impl<'a> UsersWhoDid<'a> {
         if (self.kind, self.at_least, self.buckets) != (other.kind, other.at_least, other.buckets) {
             return Err(Error::corrupt("partial: of another report"));
         }
-        for f in &other.found {
-            add(&mut self.found, &mut self.clean, *f, &mut self.budget)?;
-        }
+        self.found.merge(&other.found, &mut self.budget)?;
         Ok(self)
     }
 
     /// Bytes for another process.
     pub fn encode(&mut self) -> Result<Vec<u8>> {
-        settle(&mut self.found, &mut self.clean);
-        let mut w = Writer::new(Tag::UsersWhoDid, self.found.len() * size_of::<Found>())?;
+        let mut w = Writer::new(Tag::UsersWhoDid, self.found.written())?;
         w.u32(u32::from(self.kind))?;
         w.u32(self.at_least)?;
         w.len(self.buckets.len())?;
-        w.len(self.found.len())?;
-        for f in &self.found {
-            w.u64(f.cell)?;
-            w.u32(f.user)?;
-            w.u32(f.events)?;
-        }
+        self.found.encode(&mut w)?;
         w.finish()
     }
 
     /// Adds what another process encoded for the same question.
     pub fn merge_encoded(mut self, bytes: &[u8]) -> Result<Self> {
-        let bad = || Error::corrupt("partial: not of this report");
         let mut r = Reader::new(Tag::UsersWhoDid, bytes)?;
         let same =
             r.u32()? == u32::from(self.kind) && r.u32()? == self.at_least && r.u64()? == self.buckets.len() as u64;
         if !same {
-            return Err(bad());
+            return Err(Error::corrupt("partial: not of this report"));
         }
-        for _ in 0..r.len(16)? {
-            let f = Found {
-                cell: r.u64()?,
-                user: r.u32()?,
-                events: r.u32()?,
-            };
-            if f.user == 0 || f.cell >> 32 >= self.buckets.len() as u64 || f.cell as u32 == 0 {
-                return Err(bad());
-            }
-            add(&mut self.found, &mut self.clean, f, &mut self.budget)?;
-        }
+        let buckets = self.buckets.len() as u64;
+        self.found
+            .decode(&mut r, |cell| cell >> 32 < buckets, &mut self.budget)?;
         r.finish()?;
         Ok(self)
     }
 
     /// Counts the users.
     pub fn finish(mut self) -> Result<UsersWhoDidTable> {
-        settle(&mut self.found, &mut self.clean);
         let mut cells: Vec<(u64, u32)> = Vec::new();
-        for f in self.found.iter().filter(|f| f.events >= self.at_least) {
-            match cells.last_mut() {
-                Some((cell, n)) if *cell == f.cell => *n += 1,
-                _ => push_within(&mut cells, (f.cell, 1), &mut self.budget)?,
-            }
-        }
+        let budget = &mut self.budget;
+        self.found.each(self.at_least, |cell, users| {
+            push_within(&mut cells, (cell, users), budget)
+        })?;
         Ok(UsersWhoDidTable { kind: self.kind, cells })
     }
-}
-
-fn add(found: &mut Vec<Found>, clean: &mut usize, f: Found, budget: &mut Budget) -> Result<()> {
-    if let Some(last) = found.last_mut()
-        && (last.cell, last.user) == (f.cell, f.user)
-    {
-        last.events = last.events.saturating_add(f.events);
-        return Ok(());
-    }
-    if found.len() == found.capacity() && found.len() >= clean.saturating_mul(2).max(1024) {
-        settle(found, clean);
-    }
-    push_within(found, f, budget)
-}
-
-fn settle(found: &mut Vec<Found>, clean: &mut usize) {
-    found.sort_unstable();
-    found.dedup_by(|from, into| {
-        let same = (from.cell, from.user) == (into.cell, into.user);
-        if same {
-            into.events = into.events.saturating_add(from.events);
-        }
-        same
-    });
-    *clean = found.len();
 }

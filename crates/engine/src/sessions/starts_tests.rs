@@ -182,7 +182,7 @@ proptest! {
             prop_assert_eq!(starts.owner(session as u32), *owner);
         }
         let ask = |measure, breakdown, remap| insights::Plan {
-            metrics: vec![Metric { measure, by, label: "A".into() }],
+            metrics: vec![Metric { measure, by, label: "A".into(), profiles: false }],
             time: Timeline::from(calendar.buckets(unit, day("2024-03-30"), day("2024-03-31")).unwrap()),
             breakdown,
             formulas: vec![],
