@@ -449,6 +449,8 @@ class Generator:
             question |= {"report": "funnel_times", "buckets": r.choice([1, 3, 10, 20])}
         elif kind < 0.4 and question.get("breakdown"):
             question["report"] = "funnel_significance"
+        if question["report"] in ("funnel", "funnel_trend") and self.chance(0.35):
+            question["property"] = r.choice(["n", "n", "mixed"])
         return question
 
     def floating(self, step):
@@ -507,7 +509,7 @@ class Generator:
         question["report"] = {"retention_summary": "retention"}.get(question["report"], question["report"])
         if question["report"].startswith("funnel"):
             question["report"] = "funnel"
-        for key in ("unit", "buckets") if question["report"] == "funnel" else ("average",):
+        for key in ("unit", "buckets", "property") if question["report"] == "funnel" else ("average",):
             question.pop(key, None)
         # Who had the sessions of a segment can not be asked.
         for key in ("breakdown", "top") if question["report"] == "sessions" else ():

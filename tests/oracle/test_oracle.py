@@ -376,6 +376,24 @@ class Funnels(unittest.TestCase):
         self.assertEqual(counts(w, list("AB"), within=HOUR), [1, 1])  # inclusive
         self.assertEqual(counts(w, list("AB"), within=HOUR - 1), [1, 0])
 
+    def test_numbers_of_the_events_that_fill_the_steps(self):  # §5.9
+        w = world(
+            [
+                ev("01-01 10:00", "u1", "Add", amount=5),
+                ev("01-01 10:01", "u1", "Add", amount=100),  # fills no step
+                ev("01-01 10:02", "u1", "Buy", amount=4.5),
+                ev("01-01 11:00", "u2", "Add", amount="7"),  # no number
+                ev("01-01 11:01", "u2", "Buy", amount=-1),
+                ev("01-01 12:00", "u3", "Add", amount=2),
+            ]
+        )
+        rows = funnel(w, ["Add", "Buy"], DAY1, DAY1, property="amount")
+        names = ("sum", "average", "median", "min", "max")
+        self.assertEqual([rows[(), 1][n] for n in names], [7, 3.5, 3.5, 2, 5])
+        self.assertEqual([rows[(), 2][n] for n in names], [3.5, 1.75, 1.75, -1, 4.5])
+        rows = funnel(w, ["Add", "Nothing"], DAY1, DAY1, property="amount")
+        self.assertEqual([rows[(), 2][n] for n in names], [0, None, None, None, None])
+
     def test_grace(self):  # §5.2
         for gap, grace, reached in ((1500, 2000, 1), (2000, 2000, 1), (2001, 2000, 0), (1500, 0, 0), (0, 0, 1)):
             t = instant("2024-01-01 10:00")

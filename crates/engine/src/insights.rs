@@ -30,6 +30,7 @@ mod trailing;
 mod users_who_did;
 
 pub(crate) use combinations::Combinations;
+pub(crate) use evaluate::of_keys;
 pub use finish::{Row, finish};
 pub use formula::Formula;
 pub use measure::{Aggregate, Inner, Measure, Metric};

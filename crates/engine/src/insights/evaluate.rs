@@ -177,7 +177,7 @@ fn average(sum: &ExactSum, n: u64) -> Option<f64> {
 }
 
 /// An aggregate of numbers.
-pub(super) fn of_keys(keys: &mut [u64], aggregate: Aggregate, budget: &mut Budget) -> Result<Option<f64>> {
+pub(crate) fn of_keys(keys: &mut [u64], aggregate: Aggregate, budget: &mut Budget) -> Result<Option<f64>> {
     Ok(match aggregate {
         Aggregate::Sum | Aggregate::Average => {
             let mut sum = ExactSum::default();
