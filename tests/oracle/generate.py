@@ -379,6 +379,8 @@ class Generator:
                 metric["filter"] = self.filter(by)
             if self.chance(0.1):
                 metric["first_time"] = True
+            if metric["measure"] == "unique" and self.chance(0.4):
+                metric["attribution"] = r.choice(["first", "last"])
             if self.chance(0.2):
                 metric["label"] = f"label {i}"
             metrics.append(metric)
@@ -393,7 +395,7 @@ class Generator:
                 if metric["measure"] in ("dau", "wau", "mau"):
                     metric["measure"] = "unique"
         if question["breakdown"] and self.chance(0.3):
-            for key in ("property", "percentile", "per"):
+            for key in ("property", "percentile", "per", "attribution"):
                 metrics[0].pop(key, None)
             metrics[0]["measure"] = "total"  # whose rank nobody can argue about
             question["top"] = r.choice([1, 2, 3])

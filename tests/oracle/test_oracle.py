@@ -324,6 +324,28 @@ class Measures(unittest.TestCase):
         self.assertEqual(self.of("max", by="company_id", per=total), [60])
         self.assertEqual(self.of("distribution", per="total"), [2, 1, 1])
 
+    def test_in_one_segment_only(self):  # §4.4
+        w = world(
+            [
+                ev("01-01 10:00", "u1", "A", shop="north"),
+                ev("01-01 11:00", "u1", "A", shop="south"),
+                ev("01-02 10:00", "u1", "A", shop="west"),
+                ev("01-01 10:00", "u2", "A", shop=["south", "north"]),
+            ]
+        )
+
+        def uniques(unit, **more):
+            metric = {"event": "A", "measure": "unique", **more}
+            rows = insights(w, [metric], DAY1, date(2024, 1, 2), unit=unit, breakdown=["shop"])
+            return {(s[0], w.calendar.local_date(at).day): n for (_, s, at), n in rows.items() if n}
+
+        days = {("north", 1): 2, ("south", 1): 2, ("west", 2): 1}
+        self.assertEqual(uniques("day"), days)
+        self.assertEqual(uniques("day", attribution="first"), {("north", 1): 2, ("west", 2): 1})
+        self.assertEqual(uniques("day", attribution="last"), {("south", 1): 2, ("west", 2): 1})
+        self.assertEqual(uniques("range", attribution="first"), {("north", 1): 2})
+        self.assertEqual(uniques("range", attribution="last"), {("south", 1): 1, ("west", 1): 1})
+
     def test_trailing_windows(self):  # §4.3
         visits = [(1, "acme"), (8, "acme"), (3, "globex"), (10, "initech")]
         w = world([ev(f"01-{day:02} 12:00", "u", "E", company_id=c) for day, c in visits])

@@ -6,11 +6,11 @@ use crate::reports::arguments;
 use crate::reports::context::Context;
 use engine::chunk::Kind;
 use engine::expr::SelectorSpec;
-use engine::insights::{Aggregate, Inner, Measure};
+use engine::insights::{Aggregate, Inner, Measure, Touch};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 
-const METRIC_KEYS: [&str; 6] = ["measure", "by", "label", "property", "percentile", "per"];
+const METRIC_KEYS: [&str; 7] = ["measure", "by", "label", "property", "percentile", "per", "attribution"];
 const MAX_METRICS: usize = 40;
 const EXAMPLE: &str = "For example {\"event\":\"Purchase\",\"measure\":\"average\",\"property\":\"amount\"} or {\"event\":\"Login\",\"measure\":\"median\",\"per\":\"total\"}.";
 
@@ -226,10 +226,35 @@ fn measure(json: &Json) -> Result<MeasureSpec> {
     }
 }
 
+/// Which of the segments that a subject touched counts it, where that is not each of them.
+fn attributed(measure: MeasureSpec, attribution: Option<&str>) -> Result<MeasureSpec> {
+    const HINT: &str = "For example {\"event\":\"Login\",\"measure\":\"unique\",\"attribution\":\"first\"}: each subject counts in the segment of its first event in an interval; or \"last\". Without it a subject counts in every segment it touched.";
+    let Some(attribution) = attribution else {
+        return Ok(measure);
+    };
+    let touch = match attribution {
+        "first" => Touch::First,
+        "last" => Touch::Last,
+        other => {
+            return Err(Failure::param(
+                format!("metrics: unknown attribution \"{other}\""),
+                HINT,
+            ));
+        }
+    };
+    match measure {
+        MeasureSpec::Plain(Measure::Unique) => Ok(MeasureSpec::Plain(Measure::UniqueIn(touch))),
+        _ => Err(Failure::param(
+            "metrics: \"attribution\" goes with the measure unique",
+            HINT,
+        )),
+    }
+}
+
 fn metric(json: &Json, i: usize, project: &Project) -> Result<MetricSpec> {
     Ok(MetricSpec {
         selector: arguments::selector(json, "metrics", &METRIC_KEYS)?,
-        measure: measure(json)?,
+        measure: attributed(measure(json)?, text(json, "attribution")?)?,
         by: project.kind(text(json, "by")?.unwrap_or("user"))?,
         label: text(json, "label")?.map_or_else(|| default_label(i), str::to_string),
     })

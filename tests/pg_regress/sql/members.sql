@@ -85,6 +85,18 @@ SELECT id FROM analytics_groups.insights_members('["$any"]', '2024-01-01', '2024
 -- A profile of nobody else is read; in a READ ONLY transaction as well.
 BEGIN READ ONLY;
 SELECT count(*) FROM analytics_groups.insights_members('[{"event": "$any", "measure": "unique"}]', '2024-01-01', '2024-01-03', unit => 'range');
+-- ---- uniques in one segment only ----------------------------------------------------------------------------------------------
+-- Ann begins with a sign-up and ends with a purchase. Her events in the segment are listed, and she is nowhere else.
+SELECT attribution, m.segment, m.value
+FROM unnest('{first,last}'::text[]) AS attribution,
+     analytics_groups.insights(jsonb_build_object('event', '$any', 'measure', 'unique', 'attribution', attribution), '2024-01-01', '2024-01-03', unit => 'range', breakdown => '["amount"]') AS m
+ORDER BY attribution, segment;
+SELECT attribution, s.segment, m.id, m.events, m.value
+FROM unnest('{first,last}'::text[]) AS attribution, (VALUES ('{(not set)}'::text[]), ('{5}'), ('{7}'), ('{10}')) AS s(segment),
+     analytics_groups.insights_members(jsonb_build_object('event', '$any', 'measure', 'unique', 'attribution', attribution), '2024-01-01', '2024-01-03', unit => 'range', breakdown => '["amount"]',
+                                       segment => s.segment) AS m
+ORDER BY attribution, s.segment::text, id;
+
 COMMIT;
 
 -- ---- what makes no sense -------------------------------------------------------------------------------------------------------

@@ -64,9 +64,12 @@ fn subjects(table: &mut Table<SubjectSet>, positions: &[u32], latest: Those, lim
 pub fn of_nothing(measure: Measure) -> Option<f64> {
     let of = |a: Aggregate| matches!(a, Aggregate::Sum | Aggregate::Distinct).then_some(0.0);
     match measure {
-        Measure::Total | Measure::Unique | Measure::Active { .. } | Measure::CumulativeUnique | Measure::Sessions => {
-            Some(0.0)
-        }
+        Measure::Total
+        | Measure::Unique
+        | Measure::UniqueIn(_)
+        | Measure::Active { .. }
+        | Measure::CumulativeUnique
+        | Measure::Sessions => Some(0.0),
         Measure::Property { aggregate, .. } => of(aggregate),
         Measure::PerSubject { outer, .. } => of(outer),
     }
