@@ -513,9 +513,6 @@ class Generator:
             question["report"] = "funnel"
         for key in ("unit", "buckets", "property") if question["report"] == "funnel" else ("average",):
             question.pop(key, None)
-        # Who had the sessions of a segment can not be asked.
-        for key in ("breakdown", "top") if question["report"] == "sessions" else ():
-            question.pop(key, None)
         return {"report": "members", "of": question, "pick": self.random.random()}
 
     def subjects(self):
