@@ -29,6 +29,11 @@ type Row = (
     Option<Interval>,
     Option<Interval>,
     Option<Interval>,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
 );
 
 fn run(sql: &Sql, question: &Question) -> Result<Vec<Row>> {
@@ -48,6 +53,11 @@ fn run(sql: &Sql, question: &Question) -> Result<Vec<Row>> {
                 time(r.median_time),
                 time(r.avg_time_from_start),
                 time(r.median_time_from_start),
+                r.numbers.map(|n| n.sum),
+                r.numbers.and_then(|n| n.average),
+                r.numbers.and_then(|n| n.median),
+                r.numbers.and_then(|n| n.min),
+                r.numbers.and_then(|n| n.max),
             )
         })
         .collect())
@@ -71,6 +81,7 @@ fn funnel(
     filter: default!(Option<&str>, "NULL"),
     grace: default!(Option<Interval>, "'2 seconds'"),
     top: default!(Option<i32>, "200"),
+    property: default!(Option<&str>, "NULL"),
     project: default!(Option<&str>, "NULL"),
 ) -> Result<
     TableIterator<
@@ -86,6 +97,11 @@ fn funnel(
             name!(median_time, Option<Interval>),
             name!(avg_time_from_start, Option<Interval>),
             name!(median_time_from_start, Option<Interval>),
+            name!(sum, Option<f64>),
+            name!(average, Option<f64>),
+            name!(median, Option<f64>),
+            name!(min, Option<f64>),
+            name!(max, Option<f64>),
         ),
     >,
     ErrorReport,
@@ -106,6 +122,7 @@ fn funnel(
         filter,
         grace,
         top,
+        property,
         project,
     })?;
     let rows = spi::connect(|sql| run(sql, &question))?;

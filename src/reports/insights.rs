@@ -148,8 +148,8 @@ fn run(sql: &Sql, metrics_json: &Json, a: &Arguments) -> Result<Vec<Row>> {
     let (mut report, question) = open(sql, &project, metrics_json, a)?;
     report.context.on_demand = OnDemand {
         memberships: true,
-        // A comparison looks for segments by their texts.
-        ids: earlier.is_none(),
+        // A comparison looks for segments by their texts, which also choose one of several.
+        ids: earlier.is_none() && question.metrics.iter().all(|m| m.measure.touch().is_none()),
     };
     let mut rows = report.ask(&question, days, None)?;
     if let Some(earlier) = earlier {
@@ -194,7 +194,11 @@ fn open<'a>(sql: &'a Sql, project: &'a Project, metrics_json: &Json, a: &Argumen
         .iter()
         .map(|m| {
             Ok(Metric {
-                measure: m.measure.bind(&mut context)?,
+                measure: match m.measure.bind(&mut context)? {
+                    // There is one segment only.
+                    Measure::UniqueIn(_) if dimensions.is_empty() => Measure::Unique,
+                    measure => measure,
+                },
                 by: m.by,
                 label: m.label.clone(),
                 profiles: m.profiles,

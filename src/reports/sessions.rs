@@ -22,8 +22,8 @@ use engine::breakdown::{Dimension, Shape};
 use engine::chunk::{Kind, USER};
 use engine::expr::{Expr, References, SelectorSpec};
 use engine::sessions::{
-    EventKernel, Feature, Marks, Mode, Partial, Plan, SegmentKernel, Segmented, StreamKernel, USUAL_TIMEOUT,
-    count_segments, finish, show_segments,
+    EventKernel, Feature, Marks, Mode, Partial, Plan, SegmentCounts, SegmentKernel, Segmented, StreamKernel,
+    USUAL_TIMEOUT, count_segments, finish, show_segments,
 };
 use engine::time::Unit;
 use pgrx::datum::{Date, Interval, TimestampWithTimeZone};
@@ -153,14 +153,21 @@ struct Question<'a> {
     project: Option<&'a str>,
 }
 
-/// Gathers sessions for `whole`, or where `who` asks for it the events they are made of; with a breakdown counts them by
-/// segment for `segments`.
+/// The argument "top".
+fn most(top: Option<i32>) -> Result<usize> {
+    const TOP: &str = "It is the number of segments to show; the rest becomes $other.";
+    let top = usize::try_from(required(top, "top", TOP)?).ok().filter(|t| *t > 0);
+    top.ok_or_else(|| Failure::param("top must be 1 or more", TOP))
+}
+
+/// Gathers sessions for `whole`, or where `whose` asks for those of a bucket the events they are made of; with a breakdown
+/// counts them by segment for `segments`.
 fn ask<R>(
     sql: &Sql,
     q: &Question,
-    who: bool,
+    whose: Option<i64>,
     whole: impl FnOnce(&Project, Kind, &Plan, Partial) -> Result<R>,
-    segments: impl FnOnce(Vec<engine::sessions::Row>) -> Result<R>,
+    segments: impl FnOnce(&Project, &Segmented, SegmentCounts) -> Result<R>,
 ) -> Result<R> {
     let definition = &q.definition;
     let project = registry::open(sql, q.project)?;
@@ -186,8 +193,11 @@ fn ask<R>(
     plan.remap = remap.as_deref();
     plan.memory_limit = settings::query_memory();
     let workers = settings::workers();
-    let by_stream =
-        matches!(definition.mode, Mode::Timeout(_)) && by == USER && remap.is_none() && filter.is_none() && !who;
+    let by_stream = matches!(definition.mode, Mode::Timeout(_))
+        && by == USER
+        && remap.is_none()
+        && filter.is_none()
+        && whose.is_none();
     if by_stream && features.is_empty() {
         let columns = StreamKernel::new(&plan)?.columns();
         let reading = Reading::open(sql, &project, &names.ranks, from_day, to_day)?;
@@ -257,6 +267,7 @@ fn ask<R>(
         names: &names.names,
         features,
         top: q.top,
+        whose,
     };
     question.check()?;
     let count = |part| {
@@ -277,14 +288,17 @@ fn ask<R>(
         Ok(count_segments(&question, partial, &workers, &mut Interrupts)?)
     };
     let counts = in_parts(count, |a, b| Ok(a.merge(b)?))?;
-    segments(show_segments(&question, counts, &mut Interrupts)?)
+    segments(&project, &question, counts)
 }
 
 fn run(sql: &Sql, q: &Question) -> Result<Vec<Row>> {
     let whole = |_: &Project, _: Kind, plan: &Plan, partial: Partial| {
         rows(finish(plan, partial, &settings::workers(), &mut Interrupts)?)
     };
-    ask(sql, q, false, whole, rows)
+    let segments = |_: &Project, question: &Segmented, counts: SegmentCounts| {
+        rows(show_segments(question, counts, &mut Interrupts)?)
+    };
+    ask(sql, q, None, whole, segments)
 }
 
 fn rows(found: Vec<engine::sessions::Row>) -> Result<Vec<Row>> {
@@ -344,8 +358,6 @@ fn sessions(
     )?;
     let starts = starts.map(|s| s.parse("starts")).transpose()?;
     let ends = ends.map(|s| s.parse("ends")).transpose()?;
-    const TOP: &str = "It is the number of segments to show; the rest becomes $other.";
-    let top = usize::try_from(required(top, "top", TOP)?).ok().filter(|t| *t > 0);
     let question = Question {
         range: (from_date, to_date),
         by,
@@ -353,7 +365,7 @@ fn sessions(
         definition: definition(&timeout, starts, ends, property)?,
         filter,
         breakdown: breakdown.map(|b| b.parse("breakdown")).transpose()?,
-        top: top.ok_or_else(|| Failure::param("top must be 1 or more", TOP))?,
+        top: most(top)?,
         project,
     };
     let rows = spi::connect(|sql| run(sql, &question))?;

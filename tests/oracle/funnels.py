@@ -12,7 +12,7 @@ from statistics import mean, median
 
 import cohorts
 import expression
-from oracle import bucket_of, date_part, group_ids, matches, segment_names, sessions_of, sightings
+from oracle import bucket_of, date_part, group_ids, matches, number_of, segment_names, sessions_of, sightings
 from zone import DAY, HOUR, MINUTE
 
 OTHER = "$other"
@@ -108,8 +108,9 @@ def of_subject(source, by):
 class Happening:
     """An event of a subject: when, the steps and exclusions it matches, what it carries."""
 
-    def __init__(self, time, steps, exclusions, held, values):
-        self.time, self.steps, self.exclusions, self.held, self.values = time, steps, exclusions, held, values
+    def __init__(self, time, steps, exclusions, held, values, number):
+        self.time, self.steps, self.exclusions = time, steps, exclusions
+        self.held, self.values, self.number = held, values, number
 
 
 class Subject:
@@ -286,6 +287,7 @@ class Ask:
         self.attribution = more.pop("attribution", "first")
         self.filter = more.pop("filter", None)
         self.top = more.pop("top", 200)
+        self.property = more.pop("property", None)
         assert not more, more
         default = "any" if ordering == "any" else "loose"
         order = [s.get("order", default) if isinstance(s, dict) else default for s in steps]
@@ -308,12 +310,14 @@ class Ask:
                 continue
             held = [event.properties.get(p) for p in self.hold]
             values = [value_of(s, world, event, self.by, subject) for s in self.sources]
+            number = number_of(event.properties.get(self.property))
             if not steps and not (exclusions and self.hold):
-                held, values = [None] * len(held), [None] * len(values)
+                held, values, number = [None] * len(held), [None] * len(values), None
             mask = sum(1 << k for k in steps) + sum(1 << (self.steps + n) for n in exclusions)
             held = [None if v is None else key(v) for v in held]
-            place = (event.time, mask, [(0,) if h is None else h for h in held], [key(v) for v in values])
-            streams[session(event, subject)].append((place, Happening(event.time, steps, exclusions, held, values)))
+            place = (event.time, mask, [(0,) if h is None else h for h in held], [key(v) for v in [*values, number]])
+            happening = Happening(event.time, steps, exclusions, held, values, number)
+            streams[session(event, subject)].append((place, happening))
         return {
             s: [h for _, h in sorted(stream, key=lambda x: x[0])] for s, stream in streams.items()
         }
@@ -331,14 +335,18 @@ class Ask:
         return expression.evaluate(tree, named("prop"), named("user"), lambda k: named("group", k)) is True
 
     def outcomes(self, streams, start, end):
-        """(subject, segments, whether the filter takes it, times reached) of every attempt that may count."""
+        """(subject, segments, whether the filter takes it, times reached) of every attempt that may count.
+
+        A time is a number that also knows what its event carries.
+        """
         found = []
         for who, stream in streams.items():
             near = [h for h in stream if start <= h.time <= end - 1 + self.within]
             subject = Subject(near, self, start, end)
             for done in subject.attempts():
                 names = [segment_names(subject.attributed(done, n)) for n in range(len(self.breakdown))]
-                found.append((who, set(product(*names)), self.takes(who, subject, done), [t for _, _, t in done]))
+                times = [Reached(t, near[p].number) for _, p, t in done]
+                found.append((who, set(product(*names)), self.takes(who, subject, done), times))
         return found
 
     def counted(self, outcomes, segments):
@@ -376,6 +384,24 @@ class Ask:
         return shown
 
 
+class Reached(int):
+    """When a step was reached, and the number of its event."""
+
+    def __new__(cls, time, number):
+        self = super().__new__(cls, time)
+        self.number = number
+        return self
+
+
+def aggregates(ask, numbers):
+    """What the events of a step say of the property that is asked for."""
+    numbers = [Fraction(n) for n in numbers if n is not None]
+    if ask.property is None or not numbers:
+        return {"sum": None if ask.property is None else 0, "average": None, "median": None, "min": None, "max": None}
+    found = {"sum": sum(numbers), "average": mean(numbers), "median": median(numbers)}
+    return {name: float(n) for name, n in (found | {"min": min(numbers), "max": max(numbers)}).items()}
+
+
 def summary(ask, attempts):
     """For every step its count, conversions and times; None where nobody is there to speak of."""
     counts = [sum(len(times) > k for times in attempts) for k in range(ask.steps)]
@@ -392,6 +418,7 @@ def summary(ask, attempts):
             "median_time": median(steps_taken) if steps_taken else None,
             "avg_time_from_start": mean(from_start) if from_start else None,
             "median_time_from_start": median(from_start) if from_start else None,
+            **aggregates(ask, [times[k].number for times in attempts if len(times) > k]),
         }
     return rows
 

@@ -436,6 +436,8 @@ class Generator:
                 metric["filter"] = self.filter(by)
             if self.chance(0.1):
                 metric["first_time"] = True
+            if metric["measure"] == "unique" and self.chance(0.4):
+                metric["attribution"] = r.choice(["first", "last"])
             if by != "user" and metric["measure"] not in ("dau", "wau", "mau", "cumulative_unique") and self.chance(0.15):
                 metric["groups"] = self.groups(by)
             if self.chance(0.2):
@@ -452,7 +454,7 @@ class Generator:
                 if metric["measure"] in ("dau", "wau", "mau"):
                     metric["measure"] = "unique"
         if question["breakdown"] and self.chance(0.3):
-            for key in ("property", "percentile", "per"):
+            for key in ("property", "percentile", "per", "attribution"):
                 metrics[0].pop(key, None)
             metrics[0]["measure"] = "total"  # whose rank nobody can argue about
             question["top"] = r.choice([1, 2, 3])
@@ -508,6 +510,8 @@ class Generator:
             question |= {"report": "funnel_times", "buckets": r.choice([1, 3, 10, 20])}
         elif kind < 0.4 and question.get("breakdown"):
             question["report"] = "funnel_significance"
+        if question["report"] in ("funnel", "funnel_trend") and self.chance(0.35):
+            question["property"] = r.choice(["n", "n", "mixed"])
         return question
 
     def floating(self, step):
@@ -568,10 +572,7 @@ class Generator:
         question["report"] = {"retention_summary": "retention"}.get(question["report"], question["report"])
         if question["report"].startswith("funnel"):
             question["report"] = "funnel"
-        for key in ("unit", "buckets") if question["report"] == "funnel" else ("average",):
-            question.pop(key, None)
-        # Who had the sessions of a segment can not be asked.
-        for key in ("breakdown", "top") if question["report"] == "sessions" else ():
+        for key in ("unit", "buckets", "property") if question["report"] == "funnel" else ("average",):
             question.pop(key, None)
         return {"report": "members", "of": question, "pick": self.random.random()}
 

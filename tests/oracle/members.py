@@ -70,7 +70,8 @@ def arguments(question):
     if report == "frequency":
         return {"bucket": instant(key[0]), "active": key[1]}
     if report == "sessions":
-        return {"bucket": instant(key[1])}
+        segment = {"segment": texts(key[0])} if of.get("breakdown") else {}
+        return segment | {"bucket": instant(key[1])}
     if report == "flow_paths":
         return {"path": texts(key)}
     anchor, step, event, _, next_anchor, next_step, next_event, _ = key
@@ -234,10 +235,12 @@ def of_frequency(question, world, key, of):
 
 
 def of_sessions(question, world, key, of):
-    unit = of.pop("unit")
+    unit, top = of.pop("unit"), of.pop("top", 200)
+    found = sequences.cuts(world, **of)
+    segments = sequences.shown_segments(found, of.get("breakdown"), top)[key[0]]
     rows = defaultdict(lambda: {"sessions": 0, "events": 0})
-    for events, _, _, who in sequences.cuts(world, **of):
-        if world.calendar.bucket(unit, of["from_date"], events[0].time) == key[1]:
+    for events, _, own, who in found:
+        if own & segments and world.calendar.bucket(unit, of["from_date"], events[0].time) == key[1]:
             rows[who]["sessions"] += 1
             rows[who]["events"] += len(events)
     agree(question, sum(r["sessions"] for r in rows.values()))

@@ -497,6 +497,19 @@ def earlier_days(compare, *days):
     return [earlier(day) for day in days]
 
 
+def in_one_segment(facts, attribution, intervals):
+    """Of every subject, in every interval, the fact of its first event or its last.
+
+    Events are in order of time, simultaneous ones and the segments of one event in order of the segments' texts.
+    """
+    chosen = {}
+    for fact in sorted(facts, key=lambda f: (f.event.time, [t.encode() for t in f.segment])):
+        place = fact.subject, next(i.start for i in intervals if i.start <= fact.event.time < i.end)
+        if attribution == "last" or place not in chosen:
+            chosen[place] = fact
+    return list(chosen.values())
+
+
 def insights_of(
     world,
     metrics,
@@ -574,6 +587,11 @@ def insights_of(
                 if inside(metric, fact, intervals):
                     facts[label].append(fact)
 
+    everything = dict(facts)
+    for label, metric in zip(labels, metrics):
+        if "attribution" in metric:
+            facts[label] = in_one_segment(facts[label], metric["attribution"], intervals)
+
     first = [f for f in facts[labels[0]] if inside(metrics[0], f, of_range)]
     segments = {f.segment for of in facts.values() for f in of}
     ranks = {s: rank_of(metrics[0], [f for f in first if f.segment == s]) for s in segments}
@@ -592,7 +610,10 @@ def insights_of(
         metric = metrics[labels.index(cell[0])]
         members = lines.get(cell[1], {cell[1]})
         start, end = span(metric, of_range[cell[2]])
-        return metric, [f for f in facts[cell[0]] if f.segment in members and start <= f.event.time < end]
+        here = [f for f in facts[cell[0]] if f.segment in members and start <= f.event.time < end]
+        whom = {f.subject for f in here}
+        here = [f for f in everything[cell[0]] if f.segment in members and start <= f.event.time < end]
+        return metric, [f for f in here if f.subject in whom]
 
     raw = {}  # (label, segment) -> a value per interval
     for label, metric in zip(labels, metrics):

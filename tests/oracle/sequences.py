@@ -122,16 +122,8 @@ def sessions(
 ):
     """{(segment, bucket): sessions, events per session, and durations in ms} for every segment and bucket."""
     found = cuts(world, from_date, to_date, by, timeout, starts, ends, property, filter, breakdown)
-    counts = defaultdict(int)
-    for _, _, segments, _ in found:
-        for segment in segments:
-            counts[segment] += 1
-    ranked = sorted(counts, key=lambda s: (-counts[s], [t.encode() for t in s]))
-    lines = {s: {s} for s in ranked[:top]} if breakdown else {(): {()}}
-    if len(ranked) > top:
-        lines[("$other",) * len(breakdown)] = set(ranked[top:])
     rows = {}
-    for name, members in lines.items():
+    for name, members in shown_segments(found, breakdown, top).items():
         for bucket in world.calendar.buckets(unit, from_date, to_date):
             here = [
                 s for s in found if s[2] & members and world.calendar.bucket(unit, from_date, s[0][0].time) == bucket
@@ -145,6 +137,19 @@ def sessions(
                 "p90_duration": percentile(durations, 0.9) if durations else None,
             }
     return rows
+
+
+def shown_segments(found, breakdown, top):
+    """Segments by rank, and what they stand for; the rest is one."""
+    counts = defaultdict(int)
+    for _, _, segments, _ in found:
+        for segment in segments:
+            counts[segment] += 1
+    ranked = sorted(counts, key=lambda s: (-counts[s], [t.encode() for t in s]))
+    lines = {s: {s} for s in ranked[:top]} if breakdown else {(): {()}}
+    if len(ranked) > top:
+        lines[("$other",) * len(breakdown)] = set(ranked[top:])
+    return lines
 
 
 def cuts(

@@ -131,6 +131,7 @@ def query(question, project):
     steps = "step, event, count, step_conversion, overall_conversion, " + ", ".join(
         f"{epoch_ms(t)} AS {t}" for t in TIMES
     )
+    steps += ", sum, average, median, min, max"
     columns = {
         "insights": f"metric, segment, {epoch_ms('bucket')} AS bucket, value",
         "funnel": f"segment, {steps}",

@@ -363,6 +363,28 @@ class Measures(unittest.TestCase):
         self.assertEqual(self.of("max", by="company_id", per=total), [60])
         self.assertEqual(self.of("distribution", per="total"), [2, 1, 1])
 
+    def test_in_one_segment_only(self):  # §4.4
+        w = world(
+            [
+                ev("01-01 10:00", "u1", "A", shop="north"),
+                ev("01-01 11:00", "u1", "A", shop="south"),
+                ev("01-02 10:00", "u1", "A", shop="west"),
+                ev("01-01 10:00", "u2", "A", shop=["south", "north"]),
+            ]
+        )
+
+        def uniques(unit, **more):
+            metric = {"event": "A", "measure": "unique", **more}
+            rows = insights(w, [metric], DAY1, date(2024, 1, 2), unit=unit, breakdown=["shop"])
+            return {(s[0], w.calendar.local_date(at).day): n for (_, s, at), n in rows.items() if n}
+
+        days = {("north", 1): 2, ("south", 1): 2, ("west", 2): 1}
+        self.assertEqual(uniques("day"), days)
+        self.assertEqual(uniques("day", attribution="first"), {("north", 1): 2, ("west", 2): 1})
+        self.assertEqual(uniques("day", attribution="last"), {("south", 1): 2, ("west", 2): 1})
+        self.assertEqual(uniques("range", attribution="first"), {("north", 1): 2})
+        self.assertEqual(uniques("range", attribution="last"), {("south", 1): 1, ("west", 1): 1})
+
     def test_trailing_windows(self):  # §4.3
         visits = [(1, "acme"), (8, "acme"), (3, "globex"), (10, "initech")]
         w = world([ev(f"01-{day:02} 12:00", "u", "E", company_id=c) for day, c in visits])
@@ -414,6 +436,24 @@ class Funnels(unittest.TestCase):
         w = world([ev("01-01 01:00", "u1", "A"), ev("01-01 02:00", "u1", "B")])
         self.assertEqual(counts(w, list("AB"), within=HOUR), [1, 1])  # inclusive
         self.assertEqual(counts(w, list("AB"), within=HOUR - 1), [1, 0])
+
+    def test_numbers_of_the_events_that_fill_the_steps(self):  # §5.9
+        w = world(
+            [
+                ev("01-01 10:00", "u1", "Add", amount=5),
+                ev("01-01 10:01", "u1", "Add", amount=100),  # fills no step
+                ev("01-01 10:02", "u1", "Buy", amount=4.5),
+                ev("01-01 11:00", "u2", "Add", amount="7"),  # no number
+                ev("01-01 11:01", "u2", "Buy", amount=-1),
+                ev("01-01 12:00", "u3", "Add", amount=2),
+            ]
+        )
+        rows = funnel(w, ["Add", "Buy"], DAY1, DAY1, property="amount")
+        names = ("sum", "average", "median", "min", "max")
+        self.assertEqual([rows[(), 1][n] for n in names], [7, 3.5, 3.5, 2, 5])
+        self.assertEqual([rows[(), 2][n] for n in names], [3.5, 1.75, 1.75, -1, 4.5])
+        rows = funnel(w, ["Add", "Nothing"], DAY1, DAY1, property="amount")
+        self.assertEqual([rows[(), 2][n] for n in names], [0, None, None, None, None])
 
     def test_grace(self):  # §5.2
         for gap, grace, reached in ((1500, 2000, 1), (2000, 2000, 1), (2001, 2000, 0), (1500, 0, 0), (0, 0, 1)):

@@ -19,6 +19,9 @@
 //! * With [`Plan::sessions`] every session is what a subject is otherwise: it is counted once, and its events are all there
 //!   are. Values of profiles are those of the subject whose session it is.
 //! * [`Reentry::Optimized`] tries every step-1 event; how is told where attempts are searched for.
+//! * [`Plan::measured`] is a property whose numbers are taken of the events that fill the steps of the counted attempts.
+//!   Which attempts those are does not depend on it, but of simultaneous events that are alike in everything else the one
+//!   without a number comes first, then the one with the smaller.
 mod alike;
 mod attempts;
 mod attribute;
@@ -53,7 +56,7 @@ pub use decided::count_decided;
 pub use members::{Asked, Found, Outcome, find_on};
 pub use partial::Partial;
 pub use prepared::Prepared;
-pub use rows::{StepRow, count_on, finish, finish_on, rows};
+pub use rows::{Numbers, StepRow, count_on, finish, finish_on, rows};
 pub use significance::{Significance, Verdict, significance};
 pub use times::{TimeRow, times};
 pub use walk::Walker;
@@ -151,6 +154,8 @@ pub struct Plan<'a> {
     pub attribution: Attribution,
     /// On the attributed values of attempts.
     pub filter: Option<GlobalFilter>,
+    /// The property of events whose numbers are summed up, step by step.
+    pub measured: Option<Dimension>,
     /// Segments to show; the rest becomes one.
     pub top: usize,
     /// A funnel of its own for each interval of `entry`.
@@ -181,6 +186,7 @@ impl Plan<'_> {
             breakdown: Vec::new(),
             attribution: Attribution::First,
             filter: None,
+            measured: None,
             top: 200,
             buckets: None,
             remap: None,
@@ -267,6 +273,12 @@ impl Plan<'_> {
                 format!("At most {MAX_DIMENSIONS} are possible."),
             ));
         }
+        if matches!(&self.measured, Some(d) if !matches!(d, Dimension::EventProperty(_))) {
+            return wrong(
+                "only a property of events can be summed up by step",
+                "For example property => 'amount'.",
+            );
+        }
         if matches!(self.attribution, Attribution::Step(k) if k >= self.steps) {
             return wrong(
                 "attribution to a step that the funnel does not have",
@@ -291,10 +303,17 @@ impl Plan<'_> {
         self.held.iter().chain(&self.breakdown).chain(filter).collect()
     }
 
-    /// Those that an event carries. A property of the counted subject itself is looked up when its events are walked.
+    /// What an event carries: those, and last what is measured. A property of the counted subject itself is looked up when
+    /// its events are walked.
     fn carried(&self) -> Vec<&Dimension> {
         let sources = self.sources().into_iter();
-        sources.filter(|d| !attribute::is_of_subject(d, self.by)).collect()
+        let of_events = sources.filter(|d| !attribute::is_of_subject(d, self.by));
+        of_events.chain(&self.measured).collect()
+    }
+
+    /// Numbers for each step of an attempt: when it was reached, and what is measured.
+    fn words(&self) -> usize {
+        1 + usize::from(self.measured.is_some())
     }
 
     /// Can an attempt lack the step whose value is asked for, and so have another value than a longer one?
@@ -339,7 +358,7 @@ impl<'p> Kernel<'p> {
         let mut partial = Partial::new(plan)?;
         Ok(Kernel {
             plan,
-            sources: Sources::new(plan.by, plan.carried(), &mut partial.budget)?,
+            sources: Sources::new(plan.by, plan.carried(), &mut partial.budget)?.measuring(plan.measured.is_some()),
             memo: Memo::default(),
             partial,
         })
@@ -403,7 +422,8 @@ impl<'p> Kernel<'p> {
                 return Ok(());
             };
             let whom = plan.counted(chunk.event(row), no, t);
-            if whom == 0 {
+            // Values of others would fill the table in vain.
+            if whom == 0 || !postings.takes(whom) {
                 return Ok(());
             }
             let code = column.map_or(0, |(codes, _)| codes.get(row).copied().unwrap_or(0));

@@ -28,13 +28,15 @@ mod subject_values;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod touches;
 mod trailing;
 mod users_who_did;
 
 pub(crate) use combinations::Combinations;
+pub(crate) use evaluate::of_keys;
 pub use finish::{Row, finish};
 pub use formula::Formula;
-pub use measure::{Aggregate, Inner, Measure, Metric};
+pub use measure::{Aggregate, Inner, Measure, Metric, Touch};
 pub use members::{Member, members, metrics as member_metrics};
 pub use partial::Partial;
 pub use profiles::{PROFILE_PROPERTY, Profiles};
@@ -164,6 +166,11 @@ impl<'p> Kernel<'p> {
                         "Use the measure unique.",
                     ));
                 }
+                if matches!(d.plain().0, Dimension::Numbers { .. }) && m.measure.touch().is_some() {
+                    return Err(Error::param(
+                        "insights: one segment of several is chosen by their texts",
+                    ));
+                }
             }
             let trailing = m.measure.trailing_days();
             states.push(State {
@@ -243,13 +250,15 @@ impl<'p> Kernel<'p> {
             combinations,
             values,
             latest,
+            touches,
             budget,
             ..
         } = &mut self.partial;
-        let (Some(m), Some(counts), Some(latest), Some(state)) = (
+        let (Some(m), Some(counts), Some(latest), Some(touches), Some(state)) = (
             self.plan.metrics.get(metric),
             counts.get_mut(metric),
             latest.get_mut(metric),
+            touches.get_mut(metric),
             self.states.get_mut(metric),
         ) else {
             return Ok(());
@@ -291,7 +300,12 @@ impl<'p> Kernel<'p> {
         {
             return plain::push(counts, picked, source, values, budget, tick);
         }
-        let coded = self.breakdown.coded(chunk, m.by);
+        // Without a breakdown there is one segment.
+        let touch = m.measure.touch().filter(|_| !self.plan.breakdown.is_empty());
+        let coded = match touch {
+            Some(_) => None,
+            None => self.breakdown.coded(chunk, m.by),
+        };
         let mut nowhere = Vec::new();
         // What a code means in this chunk it need not mean in the next.
         let by_code = match &coded {
@@ -310,6 +324,10 @@ impl<'p> Kernel<'p> {
             by: m.by,
             remap: remap.filter(|_| m.by == USER),
         };
+        if touch.is_some() {
+            let runs = &self.runs;
+            return touches::push(touches, hits, runs, *scope, source, &mut lines, budget, tick);
+        }
         match (&picked, &coded) {
             (Some(p), Some(c)) => coded::push_coded(
                 counts, latest, p, c, source, &mut lines, positions, values, budget, tick,

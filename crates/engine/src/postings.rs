@@ -256,8 +256,9 @@ impl Postings {
         Postings { part, ..self }
     }
 
+    /// Is a subject in that part?
     #[inline]
-    fn takes(&self, no: SubjectNo) -> bool {
+    pub(crate) fn takes(&self, no: SubjectNo) -> bool {
         self.part.of == 1 || (no >> self.spread.block) % self.part.of == self.part.index
     }
 

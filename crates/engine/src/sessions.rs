@@ -5,6 +5,7 @@
 
 mod events;
 mod members;
+mod segment_members;
 mod segments;
 mod starts;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::tick::Tick;
 use crate::time::{Buckets, Calendar};
 pub use events::{EventKernel, Marks};
 pub use members::{Had, members};
+pub use segment_members::segment_members;
 pub use segments::{
     Feature, SegmentCounts, SegmentKernel, SegmentPartial, Segmented, count_segments, finish_segments, show_segments,
 };

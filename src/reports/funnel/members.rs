@@ -96,6 +96,7 @@ fn funnel_members(
         filter,
         grace,
         top,
+        property: None,
         project,
     })?;
     let rows = spi::connect(|sql| run(sql, &question, asked, segment, page))?;

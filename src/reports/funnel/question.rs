@@ -49,6 +49,8 @@ pub struct Arguments<'a> {
     pub filter: Option<&'a str>,
     pub grace: Option<Interval>,
     pub top: Option<i32>,
+    /// Of funnel and funnel_trend.
+    pub property: Option<&'a str>,
     pub project: Option<&'a str>,
 }
 
@@ -71,6 +73,7 @@ pub struct Question<'a> {
     attribution: Attribution,
     filter: Option<Expr>,
     top: usize,
+    property: Option<&'a str>,
     project: Option<&'a str>,
 }
 
@@ -198,6 +201,7 @@ impl<'a> Question<'a> {
                 .ok()
                 .filter(|t: &usize| *t > 0)
                 .ok_or_else(|| Failure::param("top must be 1 or more", TOP_HINT))?,
+            property: a.property,
             project: a.project,
         })
     }
@@ -283,7 +287,7 @@ impl<'a> Question<'a> {
         };
         plan.check()?;
         let selectors = self.bind(&context, by)?;
-        let sources: Vec<Dimension> = plan.sources().into_iter().cloned().collect();
+        let sources: Vec<Dimension> = plan.sources().into_iter().chain(&plan.measured).cloned().collect();
         let mut need = need(selectors.iter(), [by], &sources);
         let strict = self.ordering == Ordering::Strict;
         if strict {
@@ -325,6 +329,7 @@ impl<'a> Question<'a> {
             Some(f) => Some(GlobalFilter::new(f, context, by).map_err(|e| Failure::from(e).within("filter"))?),
             None => None,
         };
+        let measured = self.property.map(|p| context.load_property(p)).transpose()?;
         Ok(Plan {
             window_ms: self.window_ms,
             grace_ms: self.grace_ms,
@@ -337,6 +342,7 @@ impl<'a> Question<'a> {
             breakdown,
             attribution: self.attribution,
             filter,
+            measured: measured.map(Dimension::EventProperty),
             top: self.top,
             ..Plan::new(self.steps.len(), by, entry, settings::query_memory())
         })

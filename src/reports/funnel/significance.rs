@@ -116,6 +116,7 @@ fn funnel_significance(
         filter,
         grace,
         top,
+        property: None,
         project,
     })?;
     if !question.is_broken_down() {

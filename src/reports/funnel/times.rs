@@ -82,6 +82,7 @@ fn funnel_times(
         filter,
         grace,
         top,
+        property: None,
         project,
     })?;
     let rows = spi::connect(|sql| run(sql, &question, buckets))?;

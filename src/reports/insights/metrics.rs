@@ -7,11 +7,20 @@ use crate::reports::context::Context;
 use engine::chunk::Kind;
 use engine::cohort::Compare;
 use engine::expr::{AlternativeSpec, Expr, SelectorSpec};
-use engine::insights::{Aggregate, Inner, Measure, PROFILE_PROPERTY};
+use engine::insights::{Aggregate, Inner, Measure, PROFILE_PROPERTY, Touch};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 
-const METRIC_KEYS: [&str; 7] = ["measure", "by", "label", "property", "percentile", "per", "groups"];
+const METRIC_KEYS: [&str; 8] = [
+    "measure",
+    "by",
+    "label",
+    "property",
+    "percentile",
+    "per",
+    "attribution",
+    "groups",
+];
 const PROFILE_KEYS: [&str; 6] = ["profiles", "measure", "property", "percentile", "filter", "label"];
 const MAX_METRICS: usize = 40;
 const EXAMPLE: &str = "For example {\"event\":\"Purchase\",\"measure\":\"average\",\"property\":\"amount\"} or {\"event\":\"Login\",\"measure\":\"median\",\"per\":\"total\"}.";
@@ -256,12 +265,37 @@ fn measure(json: &Json) -> Result<MeasureSpec> {
     }
 }
 
+/// Which of the segments that a subject touched counts it, where that is not each of them.
+fn attributed(measure: MeasureSpec, attribution: Option<&str>) -> Result<MeasureSpec> {
+    const HINT: &str = "For example {\"event\":\"Login\",\"measure\":\"unique\",\"attribution\":\"first\"}: each subject counts in the segment of its first event in an interval; or \"last\". Without it a subject counts in every segment it touched.";
+    let Some(attribution) = attribution else {
+        return Ok(measure);
+    };
+    let touch = match attribution {
+        "first" => Touch::First,
+        "last" => Touch::Last,
+        other => {
+            return Err(Failure::param(
+                format!("metrics: unknown attribution \"{other}\""),
+                HINT,
+            ));
+        }
+    };
+    match measure {
+        MeasureSpec::Plain(Measure::Unique) => Ok(MeasureSpec::Plain(Measure::UniqueIn(touch))),
+        _ => Err(Failure::param(
+            "metrics: \"attribution\" goes with the measure unique",
+            HINT,
+        )),
+    }
+}
+
 fn metric(json: &Json, i: usize, project: &Project) -> Result<MetricSpec> {
     let label = text(json, "label")?.map_or_else(|| default_label(i), str::to_string);
     if json.get("profiles").is_some() {
         return profiles(json, label, project);
     }
-    let measure = measure(json)?;
+    let measure = attributed(measure(json)?, text(json, "attribution")?)?;
     Ok(MetricSpec {
         selector: arguments::selector(json, "metrics", &METRIC_KEYS)?,
         by: project.kind(text(json, "by")?.unwrap_or("user"))?,

@@ -74,6 +74,8 @@ SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "sum"}]', '2
 SELECT * FROM analytics_groups.insights('[{"event": "A", "property": "amount"}]', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "total", "property": "amount"}]', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "dau", "per": "total"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "unique", "attribution": "middle"}]', '2024-01-01', '2024-01-01');
+SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "dau", "attribution": "first"}]', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "percentile", "property": "amount"}]', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "percentile", "percentile": 101, "property": "amount"}]', '2024-01-01', '2024-01-01');
 SELECT * FROM analytics_groups.insights('[{"event": "A", "measure": "sum", "percentile": 90, "property": "amount"}]', '2024-01-01', '2024-01-01');

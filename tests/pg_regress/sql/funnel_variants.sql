@@ -157,6 +157,27 @@ SELECT segment, at_least, below, count FROM analytics_groups.funnel_times('["A",
 SELECT at_least, below, count FROM analytics_groups.funnel_times('["A", "B"]', '2024-01-23', '2024-01-23', buckets => 1);
 SELECT * FROM analytics_groups.funnel_times('["A", "Nothing"]', '2024-01-23', '2024-01-23');
 
+-- ---- Numbers of the events that fill the steps (5.9) -----------------------------------------------------------------------------------------
+-- property: the sum, average, median, smallest and largest of a property, of the events that filled each step in the counted attempts.
+SELECT pg_temp.story('2024-02-01', 'u1', '10:00 Add {"amount": 5, "shop": "north"}', '10:01 Add {"amount": 100}', '10:02 Order {"amount": 4.5}', '10:03 Add {"amount": 3, "shop": "south"}', '10:05 Order {"amount": 0.1}');
+SELECT pg_temp.story('2024-02-01', 'u2', '11:00 Add {"amount": "7", "shop": "north"}', '11:01 Order {"amount": -1}');
+SELECT pg_temp.story('2024-02-01', 'u3', '12:00 Add {"amount": 2, "shop": "south"}');
+-- The Add of 100 fills no step, u2's 7 is a text. Uniques: what the one counted attempt of each user brought.
+SELECT step, count, sum, average, median, min, max FROM analytics_groups.funnel('["Add", "Order"]', '2024-02-01', '2024-02-01', property => 'amount') ORDER BY step;
+-- Totals: every attempt brings its own. Nobody there: a sum of 0, and nothing else.
+SELECT step, count, sum, average, median, min, max FROM analytics_groups.funnel('["Add", "Order"]', '2024-02-01', '2024-02-01', count => 'total', property => 'amount') ORDER BY step;
+SELECT step, event, count, sum, average, median, min, max FROM analytics_groups.funnel('["Add", "A"]', '2024-02-01', '2024-02-01', property => 'amount') ORDER BY step;
+SELECT step, event, count, sum, average FROM analytics_groups.funnel('["Order", "Add"]', '2024-02-01', '2024-02-01', ordering => 'any', property => 'amount') ORDER BY step;
+-- By segments of the attempts; those of sessions; a funnel of its own for each day.
+SELECT segment, step, count, sum FROM analytics_groups.funnel('["Add", "Order"]', '2024-02-01', '2024-02-01', breakdown => '["shop"]', property => 'amount') ORDER BY segment, step;
+SELECT step, count, sum FROM analytics_groups.funnel('["Add", "Order"]', '2024-02-01', '2024-02-01', count => 'sessions', property => 'amount') ORDER BY step;
+SELECT bucket, step, count, sum, average FROM analytics_groups.funnel_trend('["Add", "Order"]', '2024-01-31', '2024-02-01', property => 'amount') ORDER BY bucket, step;
+-- Without a property there is none to speak of.
+SELECT step, count, sum, average FROM analytics_groups.funnel('["Add", "Order"]', '2024-02-01', '2024-02-01') ORDER BY step;
+-- Sums are exact: neither the order nor the number of threads makes a difference.
+SELECT pg_temp.story('2024-02-02', 'u' || i, '10:00 Add {"amount": ' || v || '}', '10:01 Order {"amount": ' || v || '}') FROM unnest('{1e100,0.1,-1e100,0.2}'::text[]) WITH ORDINALITY AS x(v, i);
+SELECT step, count, sum FROM analytics_groups.funnel('["Add", "Order"]', '2024-02-02', '2024-02-02', property => 'amount') ORDER BY step;
+
 -- ---- funnel_significance: chance, or not (5.10) ----------------------------------------------------------------------------------------------
 -- 100 entries of which 50 convert: 28 of the 40 in the north, 22 of the 60 in the south.
 SELECT analytics_groups.track_ndjson(string_agg(format('{"event": %s, "properties": {"distinct_id": "s%s", "time": %s, "shop": "%s"}}', e, i, 1706086800 + t, CASE WHEN i <= 40 THEN 'north' ELSE 'south' END), e'\n')) ->> 'num_records_imported' AS stored
@@ -197,6 +218,7 @@ SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', 
 SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', exclude => '[{"event": "X", "between": [1, 3]}]');
 SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', hold => '{item,shop,browser,plan}');
 SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', hold => '{itm}');
+SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', property => 'ammount');
 SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', attribution => 'step3');
 SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', attribution => 'middle');
 SELECT * FROM analytics_groups.funnel('["A", "B"]', '2024-01-01', '2024-01-01', breakdown => '[{"users_who_did": "A"}]', by => 'company_id');

@@ -55,6 +55,19 @@ ORDER BY segment;
 SELECT segment, value
 FROM analytics_groups.insights('["watch"]', '2024-01-01', '2024-01-03', unit => 'range', breakdown => '["group.company_id", "device"]')
 ORDER BY segment;
+-- Each user in one segment only: that of the first event of the interval, or of the last. u3 moves from the phone to a device without
+-- a name. Without a breakdown there is but one segment.
+SELECT attribution, segment, value
+FROM unnest('{first,last}'::text[]) AS attribution,
+     analytics_groups.insights(jsonb_build_object('event', 'watch', 'measure', 'unique', 'attribution', attribution), '2024-01-01', '2024-01-03', unit => 'range', breakdown => '["device"]')
+ORDER BY attribution, segment;
+SELECT bucket, segment, value
+FROM analytics_groups.insights('[{"event": "watch", "measure": "unique", "attribution": "last"}]', '2024-01-01', '2024-01-03', breakdown => '["device"]') WHERE value > 0
+ORDER BY bucket, segment;
+SELECT segment, value
+FROM analytics_groups.insights('[{"event": "watch", "measure": "unique", "by": "company_id", "attribution": "first"}]', '2024-01-01', '2024-01-03', unit => 'range', breakdown => '["device"]')
+ORDER BY segment;
+SELECT segment, value FROM analytics_groups.insights('[{"event": "watch", "measure": "unique", "attribution": "first"}]', '2024-01-01', '2024-01-03', unit => 'range');
 -- The rest of a top is one segment, counted once.
 SELECT segment, value
 FROM analytics_groups.insights('[{"event": "watch", "measure": "unique"}]', '2024-01-01', '2024-01-03', unit => 'range', breakdown => '["device"]', top => 1)

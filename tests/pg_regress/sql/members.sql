@@ -76,7 +76,26 @@ SELECT state, count FROM analytics_groups.lifecycle('"$any"', '2024-01-03', '202
 SELECT state, id FROM unnest('{new,retained,resurrected,dormant}'::text[]) AS state,
      analytics_groups.lifecycle_members('"$any"', '2024-01-03', '2024-01-03', unit => 'day', bucket => '2024-01-03Z', state => state);
 SELECT id, sessions, events FROM analytics_groups.sessions_members('2024-01-01', '2024-01-03', bucket => '2024-01-03Z');
+-- Those of one segment; whatever is beyond the top is one.
+SELECT segment, sessions FROM analytics_groups.sessions('2024-01-01', '2024-01-03', unit => 'range', breakdown => '["$origin_start"]', top => 2);
+SELECT segment, m.id, m.sessions, m.events
+FROM (VALUES ('{Sign Up}'::text[]), ('{Login}'), ('{$other}'), ('{Nothing}')) AS s(segment),
+     analytics_groups.sessions_members('2024-01-01', '2024-01-03', unit => 'range', breakdown => '["$origin_start"]', top => 2, segment => s.segment, bucket => '2024-01-01Z') AS m
+ORDER BY segment::text, id;
+SELECT id, sessions FROM analytics_groups.sessions_members('2024-01-01', '2024-01-03', by => 'company_id', breakdown => '["country"]', segment => '{fr}', bucket => '2024-01-02Z');
 SELECT id, active_in FROM analytics_groups.frequency_members('"$any"', '2024-01-01', '2024-01-07', bucket => '2024-01-01Z', active => 2);
+
+-- ---- uniques in one segment only ----------------------------------------------------------------------------------------------
+-- Ann begins with a sign-up and ends with a purchase. Her events in the segment are listed, and she is nowhere else.
+SELECT attribution, m.segment, m.value
+FROM unnest('{first,last}'::text[]) AS attribution,
+     analytics_groups.insights(jsonb_build_object('event', '$any', 'measure', 'unique', 'attribution', attribution), '2024-01-01', '2024-01-03', unit => 'range', breakdown => '["amount"]') AS m
+ORDER BY attribution, segment;
+SELECT attribution, s.segment, m.id, m.events, m.value
+FROM unnest('{first,last}'::text[]) AS attribution, (VALUES ('{(not set)}'::text[]), ('{5}'), ('{7}'), ('{10}')) AS s(segment),
+     analytics_groups.insights_members(jsonb_build_object('event', '$any', 'measure', 'unique', 'attribution', attribution), '2024-01-01', '2024-01-03', unit => 'range', breakdown => '["amount"]',
+                                       segment => s.segment) AS m
+ORDER BY attribution, s.segment::text, id;
 
 -- ---- pages ---------------------------------------------------------------------------------------------------------------------
 SELECT id FROM analytics_groups.insights_members('["$any"]', '2024-01-01', '2024-01-03', unit => 'range', page_size => 2);

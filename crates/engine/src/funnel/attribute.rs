@@ -1,7 +1,7 @@
 //! Which segments an attempt belongs to, and whether the global filter takes it.
 
 use super::attempts::Fill;
-use super::counts::Counts;
+use super::counts::{Counts, Reached};
 use super::prepared::{Place, Prepared};
 use super::{Attribution, Plan};
 use crate::breakdown::{Dimension, MAX_DIMENSIONS, Segments, texts_of};
@@ -288,11 +288,11 @@ impl<'a> Attributor<'a> {
     }
 
     /// Counts the attempt, which no other of its subject competes with, in its segments.
-    pub fn count_alone(
+    pub fn count_alone<R: Reached>(
         &mut self,
         bucket: usize,
         passes: bool,
-        reached: impl ExactSizeIterator<Item = i64>,
+        reached: impl ExactSizeIterator<Item = R>,
         counts: &mut Counts,
     ) -> Result<()> {
         if !passes {

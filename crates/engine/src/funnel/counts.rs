@@ -4,14 +4,45 @@ use super::{Count, Plan, Reentry};
 use crate::breakdown::{OTHER, Segments};
 use crate::error::{Error, Result, try_vec};
 use crate::gather::{Budget, grow_within, push_within, zeroed};
+use crate::insights::cell::key_of;
 use crate::tick::{EVERY, Tick};
 use std::cmp::Reverse;
 
-/// Durations of one step, one per attempt that reached it.
+/// A step that was reached: when, and what its event carries.
+pub(super) trait Reached: Copy {
+    fn at(self) -> i64;
+    /// NaN = none, or nobody asks.
+    fn number(self) -> f64;
+}
+
+impl Reached for i64 {
+    #[inline]
+    fn at(self) -> i64 {
+        self
+    }
+    #[inline]
+    fn number(self) -> f64 {
+        f64::NAN
+    }
+}
+
+impl Reached for (i64, f64) {
+    #[inline]
+    fn at(self) -> i64 {
+        self.0
+    }
+    #[inline]
+    fn number(self) -> f64 {
+        self.1
+    }
+}
+
+/// Durations of one step, one per attempt that reached it, and the numbers that were measured, as their keys.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Times {
     pub from_previous: Vec<i64>,
     pub from_start: Vec<i64>,
+    pub numbers: Vec<u64>,
 }
 
 impl Times {
@@ -29,11 +60,12 @@ impl Times {
 
     fn append(&mut self, other: &Times, budget: &mut Budget) -> Result<()> {
         append(&mut self.from_start, &other.from_start, budget)?;
-        append(&mut self.from_previous, &other.from_previous, budget)
+        append(&mut self.from_previous, &other.from_previous, budget)?;
+        append(&mut self.numbers, &other.numbers, budget)
     }
 }
 
-fn append(into: &mut Vec<i64>, from: &[i64], budget: &mut Budget) -> Result<()> {
+fn append<T: Copy>(into: &mut Vec<T>, from: &[T], budget: &mut Budget) -> Result<()> {
     if into.capacity() - into.len() < from.len() {
         grow_within(into, from.len(), budget)?;
     }
@@ -41,11 +73,15 @@ fn append(into: &mut Vec<i64>, from: &[i64], budget: &mut Budget) -> Result<()> 
     Ok(())
 }
 
-/// One attempt: when its steps were reached.
+/// One attempt: its steps.
 #[inline]
-fn add(times: &mut [Times], reached: impl IntoIterator<Item = i64>, budget: &mut Budget) -> Result<()> {
+fn add<R: Reached>(times: &mut [Times], reached: impl IntoIterator<Item = R>, budget: &mut Budget) -> Result<()> {
     let (mut start, mut before) = (None, 0);
-    for (times, at) in times.iter_mut().zip(reached) {
+    for (times, step) in times.iter_mut().zip(reached) {
+        let (at, number) = (step.at(), step.number());
+        if !number.is_nan() {
+            push_within(&mut times.numbers, key_of(number), budget)?;
+        }
         let start = *start.get_or_insert(at);
         let since = if at == start { 0 } else { at - before };
         times.push(since, at - start, budget)?;
@@ -58,6 +94,8 @@ fn add(times: &mut [Times], reached: impl IntoIterator<Item = i64>, budget: &mut
 #[derive(Debug, Clone)]
 pub struct Counts {
     steps: usize,
+    /// Numbers in a record for each step.
+    words: usize,
     broken_down: bool,
     keeps_all: bool,
     recorded: usize,
@@ -75,7 +113,8 @@ struct Cell {
     /// With one, of attempts in one segment that no other attempt competes with: by segment, then step.
     alone: Vec<Times>,
     /// With one, of all others a run of numbers for each subject: how many attempts; of each how many segments and steps it has and
-    /// whether the filter takes it, then the segments, then when each step was reached.
+    /// whether the filter takes it, then the segments, then when each step was reached, followed by the bits of its number
+    /// where one is measured.
     records: Vec<i64>,
 }
 
@@ -119,6 +158,7 @@ impl Counts {
         }
         Ok(Counts {
             steps: plan.steps,
+            words: plan.words(),
             broken_down,
             keeps_all: false,
             recorded: 0,
@@ -130,7 +170,7 @@ impl Counts {
 
     /// Counts an attempt, without a breakdown.
     #[inline]
-    pub(super) fn attempt(&mut self, bucket: usize, reached: impl IntoIterator<Item = i64>) -> Result<()> {
+    pub(super) fn attempt<R: Reached>(&mut self, bucket: usize, reached: impl IntoIterator<Item = R>) -> Result<()> {
         match self.cells.get_mut(bucket) {
             Some(cell) => add(&mut cell.times, reached, &mut self.budget),
             None => Ok(()),
@@ -138,7 +178,12 @@ impl Counts {
     }
 
     /// Counts the only attempt of a subject, or one of attempts that all count, which is in one segment.
-    pub(super) fn alone(&mut self, bucket: usize, segment: u32, reached: impl IntoIterator<Item = i64>) -> Result<()> {
+    pub(super) fn alone<R: Reached>(
+        &mut self,
+        bucket: usize,
+        segment: u32,
+        reached: impl IntoIterator<Item = R>,
+    ) -> Result<()> {
         let Some(cell) = self.cells.get_mut(bucket) else {
             return Ok(());
         };
@@ -153,6 +198,7 @@ impl Counts {
             segments,
             budget,
             recorded,
+            words,
             ..
         } = self;
         let cell = cells
@@ -164,6 +210,7 @@ impl Counts {
         Ok(Record {
             records: &mut cell.records,
             at,
+            measured: *words > 1,
             segments,
             budget,
         })
@@ -180,6 +227,7 @@ impl Counts {
         for t in self.cells.iter_mut().flat_map(|c| &mut c.times) {
             t.from_start.clear();
             t.from_previous.clear();
+            t.numbers.clear();
         }
     }
 
@@ -210,14 +258,16 @@ impl Counts {
         mut f: impl FnMut(usize, usize) -> Result<()>,
     ) -> Result<()> {
         match self.cells.as_slice() {
-            [cell] => Chooser::new(plan).each(&cell.records, line, tick, |n, _, reached| f(n, reached.len())),
+            [cell] => Chooser::new(plan).each(&cell.records, line, tick, |n, _, reached| {
+                f(n, reached.len() / self.words)
+            }),
             _ => Err(Error::param("members of a funnel are those of one interval")),
         }
     }
 
     /// Both together; the order makes no difference to what comes out in the end.
     pub fn merge(&mut self, other: Counts) -> Result<()> {
-        if self.steps != other.steps || self.cells.len() != other.cells.len() {
+        if self.steps != other.steps || self.words != other.words || self.cells.len() != other.cells.len() {
             return Err(Error::corrupt("counts of another funnel"));
         }
         self.recorded += other.recorded;
@@ -251,7 +301,7 @@ impl Counts {
                     for s in into.records.get_mut(from..to).into_iter().flatten() {
                         *s = ours.get(*s as usize).copied().map_or(0, i64::from);
                     }
-                    at = to + steps as usize;
+                    at = to + steps as usize * self.words;
                 }
             }
         }
@@ -319,7 +369,7 @@ impl Counts {
             Chooser::new(plan).each(&cell.records, line, tick, |_, line, reached| {
                 if let Some((entered, converted)) = tally.get_mut(line as usize) {
                     *entered += 1;
-                    *converted += u64::from(reached.len() == self.steps);
+                    *converted += u64::from(reached.len() == self.steps * self.words);
                 }
                 Ok(())
             })?;
@@ -353,13 +403,24 @@ impl Counts {
             }
             Chooser::new(plan).each(&cell.records, &line, tick, |_, line, reached| {
                 match times.get_mut(line as usize).and_then(|l| l.get_mut(bucket)) {
-                    Some(t) => add(t, reached.iter().copied(), &mut self.budget),
+                    Some(t) if self.words == 1 => add(t, reached.iter().copied(), &mut self.budget),
+                    Some(t) => add(t, measured(reached), &mut self.budget),
                     None => Ok(()),
                 }
             })?;
         }
         Ok(Lines { names, times })
     }
+}
+
+/// The steps of a record with numbers.
+fn measured(reached: &[i64]) -> impl Iterator<Item = (i64, f64)> {
+    let pairs = reached.chunks_exact(2);
+    pairs.filter_map(|p| {
+        p.first()
+            .zip(p.last())
+            .map(|(at, bits)| (*at, f64::from_bits(*bits as u64)))
+    })
 }
 
 /// The line of what is left out.
@@ -376,22 +437,29 @@ pub(super) struct Shown {
 pub(super) struct Record<'c> {
     records: &'c mut Vec<i64>,
     at: usize,
+    measured: bool,
     pub segments: &'c mut Segments,
     pub budget: &'c mut Budget,
 }
 
 impl Record<'_> {
     /// Adds an attempt.
-    pub fn attempt(
+    pub fn attempt<R: Reached>(
         &mut self,
         segments: &[u32],
         passes: bool,
-        reached: impl ExactSizeIterator<Item = i64>,
+        reached: impl ExactSizeIterator<Item = R>,
     ) -> Result<()> {
         let head = [segments.len() as i64, reached.len() as i64, i64::from(passes)];
-        let body = segments.iter().map(|s| i64::from(*s)).chain(reached);
-        for n in head.into_iter().chain(body) {
+        let segments = segments.iter().map(|s| i64::from(*s));
+        for n in head.into_iter().chain(segments) {
             push_within(self.records, n, self.budget)?;
+        }
+        for step in reached {
+            push_within(self.records, step.at(), self.budget)?;
+            if self.measured {
+                push_within(self.records, step.number().to_bits() as i64, self.budget)?;
+            }
         }
         if let Some(n) = self.records.get_mut(self.at) {
             *n += 1;
@@ -406,6 +474,7 @@ struct Chooser {
     unique: bool,
     /// The filter only sees the attempt that was chosen.
     choose_first: bool,
+    words: usize,
     lines: Vec<(u32, Reverse<usize>, usize)>,
     /// (where its times begin, how many they are, whether the filter takes it)
     attempts: Vec<(usize, usize, bool)>,
@@ -417,12 +486,13 @@ impl Chooser {
         Chooser {
             unique,
             choose_first: unique && plan.reentry == Reentry::Optimized,
+            words: plan.words(),
             lines: Vec::new(),
             attempts: Vec::new(),
         }
     }
 
-    /// Calls `f` with the number of the subject's record, the line and the times of every attempt that counts.
+    /// Calls `f` with the number of the subject's record, the line and the steps of every attempt that counts.
     fn each(
         &mut self,
         records: &[i64],
@@ -457,7 +527,7 @@ impl Chooser {
                         }
                     }
                 }
-                at += segments + steps;
+                at += segments + steps * self.words;
             }
             // Uniques: the attempt that went furthest in each line, of several the first. Totals: an attempt once in each.
             self.lines.sort_unstable();
@@ -468,7 +538,8 @@ impl Chooser {
             }
             for (line, _, n) in &self.lines {
                 if let Some((from, steps, true)) = self.attempts.get(*n).copied() {
-                    f(record, *line, records.get(from..from + steps).unwrap_or(&[]))?;
+                    let to = from + steps * self.words;
+                    f(record, *line, records.get(from..to).unwrap_or(&[]))?;
                 }
             }
             record += 1;

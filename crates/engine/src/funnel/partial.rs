@@ -23,7 +23,7 @@ impl Partial {
         Ok(Partial {
             selectors: plan.selectors(),
             postings: Postings::default(),
-            table: Table::new(plan.carried().len(), plan.selectors(), &mut budget)?,
+            table: Table::new(plan.carried().len(), plan.selectors(), &mut budget)?.of_many(plan.measured.is_some()),
             budget,
         })
     }

@@ -24,6 +24,8 @@ pub struct Prepared<'p> {
     /// Code of the held values; 0 = one of them is not set.
     held: Vec<u32>,
     tuples: Vec<u32>,
+    /// The number that is measured, NaN = none; empty when nothing is.
+    numbers: Vec<f64>,
     /// Steps that an entry may fill.
     entries: u128,
     table: Table,
@@ -59,13 +61,14 @@ impl<'p> Prepared<'p> {
             }
         }
         postings.retag(&tags);
-        budget.take(order.len() * 32)?;
+        budget.take(order.len() * 40)?;
         let mut p = Prepared {
             plan,
             masks: try_vec(order.len(), "steps of a funnel")?,
             single: None,
             held: try_vec(order.len(), "values of a funnel")?,
             tuples: try_vec(order.len(), "values of a funnel")?,
+            numbers: Vec::new(),
             entries: first_block(plan),
             table,
             places,
@@ -86,6 +89,14 @@ impl<'p> Prepared<'p> {
                 let next = codes.len() as u32 + 1;
                 *codes.entry(held).or_insert(next)
             });
+        }
+        if plan.measured.is_some() {
+            p.numbers = try_vec(order.len(), "values of a funnel")?;
+            for old in &order {
+                let code = p.table.tuple(p.table.combo(*old as usize).1).last();
+                let number = code.and_then(|c| p.table.value(*c)).and_then(Value::as_f64);
+                p.numbers.push(number.unwrap_or(f64::NAN));
+            }
         }
         if p.masks.iter().all(|m| m.count_ones() == 1) {
             let mut single = try_vec(order.len(), "steps of a funnel")?;
@@ -109,6 +120,13 @@ impl<'p> Prepared<'p> {
     #[inline]
     pub(super) fn held(&self, event: u64) -> u32 {
         self.held.get(tag_of(event) as usize).copied().unwrap_or(0)
+    }
+
+    /// The number that an event carries for what is measured; NaN = none.
+    #[inline]
+    pub(super) fn number(&self, event: Option<&u64>) -> f64 {
+        let number = event.and_then(|e| self.numbers.get(tag_of(*e) as usize));
+        number.copied().unwrap_or(f64::NAN)
     }
 
     /// The code of a value that an event carries.

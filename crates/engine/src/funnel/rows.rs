@@ -6,6 +6,8 @@ use super::sift::Sifter;
 use super::walk::Walker;
 use super::{Partial, Plan};
 use crate::error::{Error, Result, try_vec};
+use crate::gather::Budget;
+use crate::insights::{Aggregate, of_keys};
 use crate::parallel::{Workers, merge};
 use crate::postings::Wanted;
 use crate::tick::Tick;
@@ -30,6 +32,32 @@ pub struct StepRow {
     pub median_time: Option<f64>,
     pub avg_time_from_start: Option<f64>,
     pub median_time_from_start: Option<f64>,
+    /// Of the events that fill the step in those attempts, where a property is measured.
+    pub numbers: Option<Numbers>,
+}
+
+/// Aggregates of the numbers that some events carry; of none the sum is 0 and there is no other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Numbers {
+    /// Exact, and rounded once.
+    pub sum: f64,
+    pub average: Option<f64>,
+    pub median: Option<f64>,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+}
+
+impl Numbers {
+    fn of(keys: &mut [u64], budget: &mut Budget) -> Result<Self> {
+        let mut of = |aggregate| of_keys(keys, aggregate, budget);
+        Ok(Numbers {
+            sum: of(Aggregate::Sum)?.unwrap_or(0.0),
+            average: of(Aggregate::Average)?,
+            median: of(Aggregate::Percentile(0.5))?,
+            min: of(Aggregate::Min)?,
+            max: of(Aggregate::Max)?,
+        })
+    }
 }
 
 /// Walks every subject, on threads.
@@ -92,13 +120,14 @@ pub fn rows(plan: &Plan, counts: Counts, tick: &mut dyn Tick) -> Result<Vec<Step
         let segment: Arc<[String]> = name.into();
         for (b, times) in times.into_iter().enumerate() {
             let label = plan.buckets.and_then(|b2| b2.labels.get(b)).copied();
-            steps(&segment, label.unwrap_or(plan.entry.from), times, &mut rows, tick)?;
+            steps(plan, &segment, label.unwrap_or(plan.entry.from), times, &mut rows, tick)?;
         }
     }
     Ok(rows)
 }
 
 fn steps(
+    plan: &Plan,
     segment: &Arc<[String]>,
     bucket: i64,
     mut times: Vec<Times>,
@@ -129,6 +158,10 @@ fn steps(
             median_time: from_previous.1,
             avg_time_from_start: from_start.0,
             median_time_from_start: from_start.1,
+            numbers: match plan.measured {
+                Some(_) => Some(Numbers::of(&mut t.numbers, &mut Budget::new(plan.memory_limit))?),
+                None => None,
+            },
         });
         before = n;
     }

@@ -28,6 +28,8 @@ pub(crate) struct Sources<'p> {
 /// What was looked up: the table's code for each code of a column, and for each number or quarter of an hour.
 #[derive(Debug, Default)]
 struct Known {
+    /// Only numbers count; anything else is not set.
+    numbers: bool,
     codes: Vec<u32>,
     others: FxHashMap<u64, u32>,
 }
@@ -101,6 +103,14 @@ impl<'p> Sources<'p> {
             s.known.push(known);
         }
         Ok(s)
+    }
+
+    /// The same, the last one for its numbers alone when `yes`.
+    pub fn measuring(mut self, yes: bool) -> Self {
+        if let Some(known) = self.known.last_mut() {
+            known.numbers = yes;
+        }
+        self
     }
 
     pub fn is_empty(&self) -> bool {
@@ -200,6 +210,7 @@ impl Known {
             Some(c) if *c != UNKNOWN => Ok(*c),
             _ => {
                 let value = (code as usize).checked_sub(1).and_then(|i| values.get(i));
+                let value = value.filter(|v| !self.numbers || v.as_f64().is_some());
                 let c = match shape {
                     None => table.code(value, budget)?,
                     shape => table.code(shaped(value, shape)?.as_ref(), budget)?,

@@ -44,6 +44,8 @@ impl<'p> Stages<'p> {
             && plan.ordering == Ordering::Loose
             && plan.exclusions.is_empty()
             && plan.held.is_empty()
+            // Only times are kept here, and no event.
+            && plan.measured.is_none()
             && plan.buckets.is_none()
             && (plan.reentry == Reentry::Default || plan.floating == 0 || plan.floating == plan.step_bits());
         let mut stages: Vec<Range<usize>> = Vec::new();

@@ -4,7 +4,7 @@
 //! is translated when partials merge.
 
 use crate::codec;
-use crate::error::{Error, Result, try_vec};
+use crate::error::{Error, MEMORY_HINT, Result, try_vec};
 use crate::gather::{Budget, TAG_BITS, push_within};
 use crate::partial::{Reader, Writer};
 use crate::value::Value;
@@ -38,7 +38,11 @@ pub(crate) struct Table {
     /// Tuple of each code, when there is one source.
     of_code: Vec<u32>,
     hasher: DefaultHashBuilder,
+    /// What to do about too many of them.
+    hint: &'static str,
 }
+
+const FEWER: &str = "Hold, filter or break down by properties with fewer values, or use fewer steps.";
 
 impl Table {
     /// Every selector alone, numbered as the selectors are, without values.
@@ -55,11 +59,20 @@ impl Table {
             alone: vec![Vec::new(); selectors.min(128)],
             of_code: Vec::new(),
             hasher: DefaultHashBuilder::default(),
+            hint: FEWER,
         };
         for k in 0..selectors.min(128) {
             t.tag(1 << k, 0, budget)?;
         }
         Ok(t)
+    }
+
+    /// The same for values that are too many only because there are many events: a part of the subjects has fewer.
+    pub fn of_many(mut self, yes: bool) -> Self {
+        if yes {
+            self.hint = MEMORY_HINT;
+        }
+        self
     }
 
     pub fn sources(&self) -> usize {
@@ -99,7 +112,7 @@ impl Table {
         }
         budget.take(weight(value) + ENTRY)?;
         push_within(&mut self.values, value.clone(), budget)?;
-        let code = u32::try_from(self.values.len()).map_err(|_| too_many("values"))?;
+        let code = u32::try_from(self.values.len()).map_err(|_| self.too_many("values"))?;
         let (values, hasher) = (&self.values, &self.hasher);
         let rehash = |c: &u32| values.get(*c as usize - 1).map_or(0, |v| hasher.hash_one(v));
         self.by_value.try_reserve(1, rehash).map_err(|_| oom())?;
@@ -134,7 +147,7 @@ impl Table {
             return Ok(*n);
         }
         let n = self.tuples.len().checked_div(sources).unwrap_or(0);
-        let n = u32::try_from(n).map_err(|_| too_many("combinations of values"))?;
+        let n = u32::try_from(n).map_err(|_| self.too_many("combinations of values"))?;
         budget.take(ENTRY)?;
         for c in codes {
             push_within(&mut self.tuples, *c, budget)?;
@@ -177,12 +190,19 @@ impl Table {
         let n = u32::try_from(self.combos.len())
             .ok()
             .filter(|n| *n < 1 << TAG_BITS)
-            .ok_or_else(|| too_many("combinations of steps and values"))?;
+            .ok_or_else(|| self.too_many("combinations of steps and values"))?;
         budget.take(size_of_val(&combo) + ENTRY)?;
         self.by_combo.try_reserve(1).map_err(|_| oom())?;
         self.by_combo.insert(combo, n);
         push_within(&mut self.combos, combo, budget)?;
         Ok(n)
+    }
+
+    fn too_many(&self, what: &str) -> Error {
+        Error::Limit {
+            message: format!("the events of the report have too many different {what}"),
+            hint: Some(self.hint.into()),
+        }
     }
 
     /// Takes over the values that another numbered; the answer has our tuple for each of its tuples.
@@ -335,13 +355,6 @@ fn weight(v: &Value) -> usize {
             Value::Object(m) => m.iter().map(|(k, v)| k.len() + ENTRY + weight(v)).sum(),
             _ => 0,
         }
-}
-
-fn too_many(what: &str) -> Error {
-    Error::Limit {
-        message: format!("the events of the report have too many different {what}"),
-        hint: Some("Hold, filter or break down by properties with fewer values, or use fewer steps.".into()),
-    }
 }
 
 fn oom() -> Error {

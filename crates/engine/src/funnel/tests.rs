@@ -1,5 +1,6 @@
 mod cascade;
 mod definition;
+mod numbers;
 mod options;
 mod random;
 

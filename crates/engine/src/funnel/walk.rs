@@ -61,12 +61,14 @@ impl<'a> Walker<'a> {
         let plain = plan.ordering == Ordering::Loose && plan.exclusions.is_empty() && plan.held.is_empty();
         let unique = plain && plan.count == Count::Unique;
         let simple = unique && !attributes;
+        let measures = plan.measured.is_some();
         let in_turn = plain && plan.floating == 0 && plan.reentry == Reentry::Default;
         let all_float = plan.floating == (1u128 << plan.steps) - 1;
         let mode = match (p.single(), plan.reentry) {
             (_, Reentry::Default) if simple && plan.floating == 0 => Mode::Plain,
             (Some(steps), Reentry::Optimized) if unique && plan.floating == 0 => Mode::Latest(Latest::new(p, steps)),
-            (Some(steps), _) if simple && all_float => Mode::Sliding(Sliding::new(p, steps)),
+            // It says when steps were reached and not by which events.
+            (Some(steps), _) if simple && all_float && !measures => Mode::Sliding(Sliding::new(p, steps)),
             _ => Mode::Search,
         };
         Walker {
@@ -132,7 +134,7 @@ impl<'a> Walker<'a> {
             Mode::Plain => {
                 if let Some(entry) = events.iter().position(|e| self.p.is_entry(*e, span)) {
                     self.plain.walk(self.p, events, entry, span);
-                    counts.attempt(bucket, self.plain.reached.iter().copied())?;
+                    self.count_plain(events, bucket, counts)?;
                 }
                 Ok(())
             }
@@ -167,16 +169,31 @@ impl<'a> Walker<'a> {
     /// Counts the only attempt of a subject, which was walked.
     fn chosen(&mut self, subject: SubjectNo, events: &[u64], bucket: usize, counts: &mut Counts) -> Result<()> {
         let Some(attributor) = &mut self.attributor else {
-            return counts.attempt(bucket, self.plain.reached.iter().copied());
+            return self.count_plain(events, bucket, counts);
         };
         self.plain.fill();
         attributor.attribute(subject, events, &self.plain.fills);
-        let times = self.plain.reached.iter().copied();
         let passes = attributor.passes()?;
         if self.p.plan.breakdown.is_empty() {
-            return if passes { counts.attempt(bucket, times) } else { Ok(()) };
+            return match passes {
+                true => self.count_plain(events, bucket, counts),
+                false => Ok(()),
+            };
         }
-        attributor.count_alone(bucket, passes, times, counts)
+        if self.p.plan.measured.is_some() {
+            return attributor.count_alone(bucket, passes, steps(self.p, events, &self.plain.fills), counts);
+        }
+        attributor.count_alone(bucket, passes, self.plain.reached.iter().copied(), counts)
+    }
+
+    /// Counts the attempt of steps in order, without a breakdown.
+    fn count_plain(&self, events: &[u64], bucket: usize, counts: &mut Counts) -> Result<()> {
+        let reached = self.plain.reached.iter().copied();
+        if self.p.plan.measured.is_none() {
+            return counts.attempt(bucket, reached);
+        }
+        let numbers = self.plain.used.iter().map(|at| self.p.number(events.get(*at)));
+        counts.attempt(bucket, reached.zip(numbers))
     }
 
     fn search(
@@ -203,7 +220,7 @@ impl<'a> Walker<'a> {
         };
         let Some(attributor) = &mut self.attributor else {
             for fills in attempts.iter() {
-                counts.attempt(bucket, fills.iter().map(|f| f.reached))?;
+                counts.attempt(bucket, steps(self.p, events, fills))?;
             }
             return Ok(());
         };
@@ -211,7 +228,7 @@ impl<'a> Walker<'a> {
             for fills in attempts.iter() {
                 attributor.attribute(subject, events, fills);
                 if attributor.passes()? {
-                    counts.attempt(bucket, fills.iter().map(|f| f.reached))?;
+                    counts.attempt(bucket, steps(self.p, events, fills))?;
                 }
             }
             return Ok(());
@@ -220,7 +237,7 @@ impl<'a> Walker<'a> {
             for fills in attempts.iter() {
                 attributor.attribute(subject, events, fills);
                 let passes = attributor.passes()?;
-                attributor.count_alone(bucket, passes, fills.iter().map(|f| f.reached), counts)?;
+                attributor.count_alone(bucket, passes, steps(self.p, events, fills), counts)?;
             }
             return Ok(());
         }
@@ -229,10 +246,20 @@ impl<'a> Walker<'a> {
             attributor.attribute(subject, events, fills);
             let passes = attributor.passes()?;
             let segments = attributor.segments(record.segments, record.budget)?;
-            record.attempt(segments, passes, fills.iter().map(|f| f.reached))?;
+            record.attempt(segments, passes, steps(self.p, events, fills))?;
         }
         Ok(())
     }
+}
+
+/// When the steps of an attempt were reached, and what their events carry.
+fn steps<'s>(p: &'s Prepared, events: &'s [u64], fills: &'s [Fill]) -> impl ExactSizeIterator<Item = (i64, f64)> + 's {
+    let measures = p.plan.measured.is_some();
+    let number = move |f: &Fill| match measures {
+        true => p.number(events.get(f.at as usize)),
+        false => f64::NAN,
+    };
+    fills.iter().map(move |f| (f.reached, number(f)))
 }
 
 impl Attempt {

@@ -43,18 +43,19 @@ impl Lines<'_, '_> {
 }
 
 /// Finds the interval of rows that come in order.
-struct Cursor<'a> {
+pub struct Cursor<'a> {
     runs: std::slice::Iter<'a, Run>,
     run: Option<&'a Run>,
 }
 
 impl<'a> Cursor<'a> {
-    fn new(runs: &'a [Run]) -> Self {
+    pub fn new(runs: &'a [Run]) -> Self {
         let mut runs = runs.iter();
         Cursor { run: runs.next(), runs }
     }
 
-    fn bucket(&mut self, row: usize) -> Option<u32> {
+    /// That of a row, if it is in any.
+    pub fn bucket(&mut self, row: usize) -> Option<u32> {
         while self.run.is_some_and(|r| r.to as usize <= row) {
             self.run = self.runs.next();
         }

@@ -64,9 +64,12 @@ fn subjects(table: &mut Table<SubjectSet>, positions: &[u32], latest: Those, lim
 pub fn of_nothing(measure: Measure) -> Option<f64> {
     let of = |a: Aggregate| matches!(a, Aggregate::Sum | Aggregate::Distinct).then_some(0.0);
     match measure {
-        Measure::Total | Measure::Unique | Measure::Active { .. } | Measure::CumulativeUnique | Measure::Sessions => {
-            Some(0.0)
-        }
+        Measure::Total
+        | Measure::Unique
+        | Measure::UniqueIn(_)
+        | Measure::Active { .. }
+        | Measure::CumulativeUnique
+        | Measure::Sessions => Some(0.0),
         Measure::Property { aggregate, .. } => of(aggregate),
         Measure::PerSubject { outer, .. } => of(outer),
     }
@@ -177,7 +180,7 @@ fn average(sum: &ExactSum, n: u64) -> Option<f64> {
 }
 
 /// An aggregate of numbers.
-pub(super) fn of_keys(keys: &mut [u64], aggregate: Aggregate, budget: &mut Budget) -> Result<Option<f64>> {
+pub(crate) fn of_keys(keys: &mut [u64], aggregate: Aggregate, budget: &mut Budget) -> Result<Option<f64>> {
     Ok(match aggregate {
         Aggregate::Sum | Aggregate::Average => {
             let mut sum = ExactSum::default();

@@ -50,6 +50,7 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
         return Err(Error::corrupt("partial: of another report"));
     }
     partial.budget.set_limit(plan.memory_limit);
+    partial.settle(plan, tick)?;
     let shown = rank(plan, &mut partial, tick)?;
     let all = partial.segments.len();
     // Line of the output for each segment; the rest shares the line after the shown ones.
@@ -61,7 +62,8 @@ pub fn finish(plan: &Plan, mut partial: Partial, tick: &mut dyn Tick) -> Result<
             *l = n as u32;
         }
     }
-    let has_rest = plan.shown.as_ref().map_or(rest < all, |s| s.rest);
+    let live = (0..all).filter(|s| partial.is_live(*s)).count();
+    let has_rest = plan.shown.as_ref().map_or(rest < live, |s| s.rest);
     let lines = rest + usize::from(has_rest);
     let columns = plan.time.buckets.len();
     bounded(plan, lines.saturating_mul(plan.metrics.len() + plan.formulas.len()))?;

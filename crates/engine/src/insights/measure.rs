@@ -10,6 +10,8 @@ pub enum Measure {
     Total,
     /// Different subjects with at least one event in the interval.
     Unique,
+    /// The same, each in one segment of an interval only.
+    UniqueIn(Touch),
     /// Different subjects with at least one event in the `days` days that end with the last day of the interval inside
     /// of the range: 1, 7 and 30 are DAU, WAU and MAU. Days before the range count.
     Active { days: u32 },
@@ -23,6 +25,13 @@ pub enum Measure {
     Property { property: u32, aggregate: Aggregate },
     /// An aggregate over the subjects with at least one event in the interval of a value of each.
     PerSubject { inner: Inner, outer: Aggregate },
+}
+
+/// Which event of an interval says where a subject counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Touch {
+    First,
+    Last,
 }
 
 /// How many values become one.
@@ -79,6 +88,14 @@ impl Measure {
     pub fn trailing_days(&self) -> Option<u32> {
         match self {
             Measure::Active { days } => Some((*days).max(1)),
+            _ => None,
+        }
+    }
+
+    /// Which event decides where a subject counts, if one does.
+    pub fn touch(&self) -> Option<Touch> {
+        match self {
+            Measure::UniqueIn(touch) => Some(*touch),
             _ => None,
         }
     }

@@ -59,7 +59,8 @@ pub fn metrics(measure: Measure, by: Kind) -> Vec<Metric> {
             inner: Inner::Property { property, aggregate },
             ..
         } => list.push(of(values(property, aggregate))),
-        Measure::Sessions => list.push(of(measure)),
+        // The sessions of each, or those who count in the segment.
+        Measure::Sessions | Measure::UniqueIn(_) => list.push(of(measure)),
         _ => {}
     }
     // What is left of the whole is what nobody did.
@@ -90,6 +91,7 @@ pub fn members(
         return Err(Error::corrupt("partial: of another report"));
     }
     partial.budget.set_limit(plan.memory_limit);
+    partial.settle(plan, tick)?;
     let shown = rank(plan, &mut partial, tick)?;
     let rest = shown.len() as u32;
     let mut line: Vec<u32> = zeroed(partial.segments.len(), &mut partial.budget)?;
@@ -127,6 +129,7 @@ pub fn members(
             Counts::Times(t) if i == 0 => cell.doers(t, budget)?,
             Counts::PerValue(t) => cell.values(t, true, budget, tick)?,
             Counts::PerDistinct(t) => cell.values(t, false, budget, tick)?,
+            Counts::Sets(t) if measure.touch().is_some() => cell.only(t)?,
             Counts::Sets(t) => cell.sessions(t, sessions.ok_or_else(no_sessions)?, budget, tick)?,
             Counts::Totals(t) => all = whole(t, &cell.positions, cell.limit, |n, _| Ok(*n))?,
             Counts::Sums(t) => cell.leave(t, budget)?,
@@ -195,6 +198,7 @@ impl Cell {
                 let value = match measure {
                     Measure::Unique | Measure::CumulativeUnique | Measure::Active { .. } => Some(1.0),
                     Measure::Property { .. } | Measure::Sessions => None,
+                    Measure::UniqueIn(_) => Some(1.0),
                     Measure::PerSubject {
                         inner: Inner::Property { .. },
                         ..
@@ -295,6 +299,15 @@ impl Cell {
                 }
             }
             budget.give(all.capacity() * size_of::<u32>());
+            Ok(())
+        })
+    }
+
+    /// Leaves out whoever is not in a set.
+    fn only(&mut self, table: &mut Table<SubjectSet>) -> Result<()> {
+        let found = &mut self.found;
+        whole(table, &self.positions, self.limit, |set, _| {
+            found.retain(|m| set.contains(m.no));
             Ok(())
         })
     }

@@ -8,12 +8,14 @@ use super::latest::Latest;
 use super::measure::{Aggregate, Inner, Measure};
 use super::per_subject::PerSubject;
 use super::subject_values::SubjectValues;
+use super::touches::Touches;
 use crate::breakdown::{MAX_SEGMENTS, Segments};
 use crate::chunk::{Kind, SubjectNo};
 use crate::error::{Error, Result, try_vec};
 use crate::gather::{Budget, zeroed};
 use crate::partial::{Reader, Tag, Writer};
 use crate::subjects::SubjectSet;
+use crate::tick::Tick;
 
 /// What was counted so far.
 #[derive(Debug, Clone)]
@@ -26,6 +28,10 @@ pub struct Partial {
     pub(super) counts: Vec<Counts>,
     /// Per metric: subjects that are not in the set of the cell they were counted in last.
     pub(super) latest: Vec<Latest>,
+    /// Per metric: events that may count alone of their subjects.
+    pub(super) touches: Vec<Touches>,
+    /// Which segments anything counts in, where it is not every one.
+    pub(super) live: Option<Vec<bool>>,
     /// What each segment ranks by, once it was worked out.
     pub(super) scores: Option<Vec<Option<f64>>>,
     /// Per metric, if any: subjects of intervals that are known by number alone.
@@ -75,9 +81,11 @@ impl Counts {
         let b = budget;
         Ok(match measure {
             Measure::Total => Counts::Totals(Table::new(single, buckets, b)?),
-            Measure::Unique | Measure::CumulativeUnique | Measure::Active { .. } | Measure::Sessions => {
-                Counts::Sets(Table::new(single, buckets, b)?)
-            }
+            Measure::Unique
+            | Measure::UniqueIn(_)
+            | Measure::CumulativeUnique
+            | Measure::Active { .. }
+            | Measure::Sessions => Counts::Sets(Table::new(single, buckets, b)?),
             Measure::Property { aggregate, .. } => match aggregate {
                 Aggregate::Sum | Aggregate::Average => Counts::Sums(Table::new(single, buckets, b)?),
                 Aggregate::Min | Aggregate::Max => Counts::Extremes(Table::new(single, buckets, b)?),
@@ -161,6 +169,8 @@ impl Partial {
         Ok(Partial {
             counts: counts.collect::<Result<_>>()?,
             latest: latest.collect(),
+            touches: plan.metrics.iter().map(|m| Touches::new(m.measure.touch())).collect(),
+            live: None,
             scores: None,
             segments: Segments::new(plan.breakdown.len()),
             combinations: Combinations::default(),
@@ -290,11 +300,13 @@ impl Partial {
             values,
             counts,
             latest,
+            touches,
+            live,
             scores,
             known,
             budget,
         } = &mut into;
-        *scores = None;
+        (*scores, *live) = (None, None);
         budget.set_limit(plan.memory_limit);
         let translation = segments.absorb(&from.segments, budget)?;
         let sets = combinations.absorb(&from.combinations, &translation, budget)?;
@@ -325,6 +337,9 @@ impl Partial {
                 _ => return Err(other_report()),
             }
         }
+        for (a, b) in touches.iter_mut().zip(from.touches) {
+            a.absorb(b, &translation, segments, budget)?;
+        }
         for (a, b) in known.iter_mut().zip(from.known) {
             if a.is_empty() {
                 budget.take(b.capacity() * size_of::<u64>())?;
@@ -334,6 +349,38 @@ impl Partial {
             }
         }
         Ok(into)
+    }
+
+    /// Brings subjects that count in one segment only into that one. Segments that nothing counts in after that are no
+    /// longer there.
+    pub(super) fn settle(&mut self, plan: &Plan, tick: &mut dyn Tick) -> Result<()> {
+        let one_only = |m: &super::Metric| m.measure.touch().is_some();
+        if self.live.is_some() || plan.breakdown.is_empty() || !plan.metrics.iter().any(one_only) {
+            return Ok(());
+        }
+        for (touches, counts) in self.touches.iter_mut().zip(&mut self.counts) {
+            if let Counts::Sets(table) = counts {
+                touches.settle(table, &mut self.budget, tick)?;
+            }
+        }
+        let mut live: Vec<bool> = zeroed(self.segments.len(), &mut self.budget)?;
+        for counts in &self.counts {
+            any_table!(counts, t => for (line, _) in t.keys() {
+                for segment in self.combinations.members(&line) {
+                    if let Some(l) = live.get_mut(*segment as usize) {
+                        *l = true;
+                    }
+                }
+            });
+        }
+        self.live = Some(live);
+        Ok(())
+    }
+
+    /// Does anything count in a segment?
+    pub(super) fn is_live(&self, segment: usize) -> bool {
+        let live = self.live.as_ref();
+        live.is_none_or(|l| l.get(segment).copied().unwrap_or(false))
     }
 
     /// Bytes for another process.
@@ -351,6 +398,8 @@ impl Partial {
             any_table!(counts, t => encode(t, &mut w)?);
             w.u64s(known)?;
         }
+        let asked = self.touches.iter().filter(|t| t.are_asked_for());
+        asked.into_iter().try_for_each(|t| t.encode(&mut w))?;
         w.finish()
     }
 
@@ -377,6 +426,11 @@ impl Partial {
             any_table!(counts, t => decode(t, &mut r, &bounds, &mut p.budget)?);
             *known = r.u64s()?;
             p.budget.take(known.capacity() * size_of::<u64>())?;
+        }
+        for (touches, m) in p.touches.iter_mut().zip(&plan.metrics) {
+            if touches.are_asked_for() {
+                touches.read(&mut r, columns(plan, m.measure), &p.segments, &mut p.budget)?;
+            }
         }
         r.finish()?;
         if p.fits(plan) { Ok(p) } else { Err(other_report()) }

@@ -115,6 +115,7 @@ pub fn unnamed(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Resul
     if !partial.segments.has_numbers() {
         return Ok(Vec::new());
     }
+    partial.settle(plan, tick)?;
     let scores = scores(plan, partial, tick)?;
     let points = |s: usize| scores.get(s).copied().flatten().unwrap_or(f64::NEG_INFINITY);
     let mut order = in_rank(partial)?;
@@ -147,6 +148,6 @@ pub fn unnamed(plan: &Plan, partial: &mut Partial, tick: &mut dyn Tick) -> Resul
 fn in_rank(partial: &Partial) -> Result<Vec<usize>> {
     let all = partial.segments.len();
     let mut order: Vec<usize> = try_vec(all.max(1), "segments")?;
-    order.extend((0..all).filter(|s| !partial.segments.is_other(*s)));
+    order.extend((0..all).filter(|s| partial.is_live(*s) && !partial.segments.is_other(*s)));
     Ok(order)
 }

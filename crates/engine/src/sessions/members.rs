@@ -13,15 +13,18 @@ pub struct Had {
     pub events: u64,
 }
 
+pub(super) fn no_such_bucket() -> Error {
+    Error::param_hint(
+        "the report has no interval that begins at bucket",
+        "It is the column \"bucket\" of the report's row.",
+    )
+}
+
 /// The subjects with sessions in the bucket with this label, in order of their numbers. Only for what was gathered event by
 /// event.
 pub fn members(plan: &Plan, mut partial: Partial, bucket: i64, tick: &mut dyn Tick) -> Result<Vec<(SubjectNo, Had)>> {
-    let Some(wanted) = plan.buckets.labels.iter().position(|l| *l == bucket) else {
-        return Err(Error::param_hint(
-            "the report has no interval that begins at bucket",
-            "It is the column \"bucket\" of the report's row.",
-        ));
-    };
+    let wanted = plan.buckets.labels.iter().position(|l| *l == bucket);
+    let wanted = wanted.ok_or_else(no_such_bucket)?;
     let rows = std::mem::take(&mut partial.rows);
     let mut found: Vec<(SubjectNo, Had)> = Vec::new();
     events::cut(plan, rows, tick, |no, bucket, session| {

@@ -5,6 +5,7 @@
 //! it. Where that is a list the session is in the segment of each element, and once in the rest.
 
 use super::events::{ENDS, Marks, STARTS, hashes, value_hash};
+use super::segment_members::{Own, position};
 use super::{Cell, Mode, Plan, Row, of_bucket};
 use crate::breakdown::{Dimension, MAX_DIMENSIONS, MAX_SEGMENTS, OTHER, Segments, Shape, texts_of};
 use crate::chunk::{Chunk, Hits, Kind, ProfileColumn, SubjectNo, USER};
@@ -47,6 +48,8 @@ pub struct Segmented<'a> {
     pub features: Vec<Feature>,
     /// Segments to show; the rest becomes one.
     pub top: usize,
+    /// The label of a bucket: keeps who had its sessions.
+    pub whose: Option<i64>,
 }
 
 impl Segmented<'_> {
@@ -69,7 +72,7 @@ impl Segmented<'_> {
                 }
             }
         }
-        Ok(())
+        self.whose.map_or(Ok(()), |label| position(self, label).map(|_| ()))
     }
 
     /// What events carry.
@@ -298,6 +301,8 @@ enum Place<'q> {
 /// What all threads share.
 struct Prepared<'q> {
     question: &'q Segmented<'q>,
+    /// The bucket whose sessions are kept.
+    whose: Option<u32>,
     table: Table,
     /// Tuple of each number that events carry.
     tuples: Vec<u32>,
@@ -328,12 +333,9 @@ fn places<'q>(question: &'q Segmented, table: &mut Table, budget: &mut Budget) -
 /// bucket.
 struct Walker<'w> {
     p: &'w Prepared<'w>,
-    segments: Segments,
-    combinations: Combinations,
     /// Line of the values of features.
     known: FxHashMap<[u64; MAX_DIMENSIONS], u32>,
-    cells: FxHashMap<(u32, u32), Cell>,
-    budget: Budget,
+    counts: SegmentCounts,
 }
 
 impl Walker<'_> {
@@ -408,15 +410,27 @@ impl Walker<'_> {
         let bucket = plan.buckets.of(first.time);
         let bucket = bucket.ok_or_else(|| Error::corrupt("a session outside of the range"))?;
         let at = (line, bucket as u32);
-        if !self.cells.contains_key(&at) {
-            self.budget.take(size_of::<((u32, u32), Cell)>() * 2)?;
-            self.cells.try_reserve(1).map_err(|_| Error::OutOfMemory("segments"))?;
+        let counts = &mut self.counts;
+        if !counts.cells.contains_key(&at) {
+            counts.budget.take(size_of::<((u32, u32), Cell)>() * 2)?;
+            counts
+                .cells
+                .try_reserve(1)
+                .map_err(|_| Error::OutOfMemory("segments"))?;
         }
-        let cell = self.cells.entry(at).or_default();
+        let cell = counts.cells.entry(at).or_default();
         cell.sessions += 1;
         cell.events += events.len() as u64;
+        if self.p.whose == Some(bucket as u32) {
+            let own = Own {
+                line,
+                subject: first.subject,
+                events: events.len() as u64,
+            };
+            push_within(&mut counts.owns, own, &mut counts.budget)?;
+        }
         match duration {
-            Some(d) => push_within(&mut cell.durations, d, &mut self.budget),
+            Some(d) => push_within(&mut cell.durations, d, &mut counts.budget),
             None => Ok(()),
         }
     }
@@ -427,7 +441,7 @@ impl Walker<'_> {
         let mut tuples: Vec<[u32; MAX_DIMENSIONS]> = vec![[0; MAX_DIMENSIONS]];
         for (n, (k, place)) in key.iter().zip(&self.p.places).enumerate() {
             let mut texts: Vec<u32> = Vec::new();
-            let (segments, budget) = (&mut self.segments, &mut self.budget);
+            let (segments, budget) = (&mut self.counts.segments, &mut self.counts.budget);
             let mut add = |text: &str| {
                 let n = segments.text(text, budget)?;
                 push_within(&mut texts, n, budget)
@@ -456,18 +470,24 @@ impl Walker<'_> {
                     if let Some(place) = t.get_mut(n) {
                         *place = *text;
                     }
-                    push_within(&mut longer, t, &mut self.budget)?;
+                    push_within(&mut longer, t, &mut self.counts.budget)?;
                 }
             }
             tuples = longer;
         }
+        let SegmentCounts {
+            segments: known,
+            combinations,
+            budget,
+            ..
+        } = &mut self.counts;
         let mut segments: Vec<u32> = Vec::new();
         for t in tuples {
-            let n = self.segments.segment(t, &mut self.budget)?;
-            push_within(&mut segments, n, &mut self.budget)?;
+            let n = known.segment(t, budget)?;
+            push_within(&mut segments, n, budget)?;
         }
-        let line = self.combinations.line(&mut segments, &mut self.budget)?;
-        self.budget.take(64)?;
+        let line = combinations.line(&mut segments, budget)?;
+        budget.take(64)?;
         self.known.try_reserve(1).map_err(|_| Error::OutOfMemory("segments"))?;
         self.known.insert(key, line);
         Ok(line)
@@ -485,34 +505,46 @@ impl Prepared<'_> {
 /// What was counted of some subjects.
 #[derive(Debug)]
 pub struct SegmentCounts {
-    segments: Segments,
-    combinations: Combinations,
+    pub(super) segments: Segments,
+    pub(super) combinations: Combinations,
     /// By line and bucket.
     cells: FxHashMap<(u32, u32), Cell>,
-    budget: Budget,
+    /// The sessions of one bucket, in any order, where somebody asks whose they are.
+    pub(super) owns: Vec<Own>,
+    pub(super) budget: Budget,
 }
 
 impl SegmentCounts {
+    fn new(question: &Segmented, limit: usize) -> Self {
+        SegmentCounts {
+            segments: Segments::new(question.features.len()),
+            combinations: Combinations::default(),
+            cells: FxHashMap::default(),
+            owns: Vec::new(),
+            budget: Budget::new(limit),
+        }
+    }
+
     /// Both together, in any order: of different subjects.
     pub fn merge(mut self, other: SegmentCounts) -> Result<SegmentCounts> {
-        self.absorb(&other.segments, &other.combinations, other.cells)?;
+        self.absorb(other)?;
         Ok(self)
     }
 
-    fn absorb(
-        &mut self,
-        segments: &Segments,
-        combinations: &Combinations,
-        cells: FxHashMap<(u32, u32), Cell>,
-    ) -> Result<()> {
+    fn absorb(&mut self, other: SegmentCounts) -> Result<()> {
         let budget = &mut self.budget;
-        let segments = self.segments.absorb(segments, budget)?;
-        let sets = self.combinations.absorb(combinations, &segments, budget)?;
-        for ((line, bucket), cell) in cells {
-            let line = match line.checked_sub(MAX_SEGMENTS) {
-                None => segments.get(line as usize).copied().unwrap_or(0),
-                Some(n) => sets.get(n as usize).copied().unwrap_or(0),
-            };
+        let segments = self.segments.absorb(&other.segments, budget)?;
+        let sets = self.combinations.absorb(&other.combinations, &segments, budget)?;
+        let ours = |line: u32| match line.checked_sub(MAX_SEGMENTS) {
+            None => segments.get(line as usize).copied().unwrap_or(0),
+            Some(n) => sets.get(n as usize).copied().unwrap_or(0),
+        };
+        for own in other.owns {
+            let line = ours(own.line);
+            push_within(&mut self.owns, Own { line, ..own }, budget)?;
+        }
+        for ((line, bucket), cell) in other.cells {
+            let line = ours(line);
             if !self.cells.contains_key(&(line, bucket)) {
                 budget.take(size_of::<((u32, u32), Cell)>() * 2)?;
                 self.cells.try_reserve(1).map_err(|_| Error::OutOfMemory("segments"))?;
@@ -561,6 +593,7 @@ pub fn count_segments(
     }
     let prepared = Prepared {
         question,
+        whose: question.whose.map(|label| position(question, label)).transpose()?,
         table: partial.table,
         tuples,
         places,
@@ -572,11 +605,8 @@ pub fn count_segments(
     let make = || {
         Ok(Walker {
             p: &prepared,
-            segments: Segments::new(question.features.len()),
-            combinations: Combinations::default(),
             known: FxHashMap::default(),
-            cells: FxHashMap::default(),
-            budget: Budget::new(more),
+            counts: SegmentCounts::new(question, more),
         })
     };
     workers.each(parts.len(), rows, tick, &|thread, item, tick| {
@@ -584,7 +614,7 @@ pub fn count_segments(
         let pages = std::mem::take(&mut *part.lock().unwrap_or_else(PoisonError::into_inner));
         let n = pages.iter().map(Vec::len).sum::<usize>();
         states.with(thread, make, |walker: &mut Walker| {
-            walker.budget.take(n * size_of::<Event>())?;
+            walker.counts.budget.take(n * size_of::<Event>())?;
             let mut events: Vec<Event> = try_vec(n, "sessions")?;
             for page in pages {
                 tick.tick()?;
@@ -603,29 +633,29 @@ pub fn count_segments(
                 since += own.len();
                 walker.subject(own)?;
             }
-            walker.budget.give(n * size_of::<Event>());
+            walker.counts.budget.give(n * size_of::<Event>());
             Ok(())
         })
     })?;
-    let mut counts = SegmentCounts {
-        segments: Segments::new(question.features.len()),
-        combinations: Combinations::default(),
-        cells: FxHashMap::default(),
-        budget: Budget::new(plan.memory_limit),
-    };
+    let mut counts = SegmentCounts::new(question, plan.memory_limit);
     for w in states.into_states() {
-        counts.absorb(&w.segments, &w.combinations, w.cells)?;
+        counts.absorb(w.counts)?;
     }
     Ok(counts)
 }
 
-/// The segments to show become rows.
-pub fn show_segments(question: &Segmented, mut counted: SegmentCounts, tick: &mut dyn Tick) -> Result<Vec<Row>> {
-    let plan = question.plan;
-    let mut budget = std::mem::replace(&mut counted.budget, Budget::new(0));
-    let budget = &mut budget;
+/// Segments as the lines of an answer.
+pub(super) struct Shown {
+    /// Those that are shown, best first.
+    pub order: Vec<usize>,
+    /// The line of each segment; the rest shares the one after those that are shown.
+    pub line_of: Vec<u32>,
+}
+
+/// Which segments are shown: by the number of sessions, ties by text.
+pub(super) fn shown(question: &Segmented, counted: &mut SegmentCounts, tick: &mut dyn Tick) -> Result<Shown> {
     let all = counted.segments.len();
-    let mut score: Vec<u64> = crate::gather::zeroed(all, budget)?;
+    let mut score: Vec<u64> = crate::gather::zeroed(all, &mut counted.budget)?;
     for (i, ((line, _), cell)) in counted.cells.iter().enumerate() {
         if i % EVERY == 0 {
             tick.tick()?;
@@ -642,6 +672,24 @@ pub fn show_segments(question: &Segmented, mut counted: SegmentCounts, tick: &mu
     order.extend((0..all).filter(|s| texts(*s).any(|t| **t != *OTHER)));
     order.sort_unstable_by(|a, b| points(*a).cmp(&points(*b)).then_with(|| texts(*a).cmp(texts(*b))));
     order.truncate(question.top);
+    let mut line_of: Vec<u32> = crate::gather::zeroed(all, &mut counted.budget)?;
+    line_of.fill(order.len() as u32);
+    for (n, s) in order.iter().enumerate() {
+        if let Some(l) = line_of.get_mut(*s) {
+            *l = n as u32;
+        }
+    }
+    Ok(Shown { order, line_of })
+}
+
+/// The segments to show become rows.
+pub fn show_segments(question: &Segmented, mut counted: SegmentCounts, tick: &mut dyn Tick) -> Result<Vec<Row>> {
+    let plan = question.plan;
+    let Shown { order, line_of } = shown(question, &mut counted, tick)?;
+    let mut budget = std::mem::replace(&mut counted.budget, Budget::new(0));
+    let budget = &mut budget;
+    let all = counted.segments.len();
+    let texts = |s: usize| counted.segments.texts(s);
     let rest = order.len();
     let lines = rest + usize::from(rest < all);
     let buckets = plan.buckets.len();
@@ -650,13 +698,6 @@ pub fn show_segments(question: &Segmented, mut counted: SegmentCounts, tick: &mu
             message: "the report has too many rows".into(),
             hint: Some("Use a larger unit, a shorter range, or a smaller \"top\".".into()),
         });
-    }
-    let mut line_of: Vec<u32> = crate::gather::zeroed(all, budget)?;
-    line_of.fill(rest as u32);
-    for (n, s) in order.iter().enumerate() {
-        if let Some(l) = line_of.get_mut(*s) {
-            *l = n as u32;
-        }
     }
     budget.take(lines.saturating_mul(buckets).saturating_mul(size_of::<Cell>()))?;
     let mut cells: Vec<Cell> = try_vec(lines.saturating_mul(buckets), "sessions")?;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::breakdown::{Dimension, Ranges, Shape};
+use crate::breakdown::{Dimension, OTHER, Ranges, Shape};
 use crate::chunk::{Chunk, Column, Events, Hits, ProfileColumn, PropertyColumn, SharedProfile, USER};
 use crate::mask::Mask;
 use crate::parallel::Workers;
@@ -374,7 +374,7 @@ proptest! {
         let names = NAMES.map(String::from);
         let mut plan = plan(mode, &calendar, unit);
         plan.excluded = (0..4).map(|e| Some(e) == excluded).collect();
-        let question = Segmented { plan: &plan, by: USER, ranks: &ranks, names: &names, features, top };
+        let question = Segmented { plan: &plan, by: USER, ranks: &ranks, names: &names, features, top, whose: None };
         let excluded: Vec<u32> = excluded.into_iter().collect();
         let (a, b) = events.split_at(cut.index(events.len() + 1));
         let partial = gather_segments(&question, b).merge(gather_segments(&question, a), &question).unwrap();
@@ -387,7 +387,35 @@ proptest! {
             count_segments(&question, partial, &Workers::serial(), &mut NoTick).unwrap()
         };
         let counts = postings::Part::all(3).map(of_part).reduce(|a, b| a.merge(b).unwrap()).unwrap();
-        prop_assert_eq!(show_segments(&question, counts, &mut NoTick).unwrap(), want);
+        prop_assert_eq!(show_segments(&question, counts, &mut NoTick).unwrap(), want.clone());
+        // Whoever is behind a number: together they are it, and alone each has as many.
+        let some = || want.iter().filter(|r| r.sessions > 0);
+        for row in some().take(1).chain(some().next_back()) {
+            let asked = Segmented { whose: Some(row.bucket), ..question.clone() };
+            let of_part = |part| {
+                let partial = gather_part(&asked, &events, part);
+                count_segments(&asked, partial, &Workers::new(2, 0), &mut NoTick).unwrap()
+            };
+            let counts = postings::Part::all(2).map(of_part).reduce(|a, b| a.merge(b).unwrap()).unwrap();
+            let found = segment_members(&asked, counts, &row.segment, &mut NoTick).unwrap();
+            prop_assert!(found.is_sorted_by(|a, b| a.0 < b.0));
+            prop_assert_eq!(found.iter().map(|f| f.1.sessions).sum::<u64>(), row.sessions);
+            let per_session = row.events_per_session.unwrap_or(0.0);
+            let done = found.iter().map(|f| f.1.events).sum::<u64>() as f64;
+            prop_assert!((done - per_session * row.sessions as f64).abs() < 1e-6);
+            if row.segment.iter().all(|t| t == OTHER) {
+                continue;
+            }
+            let all = Segmented { top: 1000, ..question.clone() };
+            for (no, had) in found.into_iter().take(2) {
+                let own: Vec<_> = events.iter().filter(|e| e.user == no).cloned().collect();
+                let rows = segmented(&all, &excluded, &calendar, &own);
+                let same = rows.iter().find(|r| (&r.segment, r.bucket) == (&row.segment, row.bucket)).unwrap();
+                prop_assert_eq!(same.sessions, had.sessions);
+            }
+        }
+        let wrong = Segmented { whose: Some(-1), ..question };
+        prop_assert!(SegmentKernel::new(&wrong).is_err());
     }
 
     #[test]
@@ -426,7 +454,7 @@ proptest! {
         prop_assert!(Partial::decode(&bytes, &plan).is_err());
         let ranks = Ranks::new(&SORTED).unwrap();
         let features = vec![Feature::Of(Dimension::EventProperty(5))];
-        let question = Segmented { plan: &plan, by: USER, ranks: &ranks, names: &[], features, top: 1 };
+        let question = Segmented { plan: &plan, by: USER, ranks: &ranks, names: &[], features, top: 1, whose: None };
         prop_assert!(SegmentPartial::decode(&bytes, &question).is_err());
     }
 }

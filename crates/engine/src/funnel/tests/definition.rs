@@ -7,7 +7,7 @@ use crate::value::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// An event of one subject. `values`: held properties, dimensions, what the filter reads.
+/// An event of one subject. `values`: held properties, dimensions, what the filter reads, what is measured.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Event {
     t: i64,
@@ -252,6 +252,13 @@ impl Subject<'_> {
         }
     }
 
+    /// When each step was reached, and the number of its event.
+    fn steps(&self, attempt: &Attempt) -> Vec<Step> {
+        let number = |at: usize| self.events[at].values.last()?.as_ref()?.as_f64();
+        let measured = |at: usize| self.plan.measured.as_ref().and_then(|_| number(at));
+        attempt.steps.iter().map(|s| (s.2, measured(s.1))).collect()
+    }
+
     fn segments(&self, attempt: &Attempt) -> BTreeSet<Vec<String>> {
         let mut all = BTreeSet::from([Vec::new()]);
         for d in 0..self.plan.breakdown.len() {
@@ -280,7 +287,22 @@ fn percentile_50(mut v: Vec<i64>) -> Option<f64> {
     Some(at(low) + (at(high) - at(low)) * position.fract())
 }
 
-fn rows_of(plan: &Plan, segment: &[String], bucket: i64, reached: &[Vec<i64>]) -> Vec<StepRow> {
+/// Tests sum up small multiples of 1/2, which no order of summation makes a difference to.
+fn numbers_of(mut v: Vec<f64>) -> Numbers {
+    v.sort_by(f64::total_cmp);
+    let (low, high) = (v.len().saturating_sub(1) / 2, v.len() / 2);
+    let sum = v.iter().sum::<f64>() + 0.0;
+    Numbers {
+        sum,
+        average: (!v.is_empty()).then(|| sum / v.len() as f64),
+        median: v.get(low).map(|a| (a + v[high]) / 2.0),
+        min: v.first().copied(),
+        max: v.last().copied(),
+    }
+}
+
+fn rows_of(plan: &Plan, segment: &[String], bucket: i64, attempts: &[Vec<Step>]) -> Vec<StepRow> {
+    let reached: Vec<Vec<i64>> = attempts.iter().map(|a| a.iter().map(|s| s.0).collect()).collect();
     let n = |k: usize| reached.iter().filter(|r| r.len() > k).count();
     let ratio = |a: usize, b: usize| if b == 0 { None } else { Some(a as f64 / b as f64) };
     let mean = |v: &Vec<i64>| {
@@ -305,16 +327,22 @@ fn rows_of(plan: &Plan, segment: &[String], bucket: i64, reached: &[Vec<i64>]) -
             median_time: percentile_50(before),
             avg_time_from_start: mean(&start),
             median_time_from_start: percentile_50(start),
+            numbers: plan.measured.as_ref().map(|_| {
+                let there = attempts.iter().filter_map(|a| a.get(k));
+                numbers_of(there.filter_map(|s| s.1).collect())
+            }),
         }
     });
     rows.collect()
 }
 
-/// An attempt of some subject: who, its segments, whether the filter takes it, when its steps were reached.
-type Outcome = (u32, BTreeSet<Vec<String>>, bool, Vec<i64>);
+/// When a step was reached, and the number of its event.
+type Step = (i64, Option<f64>);
+/// An attempt of some subject: who, its segments, whether the filter takes it, its steps.
+type Outcome = (u32, BTreeSet<Vec<String>>, bool, Vec<Step>);
 
-/// The times of the attempts that count in the segments that `inside` picks.
-fn counted(plan: &Plan, all: &[Outcome], inside: &dyn Fn(&Vec<String>) -> bool) -> Vec<Vec<i64>> {
+/// The steps of the attempts that count in the segments that `inside` picks.
+fn counted(plan: &Plan, all: &[Outcome], inside: &dyn Fn(&Vec<String>) -> bool) -> Vec<Vec<Step>> {
     let there = all.iter().filter(|(_, segments, ..)| segments.iter().any(inside));
     if plan.count == Count::Total {
         return there.filter(|o| o.2).map(|o| o.3.clone()).collect();
@@ -348,7 +376,10 @@ pub fn report(
         // What fills no step carries only what an exclusion must have.
         let carries = steps || !plan.held.is_empty() && e.mask & ((1 << (plan.steps + plan.exclusions.len())) - 1) != 0;
         for s in e.subjects(plan.by, only, plan.remap) {
-            let values = sources.iter().map(|d| value_of(d, e, s).filter(|_| carries)).collect();
+            let mut values: Vec<_> = sources.iter().map(|d| value_of(d, e, s).filter(|_| carries)).collect();
+            if let Some(d) = &plan.measured {
+                values.push(value_of(d, e, s).filter(|v| carries && v.as_f64().is_some()));
+            }
             let event = Event {
                 t: e.t,
                 mask: e.mask,
@@ -381,12 +412,7 @@ pub fn report(
                     .map(|n| subject.attributed(&a, plan.breakdown.len() + n))
                     .collect();
                 let passes = plan.filter.is_none() || takes(&values);
-                all.push((
-                    *who,
-                    subject.segments(&a),
-                    passes,
-                    a.steps.iter().map(|s| s.2).collect(),
-                ));
+                all.push((*who, subject.segments(&a), passes, subject.steps(&a)));
             }
         }
         cells.push((label, all));

@@ -119,6 +119,7 @@ struct Options {
     breakdown: Vec<u8>,
     attribution: Attribution,
     filter: u8,
+    measured: Option<u32>,
     top: usize,
     trend: bool,
 }
@@ -143,12 +144,12 @@ fn options(steps: usize) -> impl Strategy<Value = Options> {
         prop_oneof![3 => Just(vec![]), 2 => Just(vec![P]), 1 => Just(vec![P, N])],
         prop_oneof![3 => Just(vec![]), 3 => (0u8..4).prop_map(|d| vec![d]), 1 => Just(vec![0, 1]), 1 => Just(vec![1, 3])],
         attribution,
-        prop_oneof![3 => Just(0u8), 1 => 1u8..4],
+        (prop_oneof![3 => Just(0u8), 1 => 1u8..4], measured()),
         prop_oneof![Just(1usize), Just(2), Just(200)],
         prop::bool::weighted(0.2),
     )
         .prop_map(
-            |(floating, strict, optimized, total, exclusions, held, breakdown, attribution, filter, top, trend)| Options {
+            |(floating, strict, optimized, total, exclusions, held, breakdown, attribution, (filter, measured), top, trend)| Options {
                 floating: if strict { 0 } else { floating },
                 exclusions: if strict { vec![] } else { exclusions },
                 strict,
@@ -158,6 +159,7 @@ fn options(steps: usize) -> impl Strategy<Value = Options> {
                 breakdown,
                 attribution,
                 filter,
+                measured,
                 top,
                 trend,
             },
@@ -212,10 +214,15 @@ impl Options {
             breakdown: self.breakdown.iter().map(dimension).collect(),
             attribution: self.attribution,
             filter: filter(self.filter, by),
+            measured: self.measured.map(Dimension::EventProperty),
             top: self.top,
             ..base
         }
     }
+}
+
+fn measured() -> impl Strategy<Value = Option<u32>> {
+    prop_oneof![3 => Just(None), 2 => Just(Some(N)), 1 => Just(Some(P))]
 }
 
 fn value() -> impl Strategy<Value = Option<Value>> {
@@ -226,6 +233,7 @@ fn value() -> impl Strategy<Value = Option<Value>> {
         2 => Just(text("y")),
         1 => Just(text("")),
         1 => Just(text(OTHER)),
+        2 => (-2i8..3).prop_map(|n| Some(Value::number(f64::from(n) / 2.0))),
         1 => Just(Some(Value::List(vec![Value::str("x"), Value::str("y")]))),
     ]
 }
@@ -412,6 +420,7 @@ proptest! {
         to in 10i64..60, window in prop_oneof![1i64..40, 3i64..12], grace in prop::sample::select(vec![0i64, 0, 1, 3]),
         any_order in prop::bool::weighted(0.3), optimized in any::<bool>(), remap in remaps(),
         total in prop::bool::weighted(0.3), broken_down in prop::bool::weighted(0.3), filtered in 0u8..4,
+        measured in measured(),
         dealt in prop::collection::vec(0usize..4, 1..40), order in Just(vec![0, 1, 2, 3]).prop_shuffle(),
     ) {
         let p = Plan {
@@ -422,6 +431,7 @@ proptest! {
             count: if total { Count::Total } else { Count::Unique },
             breakdown: if broken_down { vec![Dimension::EventProperty(P)] } else { vec![] },
             filter: filter(u8::from(filtered == 1), by),
+            measured: measured.map(Dimension::EventProperty),
             ..plan(steps, by, 0, to, window)
         };
         bits(&p, &mut events);
@@ -473,6 +483,7 @@ proptest! {
     fn garbage_is_refused(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
         let p = Plan {
             breakdown: vec![Dimension::EventProperty(P)],
+            measured: Some(Dimension::EventProperty(P)),
             ..plan(3, USER, 0, 100, 100)
         };
         let events: Vec<Ev> = (0..20)

@@ -197,17 +197,26 @@ impl World<'_> {
             };
             for subject in counted {
                 for segment in self.segments(e, m.by, subject, bucket) {
-                    facts.push(Fact {
+                    let fact = Fact {
                         segment,
                         t: e.t,
                         event: number,
                         subject,
                         value: value.clone(),
-                    });
+                    };
+                    facts.push((bucket, fact));
                 }
             }
         }
-        facts
+        if let Measure::UniqueIn(touch) = m.measure {
+            let place = |f: &(usize, Fact)| (f.0, f.1.subject, f.1.t, f.1.segment.clone());
+            facts.sort_by_key(place);
+            if touch == Touch::Last {
+                facts.reverse();
+            }
+            facts.dedup_by_key(|f| (f.0, f.1.subject));
+        }
+        facts.into_iter().map(|f| f.1).collect()
     }
 
     /// The intervals that are shown and as many before them, as (label, from, to).
@@ -427,9 +436,11 @@ fn found(measure: Measure, facts: &[&Fact]) -> Found {
     let mut subjects = Vec::new();
     let value = match measure {
         Measure::Total => Some(events.len() as f64),
-        Measure::Unique | Measure::Active { .. } | Measure::CumulativeUnique | Measure::Sessions => {
-            Some(people.len() as f64)
-        }
+        Measure::Unique
+        | Measure::UniqueIn(_)
+        | Measure::Active { .. }
+        | Measure::CumulativeUnique
+        | Measure::Sessions => Some(people.len() as f64),
         Measure::Property { aggregate, .. } => of_events(aggregate, &events),
         Measure::PerSubject { inner, outer } => {
             for who in people {
@@ -507,6 +518,11 @@ proptest! {
                 m.measure = Measure::Unique;
             }
         }
+        // One segment of several is chosen by their texts, which must be known.
+        let by_number = breakdown.iter().any(|d| matches!(d.plain().0, Dimension::Numbers { .. }));
+        for m in metrics.iter_mut().filter(|m| by_number && m.measure.touch().is_some()) {
+            m.measure = Measure::Unique;
+        }
         let trailing = metrics.iter().filter_map(|m| m.measure.trailing_days()).max().unwrap_or(0);
         let time = Timeline::new(&calendar, unit, from, from + length, smoothing.before(), trailing).unwrap();
         let buckets = time.buckets.clone();
@@ -558,9 +574,9 @@ proptest! {
 
     #[test]
     fn garbage_is_refused(at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>()) {
-        let metrics = vec![metric(Measure::Unique, USER), metric(Measure::Total, COMPANY)];
+        let metrics = vec![metric(Measure::Unique, USER), metric(Measure::Total, COMPANY), metric(Measure::UniqueIn(Touch::Last), USER)];
         let p = plan(metrics, one_day(Unit::Hour), vec![Dimension::EventProperty(P), Dimension::EventProperty(N)]);
-        let event = |i: u32| Ev { p: list(&["a", "b"]), n: Some(f64::from(i % 3)), ..Ev::new(T + i64::from(i) * 1_000_000, 3, i, &[i + 1]) };
+        let event = |i: u32| Ev { p: list(&["a", "b"]), n: Some(f64::from(i % 3)), ..Ev::new(T + i64::from(i) * 1_000_000, 7, i, &[i + 1]) };
         let bytes = gather(&p, &(0..20).map(event).collect::<Vec<_>>(), &None).encode().unwrap();
         let mut broken = bytes.clone();
         broken[at.index(bytes.len())] ^= byte;

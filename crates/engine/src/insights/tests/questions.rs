@@ -140,7 +140,8 @@ pub fn measures() -> impl Strategy<Value = Measure> {
             outer
         },
     });
-    prop_oneof![3 => plain, 2 => active, 3 => of, 3 => per]
+    let one_only = prop::sample::select(vec![Touch::First, Touch::Last]).prop_map(Measure::UniqueIn);
+    prop_oneof![3 => plain, 2 => one_only, 2 => active, 3 => of, 3 => per]
 }
 
 /// Kinds that metrics count by, and dimensions that make sense for all of them.

@@ -93,7 +93,7 @@ proptest! {
             let about = |a: f64, b: f64| (a - b).abs() <= 1e-6 * a.abs().max(b.abs()).max(1.0);
             let whole = by == USER || events.iter().all(|e| e.companies.len() < 2);
             match measure {
-                Measure::Unique => prop_assert_eq!(named, value),
+                Measure::Unique | Measure::UniqueIn(_) => prop_assert_eq!(named, value),
                 Measure::Total if whole => prop_assert_eq!(sum, value),
                 Measure::Property { aggregate: Aggregate::Sum, .. } if whole => prop_assert!(about(sum, value), "{} {}", sum, value),
                 Measure::Property { aggregate: Aggregate::Max, .. } if by == COMPANY && r.value.is_some() => {
