@@ -245,7 +245,7 @@ fn event_list(need: &Need) -> Option<Vec<i32>> {
     need.events.as_ref().map(|e| e.iter().map(|n| *n as i32).collect())
 }
 
-/// Blocks and rows that wait, decoded, with their insert columns. Rows outside of the span may be among them.
+/// Wanted events that wait, decoded, with their insert columns. Of single rows some may be outside of the span.
 pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Result<Vec<Chunk>> {
     let wanted = Wanted {
         kinds: Some(need.kinds.clone()),
@@ -278,7 +278,12 @@ pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Resul
         check_memory(bytes)?;
         let chunk = block::decode(&blocks.bytes(i, 2)?, &wanted)
             .map_err(|e| crate::error::Failure::from(e).within(format!("block {}", blocks.int(i, 0).unwrap_or(0))))?;
-        chunks.push(chunk);
+        // Duplicates are of one event and time, so that the others are of no use to anybody.
+        let (rows, chunk) = (chunk.len(), only(chunk, need, span)?);
+        bytes = bytes.saturating_sub(row_bytes.saturating_mul(rows - chunk.len()));
+        if !chunk.is_empty() {
+            chunks.push(chunk);
+        }
     }
     drop(blocks);
     let rows = match &events {
@@ -303,6 +308,21 @@ pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Resul
         chunks.push(builder.finish()?);
     }
     Ok(chunks)
+}
+
+/// The rows of wanted events inside of the span.
+fn only(chunk: Chunk, need: &Need, span: Span64) -> Result<Chunk> {
+    let events = need.events.as_ref();
+    let wanted = |row: usize, t: i64| {
+        t >= span.from && t < span.to && events.is_none_or(|events| events.contains(&chunk.event(row)))
+    };
+    let mut rows: Vec<u32> = engine::error::try_vec(chunk.len(), "events that wait")?;
+    let places = chunk.time.iter().enumerate().filter(|(row, t)| wanted(*row, **t));
+    rows.extend(places.map(|(row, _)| row as u32));
+    if rows.len() == chunk.len() {
+        return Ok(chunk);
+    }
+    Ok(chunk.pick(&rows)?)
 }
 
 fn check_memory(bytes: usize) -> Result<()> {

@@ -1,5 +1,7 @@
 //! A run of events in memory, columns side by side: what the store hands to the kernels.
 
+mod pick;
+
 use crate::error::{Error, Result, try_vec};
 use crate::mask::Mask;
 use crate::value::Value;

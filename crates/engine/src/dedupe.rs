@@ -7,9 +7,10 @@ use crate::chunk::{Chunk, Inserts};
 use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::tick::{EVERY, Tick};
-use hashbrown::hash_map::Entry;
-use hashbrown::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
+use std::hash::BuildHasher;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 type Identity = (u64, i64, u32, u32);
 
@@ -21,15 +22,19 @@ struct Standing {
     row: u32,
 }
 
-/// Rows with an insert hash: (identity, row, priority).
-fn hashed(chunk: &Chunk) -> impl Iterator<Item = (Identity, usize, i64)> + '_ {
-    let inserts = chunk.inserts.iter();
-    inserts.flat_map(move |i| {
-        let rows = i.hash.iter().zip(&i.priority).zip(&chunk.time).zip(&chunk.user);
-        rows.enumerate().filter(|(_, (((hash, _), _), _))| **hash != 0).map(
-            move |(row, (((hash, priority), time), user))| ((*hash, *time, *user, chunk.event(row)), row, *priority),
-        )
-    })
+impl Standing {
+    fn of(chunks: &[&Chunk], (chunk, row): At) -> Option<Self> {
+        let inserts = chunks.get(chunk as usize)?.inserts.as_ref()?;
+        let priority = *inserts.priority.get(row as usize)?;
+        Some(Standing { priority, chunk, row })
+    }
+}
+
+/// The identity of a row; `None` = it has none.
+fn identity(chunk: &Chunk, row: usize) -> Option<Identity> {
+    let hash = *chunk.inserts.as_ref()?.hash.get(row)?;
+    let (time, user) = (*chunk.time.get(row)?, *chunk.user.get(row)?);
+    (hash != 0).then(|| (hash, time, user, chunk.event(row)))
 }
 
 fn count_hashed(chunk: &Chunk) -> usize {
@@ -37,35 +42,70 @@ fn count_hashed(chunk: &Chunk) -> usize {
     chunk.inserts.as_ref().map_or(0, of)
 }
 
-type Best = HashMap<Identity, Standing>;
+/// Which chunk and which of its rows.
+type At = (u32, u32);
+
+/// The row that holds each identity. What the rows are is in their chunks: a table of their places stays small, so that
+/// most of it is in a cache.
+#[derive(Default)]
+struct Best {
+    table: HashTable<At>,
+    hasher: DefaultHashBuilder,
+}
+
+fn identity_at(chunks: &[&Chunk], (chunk, row): At) -> Option<Identity> {
+    chunks.get(chunk as usize).and_then(|c| identity(c, row as usize))
+}
+
+impl Best {
+    fn reserve(&mut self, chunks: &[&Chunk], more: usize) -> Result<()> {
+        let hasher = &self.hasher;
+        let rehash = |at: &At| hasher.hash_one(identity_at(chunks, *at));
+        let reserved = self.table.try_reserve(more, rehash);
+        reserved.map_err(|_| Error::OutOfMemory("duplicates"))
+    }
+
+    fn get(&self, chunks: &[&Chunk], identity: Identity) -> Option<Standing> {
+        let is = |at: &At| identity_at(chunks, *at) == Some(identity);
+        let at = self.table.find(self.hasher.hash_one(Some(identity)), is)?;
+        Standing::of(chunks, *at)
+    }
+
+    /// Lets a row have its identity; the answer is the row that does not have it, if there are two.
+    fn enter(&mut self, chunks: &[&Chunk], identity: Identity, mine: Standing) -> Option<Standing> {
+        let hasher = &self.hasher;
+        let is = |at: &At| identity_at(chunks, *at) == Some(identity);
+        let rehash = |at: &At| hasher.hash_one(identity_at(chunks, *at));
+        match self.table.entry(hasher.hash_one(Some(identity)), is, rehash) {
+            Entry::Vacant(e) => {
+                e.insert((mine.chunk, mine.row));
+                None
+            }
+            Entry::Occupied(mut e) => {
+                let held = Standing::of(chunks, *e.get())?;
+                let (winner, loser) = (held.max(mine), held.min(mine));
+                *e.get_mut() = (winner.chunk, winner.row);
+                Some(loser)
+            }
+        }
+    }
+}
 
 /// Sends every row with an insert hash into `best`, the losers into `masks`.
 fn contest(chunks: &[&Chunk], best: &mut Best, masks: &mut [Option<Mask>], tick: &mut dyn Tick) -> Result<()> {
-    let total = chunks.iter().map(|c| count_hashed(c)).sum();
-    best.try_reserve(total).map_err(|_| Error::OutOfMemory("duplicates"))?;
+    best.reserve(chunks, chunks.iter().map(|c| count_hashed(c)).sum())?;
     for (c, chunk) in chunks.iter().enumerate() {
-        for (i, (identity, row, priority)) in hashed(chunk).enumerate() {
-            if i % EVERY == 0 {
+        for row in 0..chunk.inserts.as_ref().map_or(0, |i| i.hash.len()) {
+            if row % EVERY == 0 {
                 tick.tick()?;
             }
             // Row numbers are u32 in every format, so neither cast cuts.
-            let mine = Standing {
-                priority,
-                chunk: c as u32,
-                row: row as u32,
-            };
-            let loser = match best.entry(identity) {
-                Entry::Vacant(e) => {
-                    e.insert(mine);
-                    continue;
-                }
-                Entry::Occupied(mut e) => {
-                    let held = *e.get();
-                    e.insert(held.max(mine));
-                    held.min(mine)
-                }
-            };
-            drop_row(chunks, masks, loser);
+            let mine = Standing::of(chunks, (c as u32, row as u32));
+            if let (Some(identity), Some(mine)) = (identity(chunk, row), mine)
+                && let Some(loser) = best.enter(chunks, identity, mine)
+            {
+                drop_row(chunks, masks, loser);
+            }
         }
     }
     Ok(())
@@ -96,8 +136,9 @@ pub struct Duplicates<'a> {
     masks: Mutex<Vec<Option<Mask>>>,
     /// Times of the delta's rows with an insert hash, by event, sorted.
     times: HashMap<u32, Vec<i64>>,
-    /// (event, user, time) of these rows: the insert hashes of a segment are only asked for when it has any of them.
-    met: HashSet<(u32, u32, i64)>,
+    /// (event, user, time) of these rows: the insert hashes of a segment are only asked for when it has any of them. Made
+    /// when a segment may: mostly what waits is later than all of them. `None` = there was no memory.
+    met: OnceLock<Option<HashSet<(u32, u32, i64)>>>,
     /// One bit per possible low end of a hash of those, so that most sealed rows need no look-up.
     bits: Vec<u64>,
 }
@@ -110,30 +151,35 @@ impl<'a> Duplicates<'a> {
             best: Best::default(),
             masks: Mutex::default(),
             times: HashMap::default(),
-            met: HashSet::default(),
+            met: OnceLock::new(),
             bits: Vec::new(),
         };
         let mut masks = vec![None; delta.len()];
         contest(delta, &mut d.best, &mut masks, tick)?;
         d.masks = Mutex::new(masks);
-        let words = d.best.len().saturating_mul(16).div_ceil(64).next_power_of_two();
+        let words = d.best.table.len().saturating_mul(16).div_ceil(64).next_power_of_two();
         d.bits
             .try_reserve_exact(words)
             .map_err(|_| Error::OutOfMemory("duplicates"))?;
         d.bits.resize(words, 0);
-        d.met
-            .try_reserve(d.best.len())
-            .map_err(|_| Error::OutOfMemory("duplicates"))?;
-        for (i, (_, time, user, event)) in d.best.keys().enumerate() {
-            if i % EVERY == 0 {
-                tick.tick()?;
+        let mut last = None;
+        for (c, chunk) in delta.iter().enumerate() {
+            for row in 0..chunk.len() {
+                if row % EVERY == 0 {
+                    tick.tick()?;
+                }
+                let Some((_, time, user, event)) = identity_at(delta, (c as u32, row as u32)) else {
+                    continue;
+                };
+                let (word, bit) = Self::place(user, time, words);
+                if let Some(w) = d.bits.get_mut(word) {
+                    *w |= bit;
+                }
+                if last != Some((event, time)) {
+                    last = Some((event, time));
+                    crate::intern::push(d.times.entry(event).or_default(), time)?;
+                }
             }
-            d.met.insert((*event, *user, *time));
-            let (word, bit) = Self::place(*user, *time, words);
-            if let Some(w) = d.bits.get_mut(word) {
-                *w |= bit;
-            }
-            crate::intern::push(d.times.entry(*event).or_default(), *time)?;
         }
         d.times.values_mut().for_each(|t| t.sort_unstable());
         Ok(d)
@@ -141,7 +187,7 @@ impl<'a> Duplicates<'a> {
 
     /// True when nothing of the delta can be a duplicate.
     pub fn is_empty(&self) -> bool {
-        self.best.is_empty()
+        self.best.table.is_empty()
     }
 
     fn place(user: u32, time: i64, words: usize) -> (usize, u64) {
@@ -151,9 +197,22 @@ impl<'a> Duplicates<'a> {
         ((hash >> 6) as usize & (words - 1), 1 << (hash & 63))
     }
 
-    fn maybe(&self, event: u32, user: u32, time: i64) -> bool {
+    fn maybe(&self, event: u32, user: u32, time: i64) -> Result<bool> {
         let (word, bit) = Self::place(user, time, self.bits.len().max(1));
-        self.bits.get(word).is_some_and(|w| w & bit != 0) && self.met.contains(&(event, user, time))
+        if self.bits.get(word).is_none_or(|w| w & bit == 0) {
+            return Ok(false);
+        }
+        let met = self.met.get_or_init(|| self.meet()).as_ref();
+        let met = met.ok_or(Error::OutOfMemory("duplicates"))?;
+        Ok(met.contains(&(event, user, time)))
+    }
+
+    fn meet(&self) -> Option<HashSet<(u32, u32, i64)>> {
+        let mut met = HashSet::default();
+        met.try_reserve(self.best.table.len()).ok()?;
+        let rows = self.best.table.iter().filter_map(|at| identity_at(&self.delta, *at));
+        met.extend(rows.map(|(_, time, user, event)| (event, user, time)));
+        Some(met)
     }
 
     /// Can rows of this event with times in `ts_min ..= ts_max` have duplicates in the delta? If not, a segment's insert
@@ -168,12 +227,12 @@ impl<'a> Duplicates<'a> {
     /// The rows of a sealed chunk that stay; `None` = all of them. Remembers which rows of the delta lose. `inserts` is
     /// asked for the insert hashes of the chunk, `None` = there are none, when users and times leave a doubt.
     pub fn check(&self, sealed: &Chunk, inserts: impl FnOnce() -> Result<Option<Inserts>>) -> Result<Option<Mask>> {
-        if self.best.is_empty() {
+        if self.is_empty() {
             return Ok(None);
         }
         let mut rows: Vec<usize> = Vec::new();
         for (row, (time, user)) in sealed.time.iter().zip(&sealed.user).enumerate() {
-            if self.maybe(sealed.event(row), *user, *time) {
+            if self.maybe(sealed.event(row), *user, *time)? {
                 crate::intern::push(&mut rows, row)?;
             }
         }
@@ -188,12 +247,12 @@ impl<'a> Duplicates<'a> {
             else {
                 break;
             };
-            let Some(held) = self.best.get(&(*hash, *time, *user, sealed.event(row))) else {
+            let Some(held) = self.best.get(&self.delta, (*hash, *time, *user, sealed.event(row))) else {
                 continue;
             };
             if inserts.priority.get(row).is_some_and(|p| *p > held.priority) {
                 let mut masks = self.masks.lock().unwrap_or_else(PoisonError::into_inner);
-                drop_row(&self.delta, &mut masks, *held);
+                drop_row(&self.delta, &mut masks, held);
             } else {
                 mask.get_or_insert_with(|| Mask::all(sealed.len())).set(row, false);
             }
