@@ -48,15 +48,41 @@ mod tests {
 
     #[pg_test]
     fn a_reading_statement_keeps_the_snapshot_of_its_caller() {
-        sql("CREATE TABLE counted (n int)");
+        sql("CREATE TABLE public.counted (n int)");
         spi::connect(|sql| {
-            sql.write("INSERT INTO counted VALUES (1)", &[])?;
+            sql.write("INSERT INTO public.counted VALUES (1)", &[])?;
             // The insert is later than the statement that called us: only a writing statement sees it.
-            assert_eq!(sql.read("SELECT count(*) FROM counted", &[])?.int(0, 0)?, 0);
-            assert_eq!(sql.write("SELECT count(*) FROM counted", &[])?.int(0, 0)?, 1);
+            assert_eq!(sql.read("SELECT count(*) FROM public.counted", &[])?.int(0, 0)?, 0);
+            assert_eq!(sql.write("SELECT count(*) FROM public.counted", &[])?.int(0, 0)?, 1);
             Ok(())
         })
         .unwrap();
+    }
+
+    /// Whatever the caller's search_path is, and whether or not the function has one of its own.
+    #[pg_test]
+    fn statements_have_a_search_path_of_their_own() {
+        let path = || {
+            Spi::get_one::<String>("SELECT current_setting('search_path')")
+                .unwrap()
+                .unwrap()
+        };
+        let inside = || {
+            spi::connect(|sql| {
+                Ok(sql
+                    .read("SELECT current_setting('search_path')", &[])?
+                    .text(0, 0)?
+                    .to_string())
+            })
+        };
+        for callers in ["public, tests", "pg_catalog, pg_temp", "evil, pg_catalog"] {
+            sql(&format!("SET LOCAL search_path = {callers}"));
+            assert_eq!(inside().unwrap(), "pg_catalog, pg_temp");
+            assert_eq!(path(), callers, "and afterwards the caller has its own again");
+        }
+        let failed: Result<(), _> = spi::connect(|_| Err(Failure::internal("on purpose")));
+        assert!(failed.is_err());
+        assert_eq!(path(), "evil, pg_catalog", "after an error, too");
     }
 
     #[pg_test]
