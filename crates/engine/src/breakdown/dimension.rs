@@ -368,6 +368,23 @@ pub struct Event<'c> {
     pub bucket: usize,
 }
 
+impl<'c> Event<'c> {
+    /// The event of a row with its subjects of the kind that is counted.
+    pub fn of_row(chunk: &'c Chunk, row: usize, by: Kind, subjects: &[SubjectNo], bucket: usize) -> Self {
+        let user = match subjects {
+            [user] if by == USER => *user,
+            _ => 0,
+        };
+        Event {
+            chunk,
+            row,
+            user,
+            by,
+            bucket,
+        }
+    }
+}
+
 fn for_groups(
     event: &Event,
     kind: Kind,

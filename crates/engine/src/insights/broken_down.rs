@@ -108,16 +108,7 @@ pub fn push_rows(
         if !counts_here {
             return Ok(());
         }
-        let event = Event {
-            chunk,
-            row,
-            user: match subjects {
-                [user] if by == USER => *user,
-                _ => 0,
-            },
-            by,
-            bucket: column_of_table,
-        };
+        let event = Event::of_row(chunk, row, by, subjects, column_of_table);
         let per_subject = matches!(
             counts,
             Counts::Sets(_) | Counts::Times(_) | Counts::PerValue(_) | Counts::PerDistinct(_)

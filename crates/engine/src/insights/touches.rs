@@ -9,7 +9,7 @@ use super::measure::Touch;
 use super::plain::Source;
 use super::runs::Run;
 use crate::breakdown::{Event, Scope, Segments};
-use crate::chunk::{Hits, SubjectNo, USER};
+use crate::chunk::{Hits, SubjectNo};
 use crate::error::{Error, Result};
 use crate::gather::{Budget, for_each_row};
 use crate::partial::{Reader, Writer};
@@ -163,16 +163,7 @@ pub fn push(
         let (Some(bucket), Some(&t)) = (cursor.bucket(row), chunk.time.get(row)) else {
             return Ok(());
         };
-        let event = Event {
-            chunk,
-            row,
-            user: match subjects {
-                [user] if by == USER => *user,
-                _ => 0,
-            },
-            by,
-            bucket: bucket as usize,
-        };
+        let event = Event::of_row(chunk, row, by, subjects, bucket as usize);
         for no in subjects {
             // Most events are neither the first nor the last, and their segments do not matter.
             if !touches.may_count(bucket, *no, t) {
