@@ -54,7 +54,9 @@ impl Kernel<'_> {
         };
         let at = plan.time.buckets.starts.last().copied().unwrap_or(0);
         let at = at.max(plan.time.buckets.range.from);
-        let mut values = profiles.property.as_ref().map(|p| p.values.clone()).unwrap_or_default();
+        let column = profiles.property.as_ref();
+        let mut values = try_vec(column.map_or(0, |p| p.values.len()), "a property of profiles")?;
+        values.extend(column.iter().flat_map(|p| p.values.iter().cloned()));
         for who in profiles.who.chunks(BLOCK) {
             let mut chunk = subject_rows::chunk(by, who.iter().copied(), at)?;
             if let Some(property) = &profiles.property {
