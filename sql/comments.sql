@@ -6,6 +6,7 @@ COMMENT ON FUNCTION analytics_groups._change_access(text, oid, text, boolean) IS
 COMMENT ON FUNCTION analytics_groups._create_sequence(text, smallint) IS 'Makes the numbers of a new group key, for the admins of a project. Internal: use add_group_key.';
 COMMENT ON FUNCTION analytics_groups._max_group_keys() IS 'The setting analytics_groups.max_group_keys. Internal.';
 COMMENT ON FUNCTION analytics_groups._maintain(text, boolean) IS 'Seals what waits in one project; returns how many events. Internal: use CALL analytics_groups.maintain().';
+COMMENT ON FUNCTION analytics_groups._fold(text) IS 'Makes one block of the single events that wait in a project; returns how many. Internal: ingestion does it, see the setting analytics_groups.fold_after.';
 COMMENT ON FUNCTION analytics_groups._backfill(text, smallint, text) IS 'Attributes stored events to a key just registered. Internal: use add_group_key(…, backfill => true).';
 COMMENT ON FUNCTION analytics_groups._attributed_events(text, text) IS 'Events attributed to a group key. Internal: see the view group_keys.';
 COMMENT ON FUNCTION analytics_groups.inbox_begin() IS 'Trigger of analytics_groups.inbox: begins a statement. Internal.';

@@ -20,15 +20,19 @@ COMMENT ON PROCEDURE analytics_groups.maintain(text) IS
 'Seals what waits into sorted segments: reports get faster, answers stay the same. Safe at any time, from cron or by hand, beside anything else. Without a project: every project the caller may write to.
 Example: CALL analytics_groups.maintain();';
 
-CREATE FUNCTION analytics_groups._try_maintain(project text) RETURNS text
+CREATE FUNCTION analytics_groups._try_upkeep(project text, maintain boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    PERFORM analytics_groups._maintain(project, false);
+    IF maintain THEN
+        PERFORM analytics_groups._maintain(project, false);
+    ELSE
+        PERFORM analytics_groups._fold(project);
+    END IF;
     RETURN NULL;
 EXCEPTION WHEN OTHERS THEN
     RETURN SQLERRM;
 END $$;
-COMMENT ON FUNCTION analytics_groups._try_maintain(text) IS 'Maintains unless somebody else does; returns the message of a failure. Internal.';
+COMMENT ON FUNCTION analytics_groups._try_upkeep(text, boolean) IS 'Maintains, or makes a block of single events, unless somebody else does; returns the message of a failure. Internal.';
 
 CREATE FUNCTION analytics_groups.storage_stats(project text DEFAULT NULL)
 RETURNS TABLE (storage text, buffers bigint, events bigint, bytes bigint)

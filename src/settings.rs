@@ -11,8 +11,10 @@ static MAX_GROUP_KEYS: GucSetting<i32> = GucSetting::<i32>::new(5);
 static MAX_GROUPS_PER_EVENT: GucSetting<i32> = GucSetting::<i32>::new(300);
 static AUTO_MAINTAIN: GucSetting<bool> = GucSetting::<bool>::new(true);
 static MAINTAIN_AFTER: GucSetting<i32> = GucSetting::<i32>::new(200_000);
+static FOLD_AFTER: GucSetting<i32> = GucSetting::<i32>::new(10_000);
 static DEDUPE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"replace"));
 static QUERY_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1 << 20);
+static WAITING_CACHE: GucSetting<i32> = GucSetting::<i32>::new(32 << 10);
 static MAX_THREADS: GucSetting<i32> = GucSetting::<i32>::new(-1);
 static THREAD_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100_000);
 static BLOCK_EVENTS: GucSetting<i32> = GucSetting::<i32>::new(200);
@@ -85,6 +87,14 @@ pub fn register() {
         1..=i32::MAX,
         GucFlags::empty(),
     );
+    int(
+        c"analytics_groups.fold_after",
+        c"Single events that may wait as rows before ingestion makes a block of them.",
+        c"Reports read a block many times faster than as many rows. Only used with analytics_groups.auto_maintain.",
+        &FOLD_AFTER,
+        1..=i32::MAX,
+        GucFlags::empty(),
+    );
     GucRegistry::define_string_guc(
         c"analytics_groups.dedupe",
         c"Which of two events with one identity stays: replace (the last ingested) or skip (the first).",
@@ -99,6 +109,14 @@ pub fn register() {
         c"A report that needs more is an error with a hint, never a dead server.",
         &QUERY_MEMORY,
         1024..=i32::MAX,
+        GucFlags::UNIT_KB,
+    );
+    int(
+        c"analytics_groups.waiting_cache",
+        c"Memory in which a session keeps decoded events that wait for maintenance.",
+        c"Reports of one session that look at the same waiting batches decode them once. 0 keeps nothing.",
+        &WAITING_CACHE,
+        0..=i32::MAX,
         GucFlags::UNIT_KB,
     );
     int(
@@ -229,6 +247,16 @@ pub fn dedupe() -> crate::error::Result<Dedupe> {
 /// Bytes one report may use.
 pub fn query_memory() -> usize {
     usize::try_from(QUERY_MEMORY.get()).unwrap_or(1) << 10
+}
+
+/// From how many single events on ingestion makes a block of them.
+pub fn fold_after() -> i64 {
+    i64::from(FOLD_AFTER.get())
+}
+
+/// Bytes of decoded waiting events that a session keeps between reports.
+pub fn waiting_cache() -> usize {
+    usize::try_from(WAITING_CACHE.get()).unwrap_or(0) << 10
 }
 
 /// Whether ingestion maintains, and from how many waiting events on.

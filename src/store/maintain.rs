@@ -13,6 +13,7 @@ use crate::pg::spi::{self, Arg, Sql};
 use crate::pg::{interrupts, owner};
 use crate::registry::{self, Project};
 use crate::settings;
+use engine::chunk::Chunk;
 use engine::chunk_builder::ChunkBuilder;
 use engine::compact::{self, Arranged, Scratch, Source};
 use engine::row;
@@ -54,6 +55,14 @@ fn take_waiting(sql: &Sql, project: &Project) -> Result<Vec<Source>> {
             sources.push(source);
         }
     }
+    if let Some(chunk) = take_rows(sql, project)? {
+        sources.push(Source::from_chunk(chunk)?);
+    }
+    Ok(sources)
+}
+
+/// Takes single events out of the delta, at most [`STEP_EVENTS`].
+pub(super) fn take_rows(sql: &Sql, project: &Project) -> Result<Option<Chunk>> {
     let rows = sql.write(
         &project.sql(
             "DELETE FROM @.event_row WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM @.event_row r LIMIT $1))
@@ -61,17 +70,17 @@ fn take_waiting(sql: &Sql, project: &Project) -> Result<Vec<Source>> {
         ),
         &[Arg::Int(STEP_EVENTS)],
     )?;
-    if rows.len() > 0 {
-        let mut builder = ChunkBuilder::new();
-        for i in 0..rows.len() {
-            if i % EVERY == 0 {
-                Interrupts.tick()?;
-            }
-            builder.push(&row::decode(&rows.bytes(i, 1)?)?, rows.int(i, 0)?)?;
-        }
-        sources.push(Source::from_chunk(builder.finish()?)?);
+    if rows.len() == 0 {
+        return Ok(None);
     }
-    Ok(sources)
+    let mut builder = ChunkBuilder::new();
+    for i in 0..rows.len() {
+        if i % EVERY == 0 {
+            Interrupts.tick()?;
+        }
+        builder.push(&row::decode(&rows.bytes(i, 1)?)?, rows.int(i, 0)?)?;
+    }
+    Ok(Some(builder.finish()?))
 }
 
 /// The segments of events.
@@ -138,7 +147,8 @@ fn maintain(project: &str, wait: bool) -> Result<i64, crate::pg::ErrorReport> {
             } else if !super::try_lock(sql, &project.name, Lock::Maintain)? {
                 return Ok(0);
             }
-            let backlog = super::waiting(sql, &project)?;
+            let (blocks, rows) = super::waiting(sql, &project)?;
+            let backlog = blocks.saturating_add(rows);
             let (mut done, mut touched) = (0, Touched::default());
             let mut sealer = Sealer {
                 sql,
@@ -164,15 +174,24 @@ fn maintain(project: &str, wait: bool) -> Result<i64, crate::pg::ErrorReport> {
     Ok(sealed)
 }
 
-/// Called after every ingestion: maintains when enough waits. A failure is a warning, for the events are stored.
+/// Called after every ingestion: maintains when enough waits, or folds single events when there are many of them. A
+/// failure is a warning, for the events are stored.
 pub fn after_ingest(sql: &Sql, project: &Project, ingested: usize) -> Result<()> {
     let Some(limit) = settings::auto_maintain() else {
         return Ok(());
     };
-    if !due(ingested) || super::waiting(sql, project)? < limit {
+    if !due(ingested) {
         return Ok(());
     }
-    let failed = sql.write("SELECT analytics_groups._try_maintain($1)", &[Arg::Text(&project.name)])?;
+    let (blocks, rows) = super::waiting(sql, project)?;
+    let upkeep = if blocks.saturating_add(rows) >= limit {
+        "SELECT analytics_groups._try_upkeep($1, true)"
+    } else if rows >= settings::fold_after() {
+        "SELECT analytics_groups._try_upkeep($1, false)"
+    } else {
+        return Ok(());
+    };
+    let failed = sql.write(upkeep, &[Arg::Text(&project.name)])?;
     if let Some(why) = failed.get::<&str>(0, 0) {
         interrupts::warning(
             &format!("project \"{}\" could not be maintained: {why}", project.name),

@@ -6,6 +6,8 @@ pub mod append;
 pub mod backfill;
 pub mod cohort;
 pub mod feed;
+mod fold;
+mod kept;
 pub mod maintain;
 pub mod raw;
 pub mod scan;
@@ -58,12 +60,12 @@ pub fn try_lock(sql: &Sql, project: &str, lock: Lock) -> Result<bool> {
     Ok(rows.get::<bool>(0, 0).unwrap_or(false))
 }
 
-/// Events that wait for maintenance, by what the blocks and rows say of themselves.
-pub fn waiting(sql: &Sql, project: &Project) -> Result<i64> {
+/// Events that wait for maintenance in blocks, and as single rows, by what both say of themselves.
+pub fn waiting(sql: &Sql, project: &Project) -> Result<(i64, i64)> {
     let rows = sql.write(
         &project
-            .sql("SELECT (SELECT coalesce(sum(n), 0) FROM @.event_block)::bigint + (SELECT count(*) FROM @.event_row)"),
+            .sql("SELECT (SELECT coalesce(sum(n), 0) FROM @.event_block)::bigint, (SELECT count(*) FROM @.event_row)"),
         &[],
     )?;
-    rows.int(0, 0)
+    Ok((rows.int(0, 0)?, rows.int(0, 1)?))
 }

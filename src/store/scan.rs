@@ -1,5 +1,6 @@
 //! Reading: the events of a span as chunks, each row once, whether it is sealed or still waits.
 
+use super::kept::{self, Asked, VERSION, Version};
 use super::raw::{Core, Raw};
 use super::segment::{self, Head};
 use crate::error::Result;
@@ -7,7 +8,6 @@ use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Rows, Sql};
 use crate::registry::Project;
 use crate::settings;
-use engine::block::{self, Wanted};
 use engine::chunk::{Chunk, Kind};
 use engine::chunk_builder::ChunkBuilder;
 use engine::dedupe::Duplicates;
@@ -247,25 +247,25 @@ fn event_list(need: &Need) -> Option<Vec<i32>> {
 
 /// Wanted events that wait, decoded, with their insert columns. Of single rows some may be outside of the span.
 pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Result<Vec<Chunk>> {
-    let wanted = Wanted {
-        kinds: Some(need.kinds.clone()),
-        properties: Some(need.properties.clone()),
-        inserts: true,
+    let mut wanted = need.events.clone();
+    if let Some(events) = &mut wanted {
+        events.sort_unstable();
+    }
+    // Duplicates are of one event and time, so that rows of others are of no use to anybody.
+    let asked = Asked {
+        events: wanted.as_deref(),
+        kinds: &need.kinds,
+        properties: &need.properties,
+        span,
     };
     let times = [Arg::Int(span.from), Arg::Int(span.to)];
     let events = event_list(need);
+    let columns =
+        format!("SELECT batch, n::bigint, data, {VERSION} FROM @.event_block WHERE at_max >= $1 AND at_min < $2");
     let blocks = match &events {
-        None => sql.read(
-            &project.sql(
-                "SELECT batch, n::bigint, data FROM @.event_block WHERE at_max >= $1 AND at_min < $2 ORDER BY batch",
-            ),
-            &times,
-        )?,
+        None => sql.read(&project.sql(&format!("{columns} ORDER BY batch")), &times)?,
         Some(e) => sql.read(
-            &project.sql(
-                "SELECT batch, n::bigint, data FROM @.event_block
-                 WHERE at_max >= $1 AND at_min < $2 AND events && $3 ORDER BY batch",
-            ),
+            &project.sql(&format!("{columns} AND events && $3 ORDER BY batch")),
             &[times[0], times[1], Arg::Int4s(e)],
         )?,
     };
@@ -274,13 +274,13 @@ pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Resul
     let mut chunks = Vec::new();
     for i in 0..blocks.len() {
         Interrupts.tick()?;
-        bytes = bytes.saturating_add(row_bytes.saturating_mul(usize::try_from(blocks.int(i, 1)?).unwrap_or(0)));
-        check_memory(bytes)?;
-        let chunk = block::decode(&blocks.bytes(i, 2)?, &wanted)
-            .map_err(|e| crate::error::Failure::from(e).within(format!("block {}", blocks.int(i, 0).unwrap_or(0))))?;
-        // Duplicates are of one event and time, so that the others are of no use to anybody.
-        let (rows, chunk) = (chunk.len(), only(chunk, need, span)?);
-        bytes = bytes.saturating_sub(row_bytes.saturating_mul(rows - chunk.len()));
+        let rows = usize::try_from(blocks.int(i, 1)?).unwrap_or(0);
+        check_memory(bytes.saturating_add(row_bytes.saturating_mul(rows)))?;
+        let batch = blocks.int(i, 0)?;
+        let version = Version::read(&blocks, i, batch, 3)?;
+        let chunk =
+            kept::rows_of(version, &asked, || blocks.bytes(i, 2)).map_err(|e| e.within(format!("block {batch}")))?;
+        bytes = bytes.saturating_add(row_bytes.saturating_mul(chunk.len()));
         if !chunk.is_empty() {
             chunks.push(chunk);
         }
@@ -308,21 +308,6 @@ pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Resul
         chunks.push(builder.finish()?);
     }
     Ok(chunks)
-}
-
-/// The rows of wanted events inside of the span.
-fn only(chunk: Chunk, need: &Need, span: Span64) -> Result<Chunk> {
-    let events = need.events.as_ref();
-    let wanted = |row: usize, t: i64| {
-        t >= span.from && t < span.to && events.is_none_or(|events| events.contains(&chunk.event(row)))
-    };
-    let mut rows: Vec<u32> = engine::error::try_vec(chunk.len(), "events that wait")?;
-    let places = chunk.time.iter().enumerate().filter(|(row, t)| wanted(*row, **t));
-    rows.extend(places.map(|(row, _)| row as u32));
-    if rows.len() == chunk.len() {
-        return Ok(chunk);
-    }
-    Ok(chunk.pick(&rows)?)
 }
 
 fn check_memory(bytes: usize) -> Result<()> {

@@ -181,36 +181,78 @@ fn directory<'a>(r: &mut Reader<'a>) -> Result<Vec<Section<'a>>> {
 
 /// Decodes the columns that are wanted.
 pub fn decode(bytes: &[u8], wanted: &Wanted) -> Result<Chunk> {
-    let Opened {
-        core: mut chunk,
-        inserts,
-        properties,
-        groups: stored,
-    } = open_block(bytes, wanted.kinds.as_deref())?;
-    let rows = chunk.len();
-    if let Some(body) = inserts.filter(|_| wanted.inserts) {
+    let opened = open_block(bytes, wanted.kinds.as_deref())?;
+    let rows = opened.core.len();
+    let mut chunk = opened.core;
+    if let Some(body) = opened.inserts.filter(|_| wanted.inserts) {
+        let properties = &opened.properties;
         let hashes = |property: u32| match properties.iter().find(|(p, _)| *p == property) {
             Some((_, column)) => insert_hashes(column, rows),
             None => Err(Codec::Block.corrupt("insert ids are missing")),
         };
         chunk.inserts = Some(decode_inserts_with(body, rows, hashes)?);
     }
-    for (property, body) in properties {
-        if wanted.properties.as_ref().is_none_or(|p| p.contains(&property)) {
-            // Groups that nobody asked for, but the property follows.
-            let mut beside = None;
-            if let Some(kind) = followed(body)?
-                && chunk.group(kind).is_none()
-                && let Some((_, groups)) = stored.iter().find(|(k, _)| *k == kind)
-            {
-                beside = Some(decode_group(kind, groups, rows)?);
+    let wants = |property: u32| wanted.properties.as_ref().is_none_or(|p| p.contains(&property));
+    add_properties(&mut chunk, &opened.properties, &opened.groups, wants)?;
+    Ok(chunk)
+}
+
+/// Adds group and property columns to what was decoded of the block before; those that the chunk has already stay as they
+/// are.
+pub fn add_columns(bytes: &[u8], kinds: &[Kind], properties: &[u32], chunk: &mut Chunk) -> Result<()> {
+    let frame = open(Codec::Block, bytes)?;
+    let rows = frame.rows;
+    if frame.flags != 0 || rows != chunk.len() {
+        return Err(Codec::Block.corrupt("unknown flags, or another number of rows than before"));
+    }
+    let mut r = frame.payload;
+    let sections = directory(&mut r)?;
+    r.finish()?;
+    let mut groups: Vec<(Kind, &[u8])> = try_vec(sections.len(), "block directory")?;
+    let mut stored: Vec<(u32, &[u8])> = try_vec(sections.len(), "block directory")?;
+    for s in &sections {
+        match (s.kind, Kind::try_from(s.id)) {
+            (GROUP, Ok(kind)) => groups.push((kind, s.body)),
+            (PROPERTY, _) if properties.contains(&s.id) && chunk.property(s.id).is_none() => {
+                stored.push((s.id, s.body));
             }
-            let groups = |kind: Kind| chunk.groups.iter().chain(&beside).find(|g| g.kind == kind);
-            let column = decode_column_beside(body, rows, &groups)?;
-            crate::intern::push(&mut chunk.properties, PropertyColumn { property, column })?;
+            _ => {}
         }
     }
-    Ok(chunk)
+    for (kind, body) in groups.iter().filter(|(k, _)| kinds.contains(k)) {
+        if chunk.group(*kind).is_none() {
+            crate::intern::push(&mut chunk.groups, decode_group(*kind, body, rows)?)?;
+            chunk.groups.sort_unstable_by_key(|g| g.kind);
+        }
+    }
+    add_properties(chunk, &stored, &groups, |_| true)?;
+    chunk.properties.sort_unstable_by_key(|p| p.property);
+    Ok(())
+}
+
+/// Decodes property columns, some of which follow the groups of the block.
+fn add_properties(
+    chunk: &mut Chunk,
+    stored: &[(u32, &[u8])],
+    groups: &[(Kind, &[u8])],
+    wants: impl Fn(u32) -> bool,
+) -> Result<()> {
+    let rows = chunk.len();
+    for (property, body) in stored.iter().filter(|(p, _)| wants(*p)) {
+        // Groups that nobody asked for, but the property follows.
+        let mut beside = None;
+        if let Some(kind) = followed(body)?
+            && chunk.group(kind).is_none()
+            && let Some((_, groups)) = groups.iter().find(|(k, _)| *k == kind)
+        {
+            beside = Some(decode_group(kind, groups, rows)?);
+        }
+        let groups = |kind: Kind| chunk.groups.iter().chain(&beside).find(|g| g.kind == kind);
+        let column = decode_column_beside(body, rows, &groups)?;
+        let property = *property;
+        crate::intern::push(&mut chunk.properties, PropertyColumn { property, column })?;
+    }
+    Ok(())
 }
 
 /// A block of which properties and insert hashes are still encoded.

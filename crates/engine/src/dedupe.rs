@@ -4,11 +4,11 @@
 //! priority stays; of equal priorities, which one batch can only hold when its maker did not clean it, the later row.
 
 use crate::chunk::{Chunk, Inserts};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, try_vec};
 use crate::mask::Mask;
-use crate::tick::{EVERY, Tick};
+use crate::tick::{EVERY, NoTick, Tick};
 use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -71,6 +71,17 @@ impl Best {
         Standing::of(chunks, *at)
     }
 
+    /// Lets a row, if it has an identity, have it as far as the others allow; the loser goes into `masks`.
+    fn contend(&mut self, chunks: &[&Chunk], at: At, masks: &mut [Option<Mask>]) -> Result<()> {
+        if let (Some(identity), Some(mine)) = (identity_at(chunks, at), Standing::of(chunks, at)) {
+            self.reserve(chunks, 1)?;
+            if let Some(loser) = self.enter(chunks, identity, mine) {
+                drop_row(chunks, masks, loser);
+            }
+        }
+        Ok(())
+    }
+
     /// Lets a row have its identity; the answer is the row that does not have it, if there are two.
     fn enter(&mut self, chunks: &[&Chunk], identity: Identity, mine: Standing) -> Option<Standing> {
         let hasher = &self.hasher;
@@ -100,12 +111,7 @@ fn contest(chunks: &[&Chunk], best: &mut Best, masks: &mut [Option<Mask>], tick:
                 tick.tick()?;
             }
             // Row numbers are u32 in every format, so neither cast cuts.
-            let mine = Standing::of(chunks, (c as u32, row as u32));
-            if let (Some(identity), Some(mine)) = (identity(chunk, row), mine)
-                && let Some(loser) = best.enter(chunks, identity, mine)
-            {
-                drop_row(chunks, masks, loser);
-            }
+            best.contend(chunks, (c as u32, row as u32), masks)?;
         }
     }
     Ok(())
@@ -126,93 +132,197 @@ pub fn keep_masks(chunks: &[&Chunk], tick: &mut dyn Tick) -> Result<Vec<Option<M
     Ok(masks)
 }
 
+/// Which (user, time) pairs may be there: a bitmap that errs for about one of a hundred others, with all bits of a pair in one
+/// word (a blocked Bloom filter: Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007).
+struct Maybe {
+    words: Vec<u64>,
+}
+
+/// Bits of a [`Maybe`] for each pair.
+const BITS_PER_PAIR: usize = 16;
+
+impl Maybe {
+    fn new(pairs: usize) -> Result<Self> {
+        let n = pairs.saturating_mul(BITS_PER_PAIR).div_ceil(64).next_power_of_two();
+        let mut words: Vec<u64> = try_vec(n, "duplicates")?;
+        words.resize(n, 0);
+        Ok(Maybe { words })
+    }
+
+    fn place(&self, user: u32, time: i64) -> (usize, u64) {
+        // Odd factors with their bits well spread; the upper half of the product is the mixed one.
+        let x = (time as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(user).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        let hash = (x ^ x >> 32).wrapping_mul(0xff51_afd7_ed55_8ccd);
+        let bits = 1 << (hash >> 58) | 1 << (hash >> 52 & 63) | 1 << (hash >> 46 & 63);
+        (hash as usize & self.words.len().saturating_sub(1), bits)
+    }
+
+    /// Adds a pair; true when it may have been there.
+    fn add(&mut self, user: u32, time: i64) -> bool {
+        let (word, bits) = self.place(user, time);
+        self.words.get_mut(word).is_some_and(|w| {
+            let there = *w & bits == bits;
+            *w |= bits;
+            there
+        })
+    }
+
+    fn has(&self, user: u32, time: i64) -> bool {
+        let (word, bits) = self.place(user, time);
+        self.words.get(word).is_some_and(|w| w & bits == bits)
+    }
+}
+
+/// Times by event, while they are collected.
+#[derive(Default)]
+struct Times {
+    lists: Vec<(u32, Vec<i64>)>,
+    /// Where the list of an event is, plus one; of events with small numbers, which nearly all have.
+    places: Vec<u32>,
+    others: HashMap<u32, u32>,
+}
+
+impl Times {
+    const SMALL: usize = 1 << 14;
+
+    fn push(&mut self, event: u32, time: i64) -> Result<()> {
+        let place = match self.places.get(event as usize) {
+            Some(place) => *place,
+            None => self.others.get(&event).copied().unwrap_or(0),
+        };
+        let (_, list) = match self.lists.get_mut((place as usize).wrapping_sub(1)) {
+            Some(list) => list,
+            None => self.open(event)?,
+        };
+        // Many events of one instant are one.
+        match list.last() {
+            Some(last) if *last == time => Ok(()),
+            _ => crate::intern::push(list, time),
+        }
+    }
+
+    #[cold]
+    fn open(&mut self, event: u32) -> Result<&mut (u32, Vec<i64>)> {
+        crate::intern::push(&mut self.lists, (event, Vec::new()))?;
+        let place = self.lists.len() as u32;
+        if (event as usize) < Self::SMALL {
+            crate::intern::pad_to(&mut self.places, event as usize + 1)?;
+        }
+        match self.places.get_mut(event as usize) {
+            Some(p) => *p = place,
+            None => {
+                let reserved = self.others.try_reserve(1);
+                reserved.map_err(|_| Error::OutOfMemory("duplicates"))?;
+                self.others.insert(event, place);
+            }
+        }
+        self.lists.last_mut().ok_or(Error::OutOfMemory("duplicates"))
+    }
+
+    fn sorted(self) -> HashMap<u32, Vec<i64>> {
+        let sorted = |(event, mut list): (u32, Vec<i64>)| {
+            list.sort_unstable();
+            (event, list)
+        };
+        self.lists.into_iter().map(sorted).collect()
+    }
+}
+
 /// Duplicates between a few small chunks (the delta) and many big ones (sealed segments) among which there are none.
 ///
-/// The answer is that of [`keep_masks`] over the sealed chunks followed by the delta.
+/// The answer is that of [`keep_masks`] over the sealed chunks followed by the delta. Nearly always there are no duplicates,
+/// so that rows are compared closely only where a bitmap of users and times leaves a doubt: collecting the delta is two
+/// passes over it without a table of its rows.
 pub struct Duplicates<'a> {
     delta: Vec<&'a Chunk>,
-    best: Best,
+    /// Every row of the delta that has an identity and keeps it among the delta. Made when a sealed row is so much like one
+    /// of them that their insert hashes have to be compared. `None` = there was no memory.
+    best: OnceLock<Option<Best>>,
     /// Behind a lock, because sealed chunks are checked on any thread; losers are rare.
     masks: Mutex<Vec<Option<Mask>>>,
     /// Times of the delta's rows with an insert hash, by event, sorted.
     times: HashMap<u32, Vec<i64>>,
-    /// (event, user, time) of these rows: the insert hashes of a segment are only asked for when it has any of them. Made
-    /// when a segment may: mostly what waits is later than all of them. `None` = there was no memory.
-    met: OnceLock<Option<HashSet<(u32, u32, i64)>>>,
-    /// One bit per possible low end of a hash of those, so that most sealed rows need no look-up.
-    bits: Vec<u64>,
+    pairs: Maybe,
 }
 
 impl<'a> Duplicates<'a> {
     /// Collects the delta.
     pub fn new(delta: &[&'a Chunk], tick: &mut dyn Tick) -> Result<Self> {
-        let mut d = Duplicates {
+        let mut pairs = Maybe::new(delta.iter().map(|c| count_hashed(c)).sum())?;
+        let mut times = Times::default();
+        let mut doubts: Vec<At> = Vec::new();
+        for (c, chunk) in delta.iter().enumerate() {
+            let Some(inserts) = &chunk.inserts else { continue };
+            let rows = inserts.hash.iter().zip(&chunk.time).zip(&chunk.user);
+            for (row, ((hash, time), user)) in rows.enumerate() {
+                if row % EVERY == 0 {
+                    tick.tick()?;
+                }
+                if *hash == 0 {
+                    continue;
+                }
+                if pairs.add(*user, *time) {
+                    // Row numbers are u32 in every format, so neither cast cuts.
+                    crate::intern::push(&mut doubts, (c as u32, row as u32))?;
+                }
+                times.push(chunk.event(row), *time)?;
+            }
+        }
+        let times = times.sorted();
+        Ok(Duplicates {
             delta: delta.to_vec(),
-            best: Best::default(),
-            masks: Mutex::default(),
-            times: HashMap::default(),
-            met: OnceLock::new(),
-            bits: Vec::new(),
-        };
+            best: OnceLock::new(),
+            masks: Mutex::new(Self::among(delta, &doubts, tick)?),
+            times,
+            pairs,
+        })
+    }
+
+    /// The rows of the delta that stay among themselves. `doubts` are rows of whose user and time others may be, each but
+    /// the first of its like.
+    fn among(delta: &[&Chunk], doubts: &[At], tick: &mut dyn Tick) -> Result<Vec<Option<Mask>>> {
         let mut masks = vec![None; delta.len()];
-        contest(delta, &mut d.best, &mut masks, tick)?;
-        d.masks = Mutex::new(masks);
-        let words = d.best.table.len().saturating_mul(16).div_ceil(64).next_power_of_two();
-        d.bits
-            .try_reserve_exact(words)
-            .map_err(|_| Error::OutOfMemory("duplicates"))?;
-        d.bits.resize(words, 0);
-        let mut last = None;
+        if doubts.is_empty() {
+            return Ok(masks);
+        }
+        let mut alike = Maybe::new(doubts.len())?;
+        for at in doubts {
+            if let Some((_, time, user, _)) = identity_at(delta, *at) {
+                alike.add(user, time);
+            }
+        }
+        let mut best = Best::default();
+        best.reserve(delta, doubts.len())?;
         for (c, chunk) in delta.iter().enumerate() {
             for row in 0..chunk.len() {
                 if row % EVERY == 0 {
                     tick.tick()?;
                 }
-                let Some((_, time, user, event)) = identity_at(delta, (c as u32, row as u32)) else {
-                    continue;
+                let (Some(user), Some(time)) = (chunk.user.get(row), chunk.time.get(row)) else {
+                    break;
                 };
-                let (word, bit) = Self::place(user, time, words);
-                if let Some(w) = d.bits.get_mut(word) {
-                    *w |= bit;
-                }
-                if last != Some((event, time)) {
-                    last = Some((event, time));
-                    crate::intern::push(d.times.entry(event).or_default(), time)?;
+                if alike.has(*user, *time) {
+                    best.contend(delta, (c as u32, row as u32), &mut masks)?;
                 }
             }
         }
-        d.times.values_mut().for_each(|t| t.sort_unstable());
-        Ok(d)
+        Ok(masks)
     }
 
     /// True when nothing of the delta can be a duplicate.
     pub fn is_empty(&self) -> bool {
-        self.best.table.is_empty()
+        self.times.is_empty()
     }
 
-    fn place(user: u32, time: i64, words: usize) -> (usize, u64) {
-        // Odd factors with their bits well spread; the upper half of the product is the mixed one.
-        let x = (time as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(user).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-        let hash = x ^ x >> 32;
-        ((hash >> 6) as usize & (words - 1), 1 << (hash & 63))
-    }
-
-    fn maybe(&self, event: u32, user: u32, time: i64) -> Result<bool> {
-        let (word, bit) = Self::place(user, time, self.bits.len().max(1));
-        if self.bits.get(word).is_none_or(|w| w & bit == 0) {
-            return Ok(false);
-        }
-        let met = self.met.get_or_init(|| self.meet()).as_ref();
-        let met = met.ok_or(Error::OutOfMemory("duplicates"))?;
-        Ok(met.contains(&(event, user, time)))
-    }
-
-    fn meet(&self) -> Option<HashSet<(u32, u32, i64)>> {
-        let mut met = HashSet::default();
-        met.try_reserve(self.best.table.len()).ok()?;
-        let rows = self.best.table.iter().filter_map(|at| identity_at(&self.delta, *at));
-        met.extend(rows.map(|(_, time, user, event)| (event, user, time)));
-        Some(met)
+    fn best(&self) -> Result<&Best> {
+        let whole = || {
+            let mut best = Best::default();
+            let mut masks = vec![None; self.delta.len()];
+            contest(&self.delta, &mut best, &mut masks, &mut NoTick).ok()?;
+            Some(best)
+        };
+        let best = self.best.get_or_init(whole).as_ref();
+        best.ok_or(Error::OutOfMemory("duplicates"))
     }
 
     /// Can rows of this event with times in `ts_min ..= ts_max` have duplicates in the delta? If not, a segment's insert
@@ -224,22 +334,35 @@ impl<'a> Duplicates<'a> {
         })
     }
 
+    /// Rows of a sealed chunk that have the event and time of a row of the delta and, most likely, its user.
+    fn alike(&self, sealed: &Chunk) -> Result<Vec<usize>> {
+        let mut rows: Vec<usize> = Vec::new();
+        let mut of: (u32, &[i64]) = (0, &[]);
+        for (row, (time, user)) in sealed.time.iter().zip(&sealed.user).enumerate() {
+            let event = sealed.event(row);
+            if row == 0 || event != of.0 {
+                of = (event, self.times.get(&event).map(Vec::as_slice).unwrap_or_default());
+            }
+            let within = of.1.first().is_some_and(|t| t <= time) && of.1.last().is_some_and(|t| t >= time);
+            if within && self.pairs.has(*user, *time) && of.1.binary_search(time).is_ok() {
+                crate::intern::push(&mut rows, row)?;
+            }
+        }
+        Ok(rows)
+    }
+
     /// The rows of a sealed chunk that stay; `None` = all of them. Remembers which rows of the delta lose. `inserts` is
     /// asked for the insert hashes of the chunk, `None` = there are none, when users and times leave a doubt.
     pub fn check(&self, sealed: &Chunk, inserts: impl FnOnce() -> Result<Option<Inserts>>) -> Result<Option<Mask>> {
         if self.is_empty() {
             return Ok(None);
         }
-        let mut rows: Vec<usize> = Vec::new();
-        for (row, (time, user)) in sealed.time.iter().zip(&sealed.user).enumerate() {
-            if self.maybe(sealed.event(row), *user, *time)? {
-                crate::intern::push(&mut rows, row)?;
-            }
-        }
+        let rows = self.alike(sealed)?;
         if rows.is_empty() {
             return Ok(None);
         }
         let Some(inserts) = inserts()? else { return Ok(None) };
+        let best = self.best()?;
         let mut mask: Option<Mask> = None;
         for row in rows {
             let (Some(hash), Some(time), Some(user)) =
@@ -247,7 +370,7 @@ impl<'a> Duplicates<'a> {
             else {
                 break;
             };
-            let Some(held) = self.best.get(&self.delta, (*hash, *time, *user, sealed.event(row))) else {
+            let Some(held) = best.get(&self.delta, (*hash, *time, *user, sealed.event(row))) else {
                 continue;
             };
             if inserts.priority.get(row).is_some_and(|p| *p > held.priority) {

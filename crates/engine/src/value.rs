@@ -47,6 +47,17 @@ impl Value {
         Value::Object(map.into_iter().collect())
     }
 
+    /// Bytes it takes in memory, about: with what the allocator needs beside a text.
+    pub fn memory(&self) -> usize {
+        let beside = match self {
+            Value::Str(s) => s.len() + 16,
+            Value::List(v) => v.iter().map(Value::memory).sum(),
+            Value::Object(v) => v.iter().map(|(key, value)| key.len() + 32 + value.memory()).sum(),
+            _ => 0,
+        };
+        size_of::<Value>() + beside
+    }
+
     /// The number this value is, if it is one.
     pub fn as_f64(&self) -> Option<f64> {
         match self {

@@ -49,7 +49,20 @@ proptest! {
             want.inserts = None;
         }
         prop_assert_eq!(rows(&got), rows(&want));
-        prop_assert_eq!(got.inserts, want.inserts);
+        prop_assert_eq!(&got.inserts, &want.inserts);
+        // Columns that are asked for later are those that are decoded at once.
+        let kinds: Vec<u16> = c.groups.iter().map(|g| g.kind).collect();
+        let properties: Vec<u32> = c.properties.iter().map(|p| p.property).collect();
+        let mut whole = c.clone();
+        whole.inserts = want.inserts;
+        let mut later = got.clone();
+        block::add_columns(&bytes, &kinds, &properties, &mut later).unwrap();
+        later.check().unwrap();
+        prop_assert_eq!(rows(&later), rows(&whole));
+        block::add_columns(&bytes, &kinds, &properties, &mut later).unwrap();
+        prop_assert_eq!(rows(&later), rows(&whole), "what is there already stays as it is");
+        later.time.push(0);
+        prop_assert!(block::add_columns(&bytes, &kinds, &properties, &mut later).is_err());
     }
 }
 

@@ -115,8 +115,9 @@ impl Settled {
         let calendar = &project.calendar;
         let mut days: BTreeSet<(u32, i32)> = sets.uncovered.iter().copied().collect();
         let mut cache = DayCache::new(calendar);
+        // The day of each event's row before, for the first of them: putting every row into a set would take longer.
+        let mut before = [i32::MIN; 1024];
         for chunk in waiting {
-            let mut before = None;
             for (row, t) in chunk
                 .time
                 .iter()
@@ -126,11 +127,13 @@ impl Settled {
                 if row % EVERY == 0 {
                     Interrupts.tick()?;
                 }
-                let pair = (chunk.event(row), cache.day_of(*t)?);
-                if before != Some(pair) {
-                    before = Some(pair);
-                    days.extend([pair, (ANY, pair.1)]);
+                let (event, day) = (chunk.event(row), cache.day_of(*t)?);
+                match before.get_mut(event as usize) {
+                    Some(before) if *before == day => continue,
+                    Some(before) => *before = day,
+                    None => {}
                 }
+                days.extend([(event, day), (ANY, day)]);
             }
         }
         let mut open: BTreeMap<u32, Vec<Span64>> = BTreeMap::new();

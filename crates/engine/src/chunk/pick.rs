@@ -1,6 +1,6 @@
 //! Some of the rows of a chunk as a chunk of their own.
 
-use super::{Chunk, Column, Events, GroupColumn, Inserts};
+use super::{Chunk, Column, Events, GroupColumn, Inserts, Kind, PropertyColumn};
 use crate::error::{Result, try_vec};
 
 fn of<T: Copy + Default>(column: &[T], rows: &[u32]) -> Result<Vec<T>> {
@@ -33,34 +33,44 @@ impl GroupColumn {
 }
 
 impl Column {
-    /// Values that no row has any more stay in the dictionary.
-    fn pick(self, rows: &[u32]) -> Result<Self> {
-        Ok(match self {
-            Column::Dict { values, codes } => Column::Dict {
-                values,
-                codes: of(&codes, rows)?,
-            },
-            Column::Number(numbers) => Column::Number(of(&numbers, rows)?),
+    /// Values that no row has any more are left out of the dictionary.
+    fn pick(&self, rows: &[u32]) -> Result<Self> {
+        let (values, codes) = match self {
+            Column::Number(numbers) => return Ok(Column::Number(of(numbers, rows)?)),
+            Column::Dict { values, codes } => (values, codes),
+        };
+        let mut fresh: Vec<u32> = try_vec(values.len(), "rows of events")?;
+        fresh.resize(values.len(), 0);
+        let (mut kept, mut picked) = (Vec::new(), try_vec(rows.len(), "rows of events")?);
+        for row in rows {
+            let old = codes
+                .get(*row as usize)
+                .map_or(usize::MAX, |c| (*c as usize).wrapping_sub(1));
+            let (Some(value), Some(new)) = (values.get(old), fresh.get_mut(old)) else {
+                picked.push(0);
+                continue;
+            };
+            if *new == 0 {
+                crate::intern::push(&mut kept, value.clone())?;
+                *new = kept.len() as u32;
+            }
+            picked.push(*new);
+        }
+        Ok(Column::Dict {
+            values: kept,
+            codes: picked,
         })
     }
 }
 
 impl Chunk {
-    /// The chunk of these rows, which are ascending. Columns that no row has any more stay.
-    pub fn pick(self, rows: &[u32]) -> Result<Chunk> {
-        let mut groups = try_vec(self.groups.len(), "groups of events")?;
-        for g in &self.groups {
-            groups.push(g.pick(rows)?);
-        }
-        let mut properties = self.properties;
-        for p in &mut properties {
-            let column = std::mem::replace(&mut p.column, Column::Number(Vec::new()));
-            p.column = column.pick(rows)?;
-        }
-        Ok(Chunk {
-            events: match self.events {
-                Events::One(e) => Events::One(e),
-                Events::Each(events) => Events::Each(of(&events, rows)?),
+    /// The chunk of these rows, which are ascending, with the columns of these kinds and properties. Columns that no row has
+    /// any more stay.
+    pub fn pick(&self, rows: &[u32], kinds: &[Kind], properties: &[u32]) -> Result<Chunk> {
+        let mut chunk = Chunk {
+            events: match &self.events {
+                Events::One(e) => Events::One(*e),
+                Events::Each(events) => Events::Each(of(events, rows)?),
             },
             user: of(&self.user, rows)?,
             time: of(&self.time, rows)?,
@@ -71,16 +81,23 @@ impl Chunk {
                     priority: of(&i.priority, rows)?,
                 }),
             },
-            groups,
-            properties,
-        })
+            groups: Vec::new(),
+            properties: Vec::new(),
+        };
+        for g in self.groups.iter().filter(|g| kinds.contains(&g.kind)) {
+            crate::intern::push(&mut chunk.groups, g.pick(rows)?)?;
+        }
+        for p in self.properties.iter().filter(|p| properties.contains(&p.property)) {
+            let (property, column) = (p.property, p.column.pick(rows)?);
+            crate::intern::push(&mut chunk.properties, PropertyColumn { property, column })?;
+        }
+        Ok(chunk)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chunk::PropertyColumn;
     use crate::value::Value;
     use proptest::prelude::*;
 
@@ -125,9 +142,22 @@ mod tests {
             let all: Vec<_> = rows.iter().map(row).collect();
             let kept: Vec<_> = rows.iter().filter(|r| r.5).map(row).collect();
             let places: Vec<u32> = (0..).zip(&rows).filter(|(_, r)| r.5).map(|(i, _)| i).collect();
-            let picked = chunk(&all).pick(&places).unwrap();
+            let picked = chunk(&all).pick(&places, &[1], &[7, 8]).unwrap();
             picked.check().unwrap();
-            prop_assert_eq!(picked, chunk(&kept));
+            let expected = chunk(&kept);
+            for row in 0..kept.len() {
+                for property in [7, 8] {
+                    prop_assert_eq!(picked.property(property).unwrap().get(row), expected.property(property).unwrap().get(row));
+                }
+            }
+            if let Column::Dict { values, codes } = picked.property(7).unwrap() {
+                prop_assert!((1..=values.len() as u32).all(|c| codes.contains(&c)), "a value that no row has");
+            }
+            let without = |c: &Chunk| Chunk { properties: Vec::new(), ..c.clone() };
+            prop_assert_eq!(without(&picked), without(&expected));
+            let one = chunk(&all).pick(&places, &[], &[8]).unwrap();
+            prop_assert!(one.groups.is_empty() && one.property(7).is_none());
+            prop_assert_eq!(one.property(8), picked.property(8));
         }
     }
 }

@@ -110,7 +110,7 @@ impl Table {
         if let Some(c) = self.by_value.find(hash, is) {
             return Ok(*c);
         }
-        budget.take(weight(value) + ENTRY)?;
+        budget.take(value.memory() + ENTRY)?;
         push_within(&mut self.values, value.clone(), budget)?;
         let code = u32::try_from(self.values.len()).map_err(|_| self.too_many("values"))?;
         let (values, hasher) = (&self.values, &self.hasher);
@@ -344,17 +344,6 @@ fn put(list: &mut Vec<u32>, at: usize, n: u32, budget: &mut Budget) -> Result<()
         *x = n;
     }
     Ok(())
-}
-
-/// About how much memory a value takes.
-fn weight(v: &Value) -> usize {
-    size_of::<Value>()
-        + match v {
-            Value::Str(s) => s.len() + ENTRY,
-            Value::List(l) => l.iter().map(weight).sum(),
-            Value::Object(m) => m.iter().map(|(k, v)| k.len() + ENTRY + weight(v)).sum(),
-            _ => 0,
-        }
 }
 
 fn oom() -> Error {
