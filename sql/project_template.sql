@@ -48,12 +48,14 @@ CREATE TABLE @project@.group_profile (
     PRIMARY KEY (kind, no)
 );
 
--- Device -> user mappings; reports resolve users through it.
+-- Ids that belong to a user: a device to whoever was first seen with it, a user to whom it was merged into, who may be
+-- merged in turn (src/store/identity.rs). Events keep the number of the id they were sent with.
 CREATE TABLE @project@.identity (
     no        bigint PRIMARY KEY,
-    canonical bigint NOT NULL,
+    linked_to bigint NOT NULL,
     since     timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX identity_linked_to ON @project@.identity (linked_to);
 
 -- One number per ingested batch: of two events with one identity the later batch stays.
 CREATE SEQUENCE @project@.batch_no;

@@ -6,6 +6,7 @@ pub mod append;
 pub mod backfill;
 pub mod cohort;
 pub mod feed;
+pub mod identity;
 pub mod maintain;
 pub mod raw;
 pub mod scan;
