@@ -53,9 +53,19 @@ CREATE TABLE @project@.group_profile (
 CREATE TABLE @project@.identity (
     no        bigint PRIMARY KEY,
     linked_to bigint NOT NULL,
-    since     timestamptz NOT NULL DEFAULT now()
+    since     timestamptz NOT NULL DEFAULT now(),
+    sealed    boolean NOT NULL DEFAULT false
 );
 CREATE INDEX identity_linked_to ON @project@.identity (linked_to);
+CREATE INDEX identity_open ON @project@.identity (no) WHERE NOT sealed;
+
+-- The links that are sealed once more, in order of their numbers, for reports, which need all of them: one row, or none.
+CREATE TABLE @project@.identity_sealed (
+    n         integer NOT NULL,
+    numbers   bytea   NOT NULL,
+    linked_to bytea   NOT NULL
+);
+ALTER TABLE @project@.identity_sealed ALTER COLUMN numbers SET STORAGE EXTERNAL, ALTER COLUMN linked_to SET STORAGE EXTERNAL;
 
 -- One number per ingested batch: of two events with one identity the later batch stays.
 CREATE SEQUENCE @project@.batch_no;

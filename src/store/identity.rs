@@ -3,14 +3,18 @@
 //! A link is a row of `identity`: an id, by its number, and the id it belongs to, which may belong to another in turn.
 //! Whoever is at the end is counted. A row is written once and stays: the first link of an id is the one it has. Events
 //! link devices to users; the verbs of `ingest::identity` also link users to users, one verb at a time for each of the two
-//! ends, so that links never run in a circle. No link leads to a device but from a device, and none of these is made.
+//! ends, so that links never run in a circle. No link leads to a device.
+//!
+//! Reports need all links, of which there may be a million: maintenance seals them, as two columns in one row.
 
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::pg::{Oid, transaction};
 use crate::registry::Project;
+use crate::store::settle::Pace;
 use engine::chunk::SubjectNo;
+use engine::codec;
 use engine::error::Error;
 use engine::identity::{self, MOST_HOPS};
 use engine::ingest::is_device;
@@ -27,6 +31,12 @@ const MOST_IDS: i64 = 500;
 
 /// Devices a backend remembers as linked before it starts over.
 const MOST_REMEMBERED: usize = 2_000_000;
+
+/// An id and what it is linked to, by their numbers.
+type Link = (SubjectNo, SubjectNo);
+
+/// Open links that an ingestion seals by the way.
+const ENOUGH_OPEN: i64 = 1000;
 
 type Devices = HashMap<Oid, HashSet<SubjectNo>>;
 
@@ -67,7 +77,7 @@ fn on_abort() {
     });
 }
 
-fn remember(project: &Project, devices: &[(SubjectNo, SubjectNo)]) -> Result<()> {
+fn remember(project: &Project, devices: &[Link]) -> Result<()> {
     let hooked = MEMORY.with_borrow_mut(|m| {
         let pending = m.pending.entry(project.table).or_default();
         pending
@@ -84,7 +94,7 @@ fn remember(project: &Project, devices: &[(SubjectNo, SubjectNo)]) -> Result<()>
 
 /// Links devices to users, given in order of the devices: two batches that meet wait for one another instead of
 /// deadlocking. A device that is linked already stays where it is.
-pub fn link(sql: &Sql, project: &Project, mut links: Vec<(SubjectNo, SubjectNo)>) -> Result<()> {
+pub fn link(sql: &Sql, project: &Project, mut links: Vec<Link>) -> Result<()> {
     MEMORY.with_borrow(|m| {
         for known in [&m.committed, &m.pending]
             .into_iter()
@@ -93,12 +103,14 @@ pub fn link(sql: &Sql, project: &Project, mut links: Vec<(SubjectNo, SubjectNo)>
             links.retain(|(device, _)| !known.contains(device));
         }
     });
-    let text =
-        "INSERT INTO @.identity (no, linked_to) SELECT d, u FROM unnest($1, $2) AS t(d, u) ON CONFLICT DO NOTHING";
+    // What is there is looked up first: an insert would wait while it is being sealed.
+    let text = "INSERT INTO @.identity (no, linked_to) SELECT d, u FROM unnest($1, $2) AS t(d, u)
+                WHERE NOT EXISTS (SELECT FROM @.identity i WHERE i.no = d) ORDER BY d ON CONFLICT DO NOTHING";
     match links.as_slice() {
         [] => return Ok(()),
         [(device, user)] => {
-            let text = "INSERT INTO @.identity (no, linked_to) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+            let text = "INSERT INTO @.identity (no, linked_to) SELECT $1, $2
+                        WHERE NOT EXISTS (SELECT FROM @.identity i WHERE i.no = $1) ON CONFLICT DO NOTHING";
             sql.write_by_key(
                 &project.sql(text),
                 &[Arg::Int(i64::from(*device)), Arg::Int(i64::from(*user))],
@@ -115,7 +127,13 @@ pub fn link(sql: &Sql, project: &Project, mut links: Vec<(SubjectNo, SubjectNo)>
 
 /// The table of all links, on the caller's snapshot.
 pub fn remap(sql: &Sql, project: &Project) -> Result<Remap> {
-    let rows = sql.read(&project.sql("SELECT no, linked_to FROM @.identity"), &[])?;
+    let rows = sql.read(
+        &project.sql(
+            "SELECT no, linked_to, NULL::bytea, NULL::bytea FROM @.identity WHERE NOT sealed
+             UNION ALL SELECT n, 0, numbers, linked_to FROM @.identity_sealed",
+        ),
+        &[],
+    )?;
     if rows.len() == 0 {
         return Ok(None);
     }
@@ -124,9 +142,121 @@ pub fn remap(sql: &Sql, project: &Project) -> Result<Remap> {
         if i % EVERY == 0 {
             Interrupts.tick()?;
         }
-        links.push((number(rows.int(i, 0)?), number(rows.int(i, 1)?)));
+        match rows.bytes_or_null(i, 2, true)? {
+            None => links.push((number(rows.int(i, 0)?), number(rows.int(i, 1)?))),
+            Some(numbers) => links.append(&mut sealed(rows.int(i, 0)?, &numbers, &rows.bytes(i, 3)?)?),
+        }
     }
     Ok(Some(identity::table(&links)?.into()))
+}
+
+/// Reads sealed links.
+fn sealed(n: i64, numbers: &[u8], linked_to: &[u8]) -> Result<Vec<Link>> {
+    let n = usize::try_from(n).unwrap_or(0);
+    let column = |bytes: &[u8]| codec::decode_ids(bytes, n).map_err(|e| Failure::from(e).within("identity_sealed"));
+    let (numbers, linked_to) = (column(numbers)?, column(linked_to)?);
+    let mut links = engine::error::try_vec(n, "merged identities")?;
+    links.extend(numbers.into_iter().zip(linked_to));
+    Ok(links)
+}
+
+/// The sealed links, as the running transaction sees them or on the caller's snapshot.
+fn read_sealed(sql: &Sql, project: &Project, fresh: bool) -> Result<Vec<Link>> {
+    let text = project.sql("SELECT n::bigint, numbers, linked_to FROM @.identity_sealed");
+    let rows = if fresh {
+        sql.write(&text, &[])?
+    } else {
+        sql.read(&text, &[])?
+    };
+    match rows.len() {
+        0 => Ok(Vec::new()),
+        _ => sealed(rows.int(0, 0)?, &rows.bytes(0, 1)?, &rows.bytes(0, 2)?),
+    }
+}
+
+/// Seals links that are open, when there are enough of them beside those that are sealed, which are written anew.
+pub fn seal(sql: &Sql, project: &Project, pace: Pace) -> Result<()> {
+    let rows = sql.write(
+        &project.sql(
+            "SELECT (SELECT count(*) FROM @.identity WHERE NOT sealed), (SELECT coalesce(sum(n), 0)::bigint FROM @.identity_sealed)",
+        ),
+        &[],
+    )?;
+    let (open, before) = (rows.int(0, 0)?, rows.int(0, 1)?);
+    drop(rows);
+    let enough = match pace {
+        Pace::Now => open > 0 && open.saturating_mul(64) >= before,
+        Pace::Later => open >= ENOUGH_OPEN && open.saturating_mul(8) >= before,
+    };
+    if !enough {
+        return Ok(());
+    }
+    let mut links = read_sealed(sql, project, true)?;
+    let rows = sql.write(
+        &project.sql("UPDATE @.identity SET sealed = true WHERE NOT sealed RETURNING no, linked_to"),
+        &[],
+    )?;
+    links
+        .try_reserve(rows.len())
+        .map_err(|_| Error::OutOfMemory("merged identities"))?;
+    for i in 0..rows.len() {
+        if i % EVERY == 0 {
+            Interrupts.tick()?;
+        }
+        links.push((number(rows.int(i, 0)?), number(rows.int(i, 1)?)));
+    }
+    drop(rows);
+    links.sort_unstable();
+    let column = |of: fn(&Link) -> SubjectNo| codec::encode_ids(&links.iter().map(of).collect::<Vec<_>>());
+    let (numbers, linked_to) = (column(|l| l.0)?, column(|l| l.1)?);
+    let n = i32::try_from(links.len()).map_err(|_| Error::OutOfMemory("merged identities"))?;
+    sql.write(&project.sql("DELETE FROM @.identity_sealed"), &[])?;
+    sql.write(
+        &project.sql("INSERT INTO @.identity_sealed (n, numbers, linked_to) VALUES ($1, $2, $3)"),
+        &[Arg::Int4(n), Arg::Bytes(&numbers), Arg::Bytes(&linked_to)],
+    )?;
+    // Until statistics say so, nobody knows that almost all are sealed, and every report would read the whole table.
+    sql.command(&project.sql("ANALYZE @.identity (sealed)"))
+}
+
+/// Says what is wrong with the links.
+pub fn verify(sql: &Sql, project: &Project, problem: &mut dyn FnMut(&str, String)) -> Result<()> {
+    let links = match read_sealed(sql, project, false) {
+        Ok(links) => links,
+        Err(f) => {
+            problem("identity_sealed", f.message);
+            return Ok(());
+        }
+    };
+    let rows = sql.read(
+        &project.sql("SELECT no, linked_to FROM @.identity WHERE sealed ORDER BY no"),
+        &[],
+    )?;
+    let mut alike = rows.len() == links.len();
+    for (i, link) in links.iter().enumerate().take(rows.len()) {
+        if i % EVERY == 0 {
+            Interrupts.tick()?;
+        }
+        alike &= *link == (number(rows.int(i, 0)?), number(rows.int(i, 1)?));
+    }
+    if !alike {
+        problem("identity_sealed", "is not what the sealed links are".into());
+    }
+    let rows = sql.read(
+        &project.sql(
+            "SELECT i.no FROM @.identity i LEFT JOIN @.subject a ON a.kind = 0 AND a.no = i.no
+             LEFT JOIN @.subject b ON b.kind = 0 AND b.no = i.linked_to
+             WHERE a.no IS NULL OR b.no IS NULL OR starts_with(b.id, '$device:') OR i.no = i.linked_to ORDER BY i.no LIMIT 10",
+        ),
+        &[],
+    )?;
+    for i in 0..rows.len() {
+        problem(
+            &format!("identity {}", rows.int(i, 0)?),
+            "is not linked to a user of the dictionary".into(),
+        );
+    }
+    Ok(())
 }
 
 fn number(no: i64) -> SubjectNo {

@@ -72,6 +72,9 @@ TABLE pg_temp.users;
 SELECT pg_temp.uniques() AS users;
 SELECT * FROM analytics_groups.verify();
 
+-- Maintenance seals links; those that come later are beside them.
+SELECT sealed, count(*) FROM analytics_t_identity_story.identity GROUP BY sealed ORDER BY sealed;
+
 -- It is the order of ingestion that counts, not the time of the event: an old event that comes late links nothing anew,
 -- and one from last year links as well as any.
 SELECT analytics_groups.track_ndjson($$
@@ -151,6 +154,12 @@ SELECT analytics_groups.define_cohort('visitors', '{"did": "Visit", "at_least": 
 SELECT id FROM analytics_groups.cohort_members('visitors');
 SELECT analytics_groups.freeze_cohort('visitors');
 SELECT value FROM analytics_groups.insights('[{"event": "$any", "filter": "cohort(\"visitors\")"}]', '2024-01-01', '2024-01-31', 'range');
+
+CREATE TEMP TABLE before AS TABLE pg_temp.users;
+CALL analytics_groups.maintain('t_identity_story');
+SELECT sealed, count(*) FROM analytics_t_identity_story.identity GROUP BY sealed ORDER BY sealed;
+SELECT * FROM before EXCEPT TABLE pg_temp.users;
+SELECT * FROM analytics_groups.verify();
 
 -- 3.4: the verbs. identify: an id of before is a user's.
 SELECT analytics_groups.create_project('t_identity_verbs') > 0 AS created;
