@@ -28,6 +28,15 @@ Example: SELECT analytics_groups.track_ndjson(string_agg(line, e''\n'')) FROM st
 COMMENT ON FUNCTION analytics_groups.track_ndjson(bytea, boolean, text, text) IS
 'Stores JSON events from bytes, one a line; a line that is not valid UTF-8 fails alone.
 Example: SELECT analytics_groups.track_ndjson(pg_read_binary_file(''events.ndjson''));';
+COMMENT ON FUNCTION analytics_groups.identify(text, text, text) IS
+'Says whose an id is: from now on, and for everything sent before, anon_id is user_id, in every report, profile and feed. An event with a $device_id and a $user_id says the same by itself. An id belongs to the first it was linked to: true when the two are one user now, false when anon_id is somebody else already, and nothing changes. Write a device as $device:D1. Groups are not touched: an event counts for the groups it names. 500 ids of one user are the most. It cannot be undone.
+Example: SELECT analytics_groups.identify(''$device:3f0b2c1e'', ''user-1'');';
+COMMENT ON FUNCTION analytics_groups.alias(text, text, text) IS
+'Gives a user one more id: what was and will be sent as alias is distinct_id. As identify with the arguments in the order of $create_alias: false when alias is somebody else already.
+Example: SELECT analytics_groups.alias(''user-1'', ''ann@example.com'');';
+COMMENT ON FUNCTION analytics_groups.merge(text, text, text) IS
+'Makes one user of two that both may have ids linked to them already: everything from_id stands for is into_id. The profile of from_id is not carried over. It cannot be undone; 500 ids of one user are the most.
+Example: SELECT analytics_groups.merge(''ann.old@example.com'', ''user-1'');';
 COMMENT ON FUNCTION analytics_groups.update_users(jsonb, text) IS
 'Updates user profiles with the JSON of /engage: one object or an array. Operations $set, $set_once, $add, $append, $union, $remove, $unset, $delete.
 Example: SELECT analytics_groups.update_users(''{"$distinct_id": "user-1", "$set": {"$name": "Ann", "role": "admin"}}'');';

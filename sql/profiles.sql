@@ -127,13 +127,17 @@ DECLARE
     found jsonb;
 BEGIN
     PERFORM analytics_groups._need(project, 'reader');
-    EXECUTE format('SELECT p.properties FROM %1$I.user_profile p JOIN %1$I.subject s ON s.kind = 0 AND s.no = p.no
-                    WHERE s.kind = 0 AND s.id = $1', 'analytics_' || analytics_groups._project_name(project))
+    -- What was linked to a user is that user: the profile is the one at the end of the links.
+    EXECUTE format('WITH RECURSIVE who (no) AS (
+                        SELECT s.no FROM %1$I.subject s WHERE s.kind = 0 AND s.id = $1
+                        UNION SELECT i.linked_to FROM who w JOIN %1$I.identity i ON i.no = w.no)
+                    SELECT p.properties FROM who w JOIN %1$I.user_profile p ON p.no = w.no
+                    WHERE NOT EXISTS (SELECT FROM %1$I.identity i WHERE i.no = w.no)', 'analytics_' || analytics_groups._project_name(project))
         INTO found USING distinct_id;
     RETURN found;
 END $$;
 COMMENT ON FUNCTION analytics_groups.user_profile(text, text) IS
-'The properties of a user, NULL when there is no profile.
+'The properties of a user, by any of its ids; NULL when there is no profile.
 Example: SELECT analytics_groups.user_profile(''user-1'');';
 
 CREATE FUNCTION analytics_groups.group_profile(group_key text, group_id text, project text DEFAULT NULL) RETURNS jsonb

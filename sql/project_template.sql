@@ -48,12 +48,26 @@ CREATE TABLE @project@.group_profile (
     PRIMARY KEY (kind, no)
 );
 
--- Device -> user mappings; reports resolve users through it.
+-- Ids that belong to a user: a device to whoever was first seen with it, a user to whom it was merged into, who may be
+-- merged in turn (src/store/identity.rs). Events keep the number of the id they were sent with.
 CREATE TABLE @project@.identity (
     no        bigint PRIMARY KEY,
-    canonical bigint NOT NULL,
-    since     timestamptz NOT NULL DEFAULT now()
+    linked_to bigint NOT NULL,
+    since     timestamptz NOT NULL DEFAULT now(),
+    sealed    boolean NOT NULL DEFAULT false
 );
+CREATE INDEX identity_linked_to ON @project@.identity (linked_to);
+CREATE INDEX identity_open ON @project@.identity (no) WHERE NOT sealed;
+
+-- The links that are sealed once more, in order of their numbers, for reports, which need all of them: one row, or none.
+-- What is in it never changes under one version.
+CREATE TABLE @project@.identity_sealed (
+    version   bigint  NOT NULL,
+    n         integer NOT NULL,
+    numbers   bytea   NOT NULL,
+    linked_to bytea   NOT NULL
+);
+ALTER TABLE @project@.identity_sealed ALTER COLUMN numbers SET STORAGE EXTERNAL, ALTER COLUMN linked_to SET STORAGE EXTERNAL;
 
 -- One number per ingested batch: of two events with one identity the later batch stays.
 CREATE SEQUENCE @project@.batch_no;

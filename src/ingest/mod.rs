@@ -2,6 +2,7 @@
 //!
 //! Reading and judging records is the engine's; this side talks to the dictionary and the store.
 
+mod identity;
 pub mod inbox;
 pub mod profiles;
 pub mod track;
@@ -73,6 +74,7 @@ pub fn store(sql: &Sql, project: &Project, intake: &mut Intake) -> Result<Stored
         let numbers = lexicon::number(sql, project, space, &intake.unnumbered(space)?)?;
         intake.number(space, &numbers)?;
     }
+    store::identity::link(sql, project, intake.links()?)?;
     let dedupe = settings::dedupe()?;
     let imported = intake.len();
     let duplicates = intake.dedupe(dedupe == Dedupe::Replace)?;
@@ -107,6 +109,10 @@ pub fn store_one(sql: &Sql, project: &Project, event: &Event, notes: &[Unattribu
     }
     if !event.distinct_id.is_empty() {
         row.user = number(Space::Subject(USER), &event.distinct_id)?;
+    }
+    if let Some(device) = event.linked_device() {
+        let device = number(Space::Subject(USER), &device)?;
+        store::identity::link(sql, project, vec![(device, row.user)])?;
     }
     for (kind, ids) in &event.groups {
         let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();

@@ -8,6 +8,7 @@ use crate::pg::spi::{self, Arg, Sql};
 use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
 use crate::settings;
+use crate::store::identity;
 use engine::chunk::{Kind, USER};
 use engine::ingest::{self, RecordError};
 use engine::limits::Limits;
@@ -112,11 +113,13 @@ fn owners(
     }
     let mut owners = HashMap::new();
     for (kind, ids) in by_kind {
-        let numbers = lexicon::assign(sql, project, Space::Subject(kind), ids.iter().map(|(_, id)| *id))?;
-        owners.extend(
-            ids.into_iter()
-                .filter_map(|(i, id)| Some((i, (kind, numbers.get(id).copied()?)))),
-        );
+        let texts: Vec<&str> = ids.iter().map(|(_, id)| *id).collect();
+        let mut numbers = lexicon::number(sql, project, Space::Subject(kind), &texts)?;
+        if kind == USER {
+            // What is sent under a device, or under an id that was merged, is the user's.
+            numbers = identity::ends(sql, project, &numbers, true)?;
+        }
+        owners.extend(ids.iter().zip(numbers).map(|((i, _), no)| (*i, (kind, no))));
     }
     Ok(owners)
 }

@@ -77,13 +77,14 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "event_name",
     "property",
     "subject",
     "user_profile",
     "group_profile",
     "identity",
+    "identity_sealed",
     "event_row",
     "event_block",
     "segment",

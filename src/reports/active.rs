@@ -8,7 +8,7 @@ use crate::pg::spi::Sql;
 use crate::registry::Project;
 use crate::settings;
 use crate::store::scan;
-use engine::chunk::{Chunk, Hits, Kind};
+use engine::chunk::{Chunk, Hits, Kind, SubjectNo};
 use engine::error::Error;
 use engine::expr::Selector;
 use engine::tick::Tick;
@@ -20,8 +20,10 @@ pub struct Activity<'a> {
     pub selector: &'a Selector,
     /// The instants that are read.
     pub span: Span64,
-    /// A day is never divided, and users are counted as they were sent: sets of days say all there is to know.
+    /// A day is never divided: sets of days say all there is to know.
     pub whole_days: bool,
+    /// Identity merges.
+    pub remap: Option<&'a [SubjectNo]>,
 }
 
 /// Kernels that together have seen all activity: made by `make`, filled with `fill(kernel, start of a day, portable set of
@@ -42,7 +44,7 @@ pub fn gather<K: Send>(
     }
     let waiting = scan::waiting(sql, project, &need, span)?;
     let settled = match of.whole_days {
-        true => Settled::of_subjects(sql, project, by, selector, span, &waiting)?,
+        true => Settled::of_subjects(sql, project, by, selector, span, of.remap, &waiting)?,
         false => None,
     };
     if let (Some(s), Some(kernel)) = (&settled, kernels.first_mut()) {

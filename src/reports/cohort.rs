@@ -12,6 +12,7 @@ use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::settings;
 use crate::store::cohort::{self, Stored};
+use crate::store::identity::Remap;
 use crate::store::scan::{self, Need};
 use engine::chunk::{Hits, Kind, USER};
 use engine::cohort::{
@@ -30,7 +31,7 @@ pub struct Found {
     pub members: Members,
     /// There may be numbers among them of whom neither an event nor a profile is known; see [`known`].
     pub open: bool,
-    pub remap: Option<Vec<u32>>,
+    pub remap: Remap,
 }
 
 /// The members of a stored cohort, as of the end of a day.
@@ -67,7 +68,7 @@ fn frozen(sql: &Sql, project: &Project, name: &str, stored: &Stored, bytes: &[u8
 struct Bound<'a> {
     context: Context<'a>,
     /// Of users, also where groups are chosen by what theirs did.
-    remap: Option<Vec<u32>>,
+    remap: Remap,
     counted: Vec<Counted>,
     filters: Vec<Filter>,
 }

@@ -9,6 +9,7 @@ use crate::pg::interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
+use crate::store::identity::{self, Remap};
 use engine::breakdown::{Dimension, EMPTY, NOT_SET, OTHER};
 use engine::chunk::{Kind, Membership, ProfileColumn, SharedProfile, SubjectNo, USER};
 use engine::cohort::Members;
@@ -16,6 +17,7 @@ use engine::error::Error;
 use engine::expr::{CohortColumn, Names, References, SelectorSpec};
 use engine::time::Calendar;
 use engine::value::Value;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -46,6 +48,7 @@ pub struct Context<'a> {
     distinct_ids: Option<SharedProfile>,
     cohorts: BTreeMap<String, Cohort>,
     inside: Inside,
+    remap: OnceCell<Remap>,
     pub on_demand: OnDemand,
 }
 
@@ -56,7 +59,7 @@ pub struct Cohort {
     /// There may be numbers among the members of whom nothing is known.
     pub open: bool,
     of: String,
-    remap: Option<Vec<SubjectNo>>,
+    remap: Remap,
     column: SharedProfile,
 }
 
@@ -129,6 +132,7 @@ impl<'a> Context<'a> {
             distinct_ids: None,
             cohorts: BTreeMap::new(),
             inside,
+            remap: OnceCell::new(),
             on_demand: OnDemand::default(),
         };
         let mut names = BTreeSet::new();
@@ -348,6 +352,30 @@ impl<'a> Context<'a> {
         for i in 0..rows.len() {
             pairs.push((rows.int(i, 0)? as u32, rows.int(i, 1)? as u32));
         }
+        if let Some(remap) = self.remap()? {
+            let own = pairs;
+            let groups = |user: SubjectNo| {
+                let (from, to) = (
+                    own.partition_point(|p| p.0 < user),
+                    own.partition_point(|p| p.0 <= user),
+                );
+                own.get(from..to).unwrap_or_default()
+            };
+            // Every number of a user has the groups that the user's profile lists.
+            let linked = |no: SubjectNo| remap.get(no as usize).copied().filter(|to| *to != no);
+            let mut all: Vec<(SubjectNo, SubjectNo)> = Vec::new();
+            all.extend(own.iter().filter(|(user, _)| linked(*user).is_none()));
+            for no in 0..remap.len() as SubjectNo {
+                if let Some(user) = linked(no) {
+                    let more = groups(user);
+                    all.try_reserve(more.len())
+                        .map_err(|_| Error::OutOfMemory("memberships"))?;
+                    all.extend(more.iter().map(|(_, group)| (no, *group)));
+                }
+            }
+            all.sort_unstable();
+            pairs = all;
+        }
         let m = Arc::new(Membership::from_pairs(&pairs)?);
         self.memberships.insert(kind, m.clone());
         Ok(Some(m))
@@ -395,6 +423,7 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
+    /// The ids of all subjects.
     fn ids(&self, kind: Kind) -> Result<SharedProfile> {
         let rows = self.sql.read(
             &self
@@ -402,7 +431,8 @@ impl<'a> Context<'a> {
                 .sql("SELECT no, id FROM @.subject WHERE kind = $1 ORDER BY no"),
             &[Arg::Int2(kind as i16)],
         )?;
-        column((0..rows.len()).map(|i| Ok((rows.int(i, 0)? as u32, Value::str(rows.text(i, 1)?)))))
+        let ids = column((0..rows.len()).map(|i| Ok((rows.int(i, 0)? as u32, Value::str(rows.text(i, 1)?)))))?;
+        self.of_users(kind, ids)
     }
 
     fn names_of_events(&self) -> Result<SharedProfile> {
@@ -412,7 +442,7 @@ impl<'a> Context<'a> {
                 .sql("SELECT no::bigint, name FROM @.event_name ORDER BY no"),
             &[],
         )?;
-        column((0..rows.len()).map(|i| Ok((rows.int(i, 0)? as u32, Value::str(rows.text(i, 1)?)))))
+        Ok(column((0..rows.len()).map(|i| Ok((rows.int(i, 0)? as u32, Value::str(rows.text(i, 1)?)))))?.finish())
     }
 
     fn profile(&self, kind: Kind, property: &str) -> Result<SharedProfile> {
@@ -446,7 +476,7 @@ impl<'a> Context<'a> {
             };
             column.put(rows.int(i, 0)? as u32, code)?;
         }
-        Ok(column.finish())
+        self.of_users(kind, column)
     }
 
     /// Says that nobody ever sent an event, with near spellings.
@@ -478,24 +508,29 @@ impl<'a> Context<'a> {
         Ok(u32::try_from(rows.int(0, 0)?).unwrap_or(u32::MAX))
     }
 
-    /// Where identities were merged: the canonical user of each user.
-    pub fn remap(&self) -> Result<Option<Vec<SubjectNo>>> {
-        let rows = self.sql.read(
-            &self.project.sql("SELECT no, canonical FROM @.identity ORDER BY no"),
-            &[],
-        )?;
-        if rows.len() == 0 {
-            return Ok(None);
+    /// Where identities were merged: the user of each number.
+    pub fn remap(&self) -> Result<Remap> {
+        if let Some(remap) = self.remap.get() {
+            return Ok(remap.clone());
         }
-        let last = u32::try_from(rows.int(rows.len() - 1, 0)?).unwrap_or(0);
-        let mut remap = engine::error::try_vec(last as usize + 1, "merged identities")?;
-        remap.extend(0..=last);
-        for i in 0..rows.len() {
-            if let Some(to) = remap.get_mut(rows.int(i, 0)? as usize) {
-                *to = rows.int(i, 1)? as u32;
+        let remap = identity::remap(self.sql, self.project)?;
+        Ok(self.remap.get_or_init(|| remap).clone())
+    }
+
+    /// Lets every number of a user have what the user has. What is kept under the other numbers is nobody's.
+    fn of_users(&self, kind: Kind, mut column: Column) -> Result<SharedProfile> {
+        if kind == USER
+            && let Some(remap) = self.remap()?
+        {
+            let of = |column: &Column, no: SubjectNo| column.column.codes.get(no as usize).copied().unwrap_or(0);
+            for (no, to) in (0..).zip(remap.iter()) {
+                if no != *to {
+                    let code = of(&column, *to);
+                    column.set(no, code)?;
+                }
             }
         }
-        Ok(Some(remap))
+        Ok(column.finish())
     }
 }
 
@@ -523,11 +558,16 @@ impl Column {
 
     /// Says what a subject has.
     fn put(&mut self, no: SubjectNo, code: u32) -> Result<()> {
-        let codes = &mut self.column.codes;
-        let index = no as usize;
         if code == 0 {
             return Ok(());
         }
+        self.set(no, code)
+    }
+
+    /// The same, also when it has nothing.
+    fn set(&mut self, no: SubjectNo, code: u32) -> Result<()> {
+        let codes = &mut self.column.codes;
+        let index = no as usize;
         if codes.len() <= index {
             codes
                 .try_reserve(index + 1 - codes.len())
@@ -546,14 +586,14 @@ impl Column {
 }
 
 /// A profile column from (number, value).
-fn column(rows: impl Iterator<Item = Result<(SubjectNo, Value)>>) -> Result<SharedProfile> {
+fn column(rows: impl Iterator<Item = Result<(SubjectNo, Value)>>) -> Result<Column> {
     let mut column = Column::default();
     for row in rows {
         let (no, value) = row?;
         let code = column.code(value);
         column.put(no, code)?;
     }
-    Ok(column.finish())
+    Ok(column)
 }
 
 impl Names for Context<'_> {

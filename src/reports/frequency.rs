@@ -81,7 +81,8 @@ impl<'a> Question<'a> {
             by,
             selector: &selector,
             span: plan.reads(),
-            whole_days: every == Unit::Day && plan.remap.is_none(),
+            whole_days: every == Unit::Day,
+            remap: plan.remap,
         };
         let kernels = active::gather(
             sql,

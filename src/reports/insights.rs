@@ -19,6 +19,7 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
 use crate::registry::{self, Project};
 use crate::settings;
+use crate::store::identity::Remap;
 use crate::store::scan::{self, Need};
 pub use dimensions::{DimensionSpec, dimensions};
 use engine::breakdown::Dimension;
@@ -43,7 +44,7 @@ struct Report<'a> {
     context: Context<'a>,
     filter: Option<Expr>,
     time: Timeline,
-    remap: Option<Vec<u32>>,
+    remap: Remap,
 }
 
 impl Report<'_> {

@@ -64,7 +64,8 @@ impl<'a> Question<'a> {
             by,
             selector: &selector,
             span: plan.reads(),
-            whole_days: plan.remap.is_none(),
+            whole_days: true,
+            remap: plan.remap,
         };
         let kernels = active::gather(
             sql,

@@ -1,16 +1,16 @@
 //! query_users and query_groups: everybody that is known, filtered by profile, page by page.
 
 use super::attributed::ALWAYS;
-use super::context::Context;
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::timestamp;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{self, Arg, Sql};
 use crate::registry::{self, Project};
+use crate::store::identity;
 use crate::store::scan::{self, Need};
 use engine::chunk::{Hits, Kind, SubjectNo, USER};
-use engine::expr::{ProfileFilter, ProfileScope, References};
+use engine::expr::{ProfileFilter, ProfileScope};
 use engine::tick::{EVERY, Tick};
 use engine::value::Value;
 use pgrx::JsonB;
@@ -25,20 +25,19 @@ type Row = (
 );
 
 /// First and last event of every subject of a kind, by number; (MAX, MIN) = none.
-fn seen(sql: &Sql, project: &Project, kind: Kind) -> Result<Vec<(i64, i64)>> {
+fn seen(sql: &Sql, project: &Project, kind: Kind, remap: Option<&[SubjectNo]>) -> Result<Vec<(i64, i64)>> {
     let need = Need {
         events: None,
         kinds: if kind == USER { Vec::new() } else { vec![kind] },
         properties: Vec::new(),
         ..Need::default()
     };
-    let remap = Context::new(sql, project, &[], References::default())?.remap()?;
     let mut seen: Vec<(i64, i64)> = Vec::new();
     scan::scan(sql, project, &need, ALWAYS, &mut |chunk, keep| {
         let mut grown = Ok(());
         chunk.for_each_subject(kind, &Hits::rows(keep.clone()), |row, subject| {
             let subject = if kind == USER {
-                canonical(remap.as_deref(), subject)
+                canonical(remap, subject)
             } else {
                 subject
             };
@@ -84,7 +83,8 @@ fn query(
             Some(ProfileFilter::bind(&expr, scope, &project.calendar)?)
         }
     };
-    let seen = seen(sql, project, kind)?;
+    let remap = identity::remap(sql, project)?.filter(|_| kind == USER);
+    let seen = seen(sql, project, kind, remap.as_deref())?;
     let table = if kind == USER {
         "@.user_profile p ON p.no = s.no"
     } else {
@@ -105,8 +105,12 @@ fn query(
         if out.len() >= limit {
             break;
         }
-        let no = usize::try_from(rows.int(i, 0)?).unwrap_or(0);
-        let span = seen.get(no).copied().filter(|(first, last)| first <= last);
+        let no = u32::try_from(rows.int(i, 0)?).unwrap_or(0);
+        // Who was merged into another is that other.
+        if canonical(remap.as_deref(), no) != no {
+            continue;
+        }
+        let span = seen.get(no as usize).copied().filter(|(first, last)| first <= last);
         let profile: Option<&str> = rows.get(i, 2);
         // The dictionary also keeps ids whose profile is gone and that have no event: nobody is there.
         if span.is_none() && profile.is_none() {

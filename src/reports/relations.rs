@@ -14,6 +14,7 @@ use crate::pg::instants::{timestamp, to_ms};
 use crate::pg::spi::{self, Arg, Sql};
 use crate::registry::{self, Project};
 use crate::settings;
+use crate::store::identity;
 use crate::store::scan::{self, Need};
 use engine::chunk::{Kind, SubjectNo, USER};
 use engine::expr::References;
@@ -119,8 +120,13 @@ fn group_members_of(
         ),
         &[Arg::Text(key), Arg::Text(id)],
     )?;
+    let mut listed = engine::error::try_vec(rows.len(), "members of a group")?;
     for i in 0..rows.len() {
-        let user = u32::try_from(rows.int(i, 0)?).unwrap_or(0);
+        listed.push(u32::try_from(rows.int(i, 0)?).unwrap_or(0));
+    }
+    let ends = identity::ends(sql, &project, &listed, false)?;
+    // The profile of an id that was merged into a user is not the user's.
+    for (user, _) in listed.into_iter().zip(ends).filter(|(user, end)| user == end) {
         ties.entry(user).or_default().listed = true;
     }
     let found: Vec<(SubjectNo, Tie)> = ties.into_iter().collect();

@@ -3,6 +3,7 @@
 use crate::error::{Failure, Result};
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
+use crate::store::identity;
 use engine::chunk::{Kind, SubjectNo, USER};
 use std::collections::BTreeMap;
 
@@ -32,22 +33,12 @@ pub fn find(sql: &Sql, project: &Project, kind: Kind, id: &str) -> Result<Option
             all: vec![no],
         }));
     }
-    let rows = sql.read(
-        &project.sql(
-            "WITH me AS (SELECT coalesce((SELECT i.canonical FROM @.identity i WHERE i.no = $1), $1) AS no)
-             SELECT me.no, me.no FROM me UNION SELECT me.no, i.no FROM me JOIN @.identity i ON i.canonical = me.no",
-        ),
-        &[Arg::Int(i64::from(no))],
-    )?;
-    let mut all = engine::error::try_vec(rows.len(), "identities of a user")?;
-    for i in 0..rows.len() {
-        all.push(u32::try_from(rows.int(i, 1)?).unwrap_or(0));
-    }
-    all.sort_unstable();
+    let ends = identity::ends(sql, project, &[no], false)?;
+    let user = ends.first().copied().unwrap_or(no);
     Ok(Some(Subject {
         kind,
-        no: u32::try_from(rows.int(0, 0)?).unwrap_or(0),
-        all,
+        no: user,
+        all: identity::cluster(sql, project, user)?,
     }))
 }
 
@@ -89,20 +80,10 @@ pub fn profile(sql: &Sql, project: &Project, kind: Kind, no: SubjectNo) -> Resul
 
 /// The ids of users, by their numbers on events, as they are after identity merges.
 pub fn canonical_ids(sql: &Sql, project: &Project, numbers: &[SubjectNo]) -> Result<BTreeMap<SubjectNo, String>> {
-    let numbers: Vec<i64> = numbers.iter().map(|n| i64::from(*n)).collect();
-    let rows = sql.read(
-        &project.sql(
-            "SELECT n.no, s.id FROM unnest($1) AS n (no) LEFT JOIN @.identity i ON i.no = n.no
-             JOIN @.subject s ON s.kind = 0 AND s.no = coalesce(i.canonical, n.no)",
-        ),
-        &[Arg::Ints(&numbers)],
-    )?;
-    (0..rows.len())
-        .map(|i| {
-            Ok((
-                u32::try_from(rows.int(i, 0)?).unwrap_or(0),
-                rows.text(i, 1)?.to_string(),
-            ))
-        })
-        .collect()
+    let ends = identity::ends(sql, project, numbers, false)?;
+    let ids = ids(sql, project, USER, &ends)?;
+    let each = numbers.iter().zip(&ends);
+    Ok(each
+        .filter_map(|(no, end)| Some((*no, ids.get(end)?.clone())))
+        .collect())
 }

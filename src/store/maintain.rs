@@ -167,7 +167,9 @@ fn maintain(project: &str, wait: bool) -> Result<i64, crate::pg::ErrorReport> {
             if wait {
                 tidy(&mut sealer)?;
             }
-            settle::settle(sql, &project, &touched, if wait { Pace::Now } else { Pace::Later })?;
+            let pace = if wait { Pace::Now } else { Pace::Later };
+            settle::settle(sql, &project, &touched, pace)?;
+            super::identity::seal(sql, &project, pace)?;
             Ok(done)
         })
     })?;

@@ -8,6 +8,7 @@ pub mod cohort;
 pub mod feed;
 mod fold;
 mod kept;
+pub mod identity;
 pub mod maintain;
 pub mod raw;
 pub mod scan;

@@ -2,7 +2,7 @@
 //!
 //! A set that is stored equals the sealed rows of its event and day exactly, in every snapshot: [`build`] runs in the
 //! transaction that changes segments. What waits for maintenance is not in it. Sets hold user numbers as they were
-//! ingested; a reader applies identity merges.
+//! ingested; a reader applies identity merges ([`Sets::merge`]).
 //!
 //! Which sets there are, for each day:
 //! * no row in `event_day`: nothing is sealed on that day, for any event;
@@ -17,10 +17,15 @@ pub mod check;
 mod count;
 
 use crate::error::{Failure, Result};
+use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
-use engine::chunk::Kind;
+use crate::settings;
+use engine::chunk::{Kind, SubjectNo, USER};
 use engine::codec;
+use engine::gather::Budget;
+use engine::identity;
+use engine::tick::Tick;
 
 /// Stands for "any event" where an event number is expected.
 pub const ANY: u32 = 0;
@@ -68,6 +73,18 @@ impl Set {
         Ok(portable)
     }
 
+    /// Makes a set of ids, as they were sent, one of users.
+    fn merge(&mut self, table: &[SubjectNo]) -> Result<()> {
+        let mut budget = Budget::new(settings::query_memory());
+        let merged = identity::merged(self.portable()?, table, &mut budget);
+        let Some(users) = merged.map_err(|e| Failure::from(e).within(self.name()))? else {
+            return Ok(());
+        };
+        self.card = users.len() as u64;
+        self.data = Some(codec::encode_subjects(&users, &mut Interrupts)?);
+        Ok(())
+    }
+
     fn name(&self) -> String {
         name(self.kind, self.event, self.day)
     }
@@ -84,6 +101,17 @@ pub struct Sets {
     pub sets: Vec<Set>,
     /// The asked (event, day) pairs that are not covered, by day: their sealed rows have to be counted.
     pub uncovered: Vec<(u32, i32)>,
+}
+
+impl Sets {
+    /// Lets sets of users, read with their subjects, hold everybody as they are counted after identity merges.
+    pub fn merge(&mut self, table: &[SubjectNo]) -> Result<()> {
+        for set in self.sets.iter_mut().filter(|s| s.kind == USER) {
+            Interrupts.tick()?;
+            set.merge(table)?;
+        }
+        Ok(())
+    }
 }
 
 /// The sets of kinds and events ([`ANY`] is one) over `day_from ..= day_to`, and what they leave out. Reads the caller's

@@ -188,6 +188,9 @@ class Generator:
                 users[u] = {"plan": r.choice(["gold", "silver", ""]), "age": r.choice([20, 30])}
                 if self.chance(0.6):
                     users[u]["company_id"] = r.choice([["acme"], ["globex", "42"], "Acme", []])
+        for d in DEVICES:
+            if self.chance(0.2):
+                users["$device:" + d] = {"plan": r.choice(["gold", "iron"]), "age": 40, "company_id": ["acme"]}
         groups = {}
         for key, ids in KEYS.items():
             for g in ids:
@@ -196,6 +199,16 @@ class Generator:
                     if self.chance(0.5):
                         groups[key, g]["seats"] = r.choice([5, 50])
         return users, groups
+
+    def identities(self):
+        """What is said of who is whom: two devices alone can not be merged."""
+        r = self.random
+        verbs = []
+        for _ in range(r.choice([1, 1, 2, 4])):
+            pair = [r.choice(USERS), r.choice([*USERS, *("$device:" + d for d in DEVICES)])]
+            r.shuffle(pair)
+            verbs.append((r.choice(["identify", "alias", "merge"]), *pair))
+        return verbs
 
     def way(self, events):
         """One of the ways in; those that have no lax mode only for batches that need none."""
@@ -212,6 +225,8 @@ class Generator:
         for _ in range(r.choice([0, 1, 2, 3])):
             # As somebody asks for it, or as ingestion does it by the way.
             steps.insert(r.randint(0, len(steps)), ("maintain", r.choice(["now", "later"])))
+        for _ in range(r.choice([0, 0, 0, 0, 1, 2])):
+            steps.insert(r.randint(0, len(steps)), ("identities", self.identities()))
         keys = list(KEYS)
         places = sorted(r.choice([0, 0, 0, 1, len(steps) // 2]) for _ in keys)
         for place, key in reversed(list(zip(places, keys))):
@@ -585,12 +600,12 @@ class Generator:
             as_of = self.day() + timedelta(days=r.choice([0, 1, 10, 40, 70]))
             return {"report": report, "group_id": r.choice(COMPANIES), "as_of": as_of}
         if report == "user_groups":
-            return {"report": report, "distinct_id": r.choice([*USERS, "7", "nobody"])}
+            return {"report": report, "distinct_id": r.choice([*USERS, "7", "nobody", "$device:D1"])}
         if report == "group_members":
             question = {"report": report, "group_key": key, "group_id": r.choice([*KEYS[key], "nobody"])}
             return question | ({"at": self.calendar.day_start(self.day())} if self.chance(0.3) else {})
         by = r.choice(["user", key])
-        question = {"report": report, "by": by, "id": r.choice(USERS if by == "user" else KEYS[key]), **self.dates()}
+        question = {"report": report, "by": by, "id": r.choice([*USERS, "$device:D1"] if by == "user" else KEYS[key]), **self.dates()}
         if self.chance(0.3):
             question["hide"] = r.sample(EVENTS, r.choice([1, 2]))
         if self.chance(0.2):

@@ -77,18 +77,52 @@ def sent_identity(properties):
     return (None if sent is None or sent == "" else text_of(sent)), None, None
 
 
-# Merging anonymous devices into users (§3.3): the store keeps a place for it, the extension does not do it yet.
-MERGE_DEVICES = False
+def is_device(user):
+    return user.startswith("$device:")
 
 
-def history(raw, registered, merge_devices=None):
+class Identities:
+    """Which user an id stands for (§3.3, §3.4), worked out by following everything that was ever said, in order."""
+
+    def __init__(self, raw=(), verbs=()):
+        """`verbs`: (how many events had been ingested before, verb, its two arguments), in order."""
+        self.owner = {}  # an id -> the id it belongs to
+        verbs = list(verbs)
+        for index in range(len(raw) + 1):
+            while verbs and verbs[0][0] == index:
+                self.say(*verbs.pop(0)[1:])
+            if index < len(raw):
+                self.see(raw[index]["properties"])
+
+    def end(self, user):
+        while user in self.owner:
+            user = self.owner[user]
+        return user
+
+    def see(self, properties):
+        """An event with both says whose the device is; the first one counts."""
+        _, device, user = sent_identity(properties)
+        if device is not None and user is not None and not is_device(user):
+            self.owner.setdefault("$device:" + device, user)
+
+    def say(self, verb, first, second):
+        """One of the verbs; the answer is whether the two are one user now."""
+        ours, theirs = (second, first) if verb == "alias" else (first, second)
+        a, b = self.end(ours), self.end(theirs)
+        if a == b:
+            return True
+        if verb != "merge" and a != ours:
+            return False
+        assert not (is_device(a) and is_device(b)), "two devices without a user"
+        if is_device(b):
+            a, b = b, a
+        self.owner[a] = b
+        return True
+
+
+def history(raw, registered, verbs=()):
     """The events that count. `registered`: how many events had been ingested when a group key was registered."""
-    merge_devices = MERGE_DEVICES if merge_devices is None else merge_devices
-    owner = {}  # device -> the user it was first seen with
-    for event in raw:
-        _, device, user = sent_identity(event["properties"])
-        if merge_devices and device is not None and user is not None:
-            owner.setdefault(device, user)
+    identities = Identities(raw, verbs)
 
     kept = {}  # identity of an event -> the last one ingested with it
     for index, event in enumerate(raw):
@@ -102,9 +136,7 @@ def history(raw, registered, merge_devices=None):
     for index in sorted(kept.values()):
         properties = raw[index]["properties"]
         distinct_id, _, _ = sent_identity(properties)
-        user = distinct_id
-        if distinct_id is not None and distinct_id.startswith("$device:"):
-            user = owner.get(distinct_id.removeprefix("$device:"), distinct_id)
+        user = None if distinct_id is None else identities.end(distinct_id)
         events.append(
             Event(
                 event=raw[index]["event"],
@@ -121,10 +153,12 @@ def history(raw, registered, merge_devices=None):
 class World:
     """A project as the reports see it: calendar, events that count, and the profiles of today."""
 
-    def __init__(self, raw, registered, calendar=None, users=None, groups=None):
+    def __init__(self, raw, registered, calendar=None, users=None, groups=None, verbs=()):
         self.calendar = calendar or Calendar()
-        self.events = history(raw, registered)
-        self.users = users or {}  # user -> properties
+        self.events = history(raw, registered, verbs)
+        self.identities = Identities(raw, verbs)
+        # user -> properties; what is kept under an id that became somebody else's is nobody's
+        self.users = {u: p for u, p in (users or {}).items() if self.identities.end(u) == u}
         self.groups = groups or {}  # (key, group id) -> properties
         self.firsts = {}  # (selector, by) -> first_times of them, once asked for
 

@@ -4,6 +4,7 @@ A script is a list of steps:
     ("key", property)                      register a group key
     ("events", way, transaction, events)   ingest events: way is one of WAYS, transaction one of TRANSACTIONS
     ("profiles", users, groups)            set profile properties: {id: …} and {(key, id): …}
+    ("identities", verbs)                  say who is whom: [(verb, its two arguments), …]
     ("maintain", "now" or "later")         settle what was ingested
     ("ask", questions)                     questions about the state reached
 """
@@ -12,7 +13,7 @@ import json
 import os
 from itertools import count
 
-from oracle import World, time_ms
+from oracle import Identities, World, time_ms
 from session import jsonb, quote
 from zone import Calendar, text_of
 
@@ -94,6 +95,11 @@ def statements_of(step, project):
             for name, updates in (("users", users), ("groups", groups))
             if updates
         ]
+    if step[0] == "identities":
+        return [
+            f"SELECT 'identity ' || analytics_groups.{verb}({quote(a)}, {quote(b)}, project => {quote(project)});"
+            for verb, a, b in step[1]
+        ]
     if step[0] == "maintain" and step[1] == "later":
         return [f"SELECT analytics_groups._maintain({quote(project)}, false);"]
     if step[0] == "maintain":
@@ -147,20 +153,25 @@ class Image:
 
     def __init__(self, zone, week_start):
         self.calendar = Calendar(zone, week_start)
-        self.raw, self.registered, self.users, self.groups = [], {}, {}, {}
+        self.raw, self.registered, self.users, self.groups, self.verbs = [], {}, {}, {}, []
 
     def perform(self, step):
         if step[0] == "key":
             self.registered[step[1]] = len(self.raw)
         elif step[0] == "events":
             self.raw += step[3]
+        elif step[0] == "identities":
+            self.verbs += [(len(self.raw), *verb) for verb in step[1]]
         elif step[0] == "profiles":
+            # What is sent under an id that is somebody's already is theirs.
+            whose = Identities(self.raw, self.verbs).end
             for mine, more in ((self.users, step[1]), (self.groups, step[2])):
                 for name, properties in more.items():
+                    name = whose(name) if mine is self.users else name
                     mine[name] = mine.get(name, {}) | properties
 
     def world(self):
-        return World(self.raw, self.registered, self.calendar, self.users, self.groups)
+        return World(self.raw, self.registered, self.calendar, self.users, self.groups, self.verbs)
 
 
 def as_sql(script, zone, week_start, project="repro"):

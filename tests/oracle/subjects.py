@@ -69,6 +69,7 @@ def group_members(world, group_key, group_id, at=None):
 
 def user_groups(world, distinct_id):
     """{(key, group): row}"""
+    distinct_id = world.identities.end(distinct_id)
     own = [e for e in world.events if e.user == distinct_id]
     rows = {}
     for key in ("company_id", "team_id"):
@@ -98,6 +99,7 @@ def activity(world, by, id, from_date, to_date, hide=(), before=None, page_size=
     """{(at, event, user, properties): how often}"""
     start, end = world.calendar.span(from_date, to_date)
     end = end if before is None else min(end, before)
+    id = world.identities.end(id) if by == "user" else id
     own = [e for e, who in sightings(world, by) if who == id and start <= e.time < end and e.event not in hide]
     if page_size is not None and len(own) > page_size:
         oldest = sorted((e.time for e in own), reverse=True)[page_size - 1]

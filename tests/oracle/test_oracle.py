@@ -120,9 +120,21 @@ class Attribution(unittest.TestCase):
                 ]
             )
         ]
-        resolved = [e.user for e in history(raw, {}, merge_devices=True)]
+        resolved = [e.user for e in history(raw, {})]
         self.assertEqual(resolved, ["U1"] * 6 + ["U9", "U1", None, None, "7"])
         self.assertEqual([e.user for e in history(raw[:2], {})], ["$device:D1"] * 2)
+
+    def test_verbs(self):  # §3.4
+        raw = [{"event": "E", "properties": {"time": i, "distinct_id": u}} for i, u in enumerate(["a", "b", "c", "$device:D"])]
+
+        def users(*verbs):
+            return [e.user for e in history(raw, {}, [(4, *v) for v in verbs])]
+
+        self.assertEqual(users(("identify", "a", "b")), ["b", "b", "c", "$device:D"])
+        self.assertEqual(users(("identify", "a", "b"), ("identify", "a", "c")), ["b", "b", "c", "$device:D"])
+        self.assertEqual(users(("identify", "a", "b"), ("merge", "a", "c")), ["c", "c", "c", "$device:D"])
+        self.assertEqual(users(("alias", "a", "b"), ("alias", "b", "c")), ["a", "a", "a", "$device:D"])
+        self.assertEqual(users(("merge", "a", "$device:D")), ["a", "b", "c", "a"])
 
     def test_times(self):
         self.assertEqual(

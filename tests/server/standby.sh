@@ -12,6 +12,10 @@ sql -v events=30000 -f "$DATA/generate.sql"
 sql -f "$DATA/load.sql" 2>/dev/null
 sql -f "$DATA/cohorts.sql" >/dev/null
 sql -c 'DROP SCHEMA source CASCADE' 2>/dev/null
+# A device that became a user, and two users that became one: reports read through links.
+sql -c "SELECT analytics_groups.track('Page View', NULL, '{\"\$device_id\": \"d1\"}', at => '2024-03-30 12:00Z'),
+               analytics_groups.track('Page View', NULL, '{\"\$device_id\": \"d1\", \"\$user_id\": \"u000001\"}', at => '2024-03-30 13:00Z'),
+               analytics_groups.merge('u000003', 'u000002')" >/dev/null
 # Something that waits for maintenance.
 sql -c "SELECT analytics_groups.track('Page View', 'u000001', '{\"company_id\": \"c0001\"}', at => '2024-03-31 12:00Z')" >/dev/null
 

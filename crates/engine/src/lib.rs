@@ -20,6 +20,7 @@ pub mod flows;
 pub mod frequency;
 pub mod funnel;
 pub mod gather;
+pub mod identity;
 pub mod ingest;
 pub mod insights;
 mod intern;

@@ -9,9 +9,9 @@ use crate::pg::spi::Sql;
 use crate::registry::Project;
 use crate::store::segment::Head;
 use crate::store::sets::{self, ANY, Sets};
-use engine::chunk::{Chunk, Events, Kind, USER};
+use engine::chunk::{Chunk, Events, Kind, SubjectNo, USER};
 use engine::expr::Selector;
-use engine::insights::{Measure, Partial, Plan};
+use engine::insights::{Measure, Metric, Partial, Plan};
 use engine::mask::Mask;
 use engine::tick::{EVERY, Tick};
 use engine::time::{DayCache, Span64, Unit};
@@ -33,8 +33,7 @@ fn events(plan: &Plan, measure: Measure, selector: &Selector) -> Option<Vec<u32>
         measure,
         Measure::Total | Measure::Unique | Measure::Active { .. } | Measure::CumulativeUnique
     );
-    // Sets hold users as they were sent.
-    let plain = counted && plan.breakdown.is_empty() && plan.remap.is_none() && selector.is_plain();
+    let plain = counted && plan.breakdown.is_empty() && selector.is_plain();
     plain.then(|| selector.events().unwrap_or_else(|| vec![ANY]))
 }
 
@@ -71,24 +70,31 @@ impl Settled {
         }
         let usable = || plan.metrics.iter().zip(&events);
         let kinds: BTreeSet<Kind> = usable().filter(|(_, e)| e.is_some()).map(|(m, _)| m.by).collect();
-        let who = usable().any(|(m, e)| e.as_ref().is_some_and(|e| !only_how_many(unit, m.measure, e)));
+        let how_many = |m: &Metric, e: &[u32]| {
+            // Two ids of a set may be one user.
+            only_how_many(unit, m.measure, e) && (plan.remap.is_none() || m.by != USER || m.measure == Measure::Total)
+        };
+        let who = usable().any(|(m, e)| e.as_ref().is_some_and(|e| !how_many(m, e)));
         let span = plan.time.reads();
         let calendar = &project.calendar;
         let (first, last) = (calendar.day_of(span.from)?, calendar.day_of(span.to.saturating_sub(1))?);
         let kinds: Vec<Kind> = kinds.into_iter().collect();
         let asked: Vec<u32> = asked.into_iter().collect();
-        let sets = sets::read(sql, project, &kinds, &asked, first, last, who)?;
+        let mut sets = sets::read(sql, project, &kinds, &asked, first, last, who)?;
+        if who && let Some(remap) = plan.remap {
+            sets.merge(remap)?;
+        }
         Ok(Some(Self::over(project, events, sets, span, waiting)?))
     }
 
-    /// The sets of subjects that can stand for the rows of one selector, which counts users as they were sent; `None` when
-    /// there can be none. `span` may begin before any event.
+    /// The sets of subjects that can stand for the rows of one selector; `None` when there can be none. `span` may begin before any event.
     pub fn of_subjects(
         sql: &Sql,
         project: &Project,
         by: Kind,
         selector: &Selector,
         span: Span64,
+        remap: Option<&[SubjectNo]>,
         waiting: &[Chunk],
     ) -> Result<Option<Settled>> {
         if !selector.is_plain() {
@@ -100,7 +106,10 @@ impl Settled {
             from => project.calendar.day_of(from)?,
         };
         let last = project.calendar.day_of(span.to.saturating_sub(1))?;
-        let sets = sets::read(sql, project, &[by], &events, first, last, true)?;
+        let mut sets = sets::read(sql, project, &[by], &events, first, last, true)?;
+        if let Some(remap) = remap {
+            sets.merge(remap)?;
+        }
         Ok(Some(Self::over(project, vec![Some(events)], sets, span, waiting)?))
     }
 

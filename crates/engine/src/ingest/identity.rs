@@ -74,6 +74,17 @@ pub fn identify(user: Option<&str>, device: Option<&str>, sent: Option<&str>, li
     }
 }
 
+/// Does an id name a user? A `$user_id` that names a device is the device it names: devices become users, and never each
+/// other.
+pub(super) fn is_user(id: &str) -> bool {
+    !id.is_empty() && !is_device(id)
+}
+
+/// Does an id name a device?
+pub fn is_device(id: &str) -> bool {
+    id.starts_with(DEVICE)
+}
+
 /// The text of a number used as an id: decimal, without an exponent, `1` for `1.0`.
 pub fn canonical_number(f: f64) -> String {
     match Value::number(f) {
@@ -92,6 +103,19 @@ pub(crate) fn id_text(v: &Value) -> Result<Cow<'_, str>, &'static str> {
         Value::Float(f) if f.fract() == 0.0 => Err("a number beyond 64 bits must be sent as a string"),
         Value::Float(f) => Ok(Cow::Owned(canonical_number(*f))),
         _ => Err("must be a string or a number"),
+    }
+}
+
+/// An id of a user or a device given by itself, as events that send it as `distinct_id` have it.
+///
+/// # Errors
+/// The reason why it is none.
+pub fn given_id(field: &str, id: &str, limits: &Limits) -> Result<Box<str>, String> {
+    sent_id(field, Some(&Value::str(id))).map_err(|p| p.message)?;
+    let id = identify(None, None, Some(id), limits).distinct_id;
+    match &*id {
+        "" => Err(format!("'{field}' is invalid: must not be empty")),
+        _ => Ok(id),
     }
 }
 

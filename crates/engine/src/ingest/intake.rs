@@ -9,7 +9,7 @@ use super::plain::{self, Plain};
 use super::shape::Shape;
 use super::{Event, INSERT_ID_PROPERTY, Key, Outcome, RecordError, Settings, Unattributed, cut};
 use crate::block;
-use crate::chunk::{GroupColumn, Inserts, Kind, USER};
+use crate::chunk::{GroupColumn, Inserts, Kind, SubjectNo, USER};
 use crate::error::{Error, Result, try_vec};
 use crate::intern::{pad_to, push};
 use crate::names::Names;
@@ -54,6 +54,9 @@ pub struct Intake {
     events: Cells,
     user_names: SpaceNames,
     users: Cells,
+    /// The devices that events link to their users, and the rows of these events. They are named as users are.
+    devices: Cells,
+    device_rows: Vec<u32>,
     time: Vec<i64>,
     hash: Vec<u64>,
     groups: Vec<Groups>,
@@ -113,6 +116,7 @@ impl Intake {
 
     fn settle(&mut self) -> Result<()> {
         self.users.settle(&mut self.user_names)?;
+        self.devices.settle(&mut self.user_names)?;
         for g in &mut self.groups {
             g.first.settle(&mut g.names)?;
             g.more.settle(&mut g.names)?;
@@ -131,6 +135,10 @@ impl Intake {
         match self.plain.user(line) {
             Some(u) => self.users.push(&mut self.user_names, u)?,
             None => push(&mut self.users.numbers, 0)?,
+        }
+        if let Some(d) = self.plain.linked_device(line) {
+            self.devices.push(&mut self.user_names, d)?;
+            push(&mut self.device_rows, row as u32)?;
         }
         push(&mut self.time, self.plain.time)?;
         push(&mut self.hash, self.plain.insert_hash)?;
@@ -178,6 +186,10 @@ impl Intake {
         match &*e.distinct_id {
             "" => push(&mut self.users.numbers, 0)?,
             id => self.users.push(&mut self.user_names, id)?,
+        }
+        if let Some(d) = e.linked_device() {
+            self.devices.push(&mut self.user_names, &d)?;
+            push(&mut self.device_rows, row as u32)?;
         }
         push(&mut self.time, e.time)?;
         push(&mut self.hash, e.insert_id.as_deref().map_or(0, insert_hash))?;
@@ -247,7 +259,10 @@ impl Intake {
         }
         match space {
             Space::Event => self.events.number(numbers),
-            Space::Subject(USER) => self.users.number(numbers),
+            Space::Subject(USER) => {
+                self.users.number(numbers);
+                self.devices.number(numbers);
+            }
             Space::Subject(kind) => {
                 if let Some(g) = self.groups.iter_mut().find(|g| g.kind == kind) {
                     g.first.number(numbers);
@@ -257,6 +272,22 @@ impl Intake {
             Space::Property => self.property_numbers = numbers.to_vec(),
         }
         Ok(())
+    }
+
+    /// The devices that events of the batch link to users: each once, with the user it came with first, in order of their
+    /// numbers. To be asked when users have their numbers and before duplicates fall away: what is replaced was sent.
+    pub fn links(&self) -> Result<Vec<(SubjectNo, SubjectNo)>> {
+        let mut found = try_vec(self.device_rows.len(), "links of devices")?;
+        for (device, row) in self.devices.numbers.iter().zip(&self.device_rows) {
+            let user = self.users.numbers.get(*row as usize).copied().unwrap_or(0);
+            found.push((*device, *row, user));
+        }
+        found.sort_unstable();
+        found.dedup_by_key(|(device, ..)| *device);
+        found.retain(|(device, _, user)| *device != 0 && *user != 0);
+        let mut links = try_vec(found.len(), "links of devices")?;
+        links.extend(found.into_iter().map(|(device, _, user)| (device, user)));
+        Ok(links)
     }
 
     /// Drops all but the last (or the first) of the events with one identity, which takes the place of the first. Returns
@@ -404,6 +435,8 @@ impl Intake {
         }
         self.events.clear();
         self.users.clear();
+        self.devices.clear();
+        self.device_rows.clear();
         self.time.clear();
         self.hash.clear();
         for g in &mut self.groups {

@@ -41,7 +41,7 @@ mod tests;
 
 pub use answer::answer;
 pub use attribute::{Attribution, attribute};
-pub use identity::{Identity, canonical_number, identify};
+pub use identity::{Identity, canonical_number, given_id, identify, is_device};
 pub use intake::{Intake, SLICE, Space};
 pub use record::{from_parts, parse_value};
 pub use source::{Sink, each_json, each_ndjson, fill_ndjson, parse_batch_json, parse_ndjson};
@@ -101,6 +101,15 @@ pub struct Event {
     pub groups: Vec<(Kind, Vec<Box<str>>)>,
     /// What is stored, sorted by name, each name once.
     pub properties: Vec<(Box<str>, Value)>,
+}
+
+impl Event {
+    /// The distinct id of the device that the event links to its user: an event with both says whose the device is.
+    pub fn linked_device(&self) -> Option<String> {
+        let user = self.user_id.as_deref().filter(|u| identity::is_user(u));
+        user.and(self.device_id.as_deref())
+            .map(|d| format!("{}{d}", identity::DEVICE))
+    }
 }
 
 /// A record that was refused.

@@ -4,7 +4,7 @@
 //! refuses, cuts or reports. Of every other record [`read`] says nothing, and [`super::record::accept`] judges it: this
 //! file can only agree with that one or keep silent, and has no words for errors.
 
-use super::identity::{DEVICE, banned, identify};
+use super::identity::{DEVICE, banned, identify, is_user};
 use super::record::IDENTITY_EVENTS;
 use super::scan::{Scalar, Scan};
 use super::shape::{
@@ -41,6 +41,7 @@ pub(super) struct Plain {
     event: Range<usize>,
     /// Texts, or null.
     user: Scalar,
+    device: Scalar,
     groups: Vec<Scalar>,
     pub time: i64,
     /// 0 = none.
@@ -67,6 +68,11 @@ impl Plain {
     /// The distinct id; `None` for an event of nobody.
     pub fn user<'t>(&'t self, line: &'t str) -> Option<&'t str> {
         self.text(line, self.user)
+    }
+
+    /// The distinct id of the device that the event links to its user.
+    pub fn linked_device<'t>(&'t self, line: &'t str) -> Option<&'t str> {
+        self.text(line, self.device)
     }
 
     /// The one group of the key with this index, if it has any.
@@ -321,6 +327,7 @@ fn whose(line: &str, settings: &Settings, out: &mut Plain) -> Option<()> {
             return None;
         }
     }
+    let links = matches!(texts, [Some(u), Some(_), _] if is_user(u));
     out.user = match texts {
         [Some(u), _, _] if !u.is_empty() => values.first().copied()??,
         [_, None, Some(s)] if !s.is_empty() && !s.starts_with(DEVICE) => values.last().copied()??,
@@ -329,5 +336,39 @@ fn whose(line: &str, settings: &Settings, out: &mut Plain) -> Option<()> {
             id => keep(&mut out.scratch, id),
         },
     };
+    let [_, device, _] = values;
+    out.device = match device {
+        Some(d) if links => linked_device(line, d, &mut out.scratch)?,
+        _ => Scalar::Null,
+    };
     Some(())
+}
+
+/// The distinct id of a device; null when nothing follows the prefix.
+fn linked_device(line: &str, value: Scalar, scratch: &mut String) -> Option<Scalar> {
+    let Scalar::Text { start, end, escaped } = value else {
+        return None;
+    };
+    let range = start as usize..end as usize;
+    let text = if escaped {
+        scratch.get(range.clone())?
+    } else {
+        line.get(range.clone())?
+    };
+    match text.strip_prefix(DEVICE) {
+        Some("") => return Some(Scalar::Null),
+        Some(_) => return Some(value),
+        None if text.is_empty() => return Some(Scalar::Null),
+        None => {}
+    }
+    let from = scratch.len() as u32;
+    // Texts of the scratch are few: numbers, and what was escaped.
+    let copied = if escaped { Some(text.to_owned()) } else { None };
+    scratch.push_str(DEVICE);
+    scratch.push_str(copied.as_deref().or_else(|| line.get(range)).unwrap_or_default());
+    Some(Scalar::Text {
+        start: from,
+        end: scratch.len() as u32,
+        escaped: true,
+    })
 }

@@ -29,6 +29,8 @@ impl Lexicon {
 #[derive(Debug, PartialEq)]
 struct Became {
     rows: Vec<EventRow>,
+    /// Devices and the users they are linked to.
+    links: BTreeMap<u32, u32>,
     duplicates: usize,
     failed: Vec<RecordError>,
     ignored: usize,
@@ -44,7 +46,15 @@ fn rows(chunk: &Chunk) -> Vec<EventRow> {
 fn obvious(bytes: &[u8], s: &Settings, lexicon: &mut Lexicon, keep_last: bool) -> Became {
     let batch = parse_ndjson(bytes, s, &mut NoTick).unwrap();
     let mut kept: Vec<EventRow> = Vec::new();
+    let mut links = BTreeMap::new();
     for e in &batch.events {
+        if let (Some(device), Some(user)) = (&e.device_id, &e.user_id)
+            && !user.starts_with("$device:")
+        {
+            let device = lexicon.number(Space::Subject(USER), &format!("$device:{device}"));
+            let user = lexicon.number(Space::Subject(USER), user);
+            links.entry(device).or_insert(user);
+        }
         let row = EventRow {
             event: lexicon.number(Space::Event, &e.name),
             user: match &*e.distinct_id {
@@ -79,6 +89,7 @@ fn obvious(bytes: &[u8], s: &Settings, lexicon: &mut Lexicon, keep_last: bool) -
     Became {
         duplicates: batch.events.len() - kept.len(),
         rows: rows(&builder.finish().unwrap()),
+        links,
         failed: batch.failed,
         ignored: batch.ignored,
         unattributed: batch.unattributed,
@@ -96,6 +107,8 @@ fn stored(intake: &mut Intake, lexicon: &mut Lexicon, keep_last: bool) -> Became
             .collect();
         intake.number(space, &numbers).unwrap();
     }
+    let links = intake.links().unwrap();
+    assert!(links.is_sorted_by(|a, b| a.0 < b.0), "{links:?}");
     let duplicates = intake.dedupe(keep_last).unwrap();
     let chunk = block::decode(&intake.encode(5).unwrap(), &Wanted::all()).unwrap();
     let inserts = chunk.inserts.as_ref().unwrap();
@@ -105,6 +118,7 @@ fn stored(intake: &mut Intake, lexicon: &mut Lexicon, keep_last: bool) -> Became
     assert_eq!(chunk.len(), intake.len());
     let became = Became {
         rows: rows(&chunk),
+        links: links.into_iter().collect(),
         duplicates,
         failed: intake.failed.clone(),
         ignored: intake.ignored,
@@ -160,6 +174,14 @@ fn usual() -> impl Strategy<Value = Vec<u8>> {
     let names = prop::sample::select(vec![
         "a", "b", "plan", "é", "", "token", "ip", "longer", "$time", "bucket", "$ignore", "c\\u0061", "plan ",
     ]);
+    // Devices before and after they are whose.
+    let both = prop_oneof![
+        4 => Just(Vec::new()),
+        1 => ("d[1-3]", "u[1-3]").prop_map(|(d, u)| vec![("$device_id".to_string(), format!("\"{d}\"")), ("$user_id".to_string(), format!("\"{u}\""))]),
+        1 => (prop::sample::select(vec!["\"$device:d1\"", "7", "\"\\u0064\"", "\"$device:\"", "\"\""]),
+              prop::sample::select(vec!["\"$device:d2\"", "\"\"", "8", "\"u1\""]))
+            .prop_map(|(d, u)| vec![("$user_id".to_string(), u.to_string()), ("$device_id".to_string(), d.to_string())]),
+    ];
     let member = prop_oneof![
         8 => (names, scalar).prop_map(|(k, v)| (k.to_string(), v)),
         3 => (ids, id.clone()).prop_map(|(k, v)| (k.to_string(), v)),
@@ -175,10 +197,20 @@ fn usual() -> impl Strategy<Value = Vec<u8>> {
     ];
     let space = prop::sample::select(vec!["", "", "", " ", "\t ", "\r"]);
     let odd = 0u32..40;
-    (event, time, id, insert, prop::collection::vec(member, 0..6), space, odd).prop_map(
-        |(event, time, id, insert, members, sp, odd)| {
+    (
+        event,
+        time,
+        id,
+        insert,
+        both,
+        prop::collection::vec(member, 0..6),
+        space,
+        odd,
+    )
+        .prop_map(|(event, time, id, insert, both, members, sp, odd)| {
             let mut all = vec![("time".to_string(), time), ("distinct_id".to_string(), id)];
             all.extend(insert.map(|i| ("$insert_id".to_string(), i)));
+            all.extend(both);
             all.extend(members);
             let members: Vec<String> = all
                 .iter()
@@ -196,8 +228,7 @@ fn usual() -> impl Strategy<Value = Vec<u8>> {
                 _ => format!("{sp}{{{sp}\"event\"{sp}:{sp}{event},\"properties\":{sp}{properties}{sp}}}{sp}"),
             }
             .into_bytes()
-        },
-    )
+        })
 }
 
 fn lines() -> impl Strategy<Value = Vec<Vec<u8>>> {
