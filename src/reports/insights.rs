@@ -298,6 +298,8 @@ impl Report<'_> {
         let in_time = chosen
             || sessions.iter().any(Option::is_some)
             || selectors.iter().any(Selector::reads_time)
+            // Which event of an interval is the first is in their times.
+            || plan.metrics.iter().any(|m| m.measure.touch().is_some())
             || plan.breakdown.iter().any(at_a_time);
         if settled.is_none() && !in_time {
             need.cuts = Some(plan.time.cuts());

@@ -3,12 +3,15 @@
 //! Identity is (event, user, time, insert hash); an event without an insert hash is never a duplicate. The highest
 //! priority stays; of equal priorities, which one batch can only hold when its maker did not clean it, the later row.
 
+mod seen;
+
 use crate::chunk::{Chunk, Inserts};
-use crate::error::{Error, Result, try_vec};
+use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::tick::{EVERY, NoTick, Tick};
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use seen::{Maybe, Times};
 use std::hash::BuildHasher;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -130,102 +133,6 @@ pub fn keep_masks(chunks: &[&Chunk], tick: &mut dyn Tick) -> Result<Vec<Option<M
     let mut masks = vec![None; chunks.len()];
     contest(chunks, &mut Best::default(), &mut masks, tick)?;
     Ok(masks)
-}
-
-/// Which (user, time) pairs may be there: a bitmap that errs for about one of a hundred others, with all bits of a pair in one
-/// word (a blocked Bloom filter: Putze, Sanders, Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007).
-struct Maybe {
-    words: Vec<u64>,
-}
-
-/// Bits of a [`Maybe`] for each pair.
-const BITS_PER_PAIR: usize = 16;
-
-impl Maybe {
-    fn new(pairs: usize) -> Result<Self> {
-        let n = pairs.saturating_mul(BITS_PER_PAIR).div_ceil(64).next_power_of_two();
-        let mut words: Vec<u64> = try_vec(n, "duplicates")?;
-        words.resize(n, 0);
-        Ok(Maybe { words })
-    }
-
-    fn place(&self, user: u32, time: i64) -> (usize, u64) {
-        // Odd factors with their bits well spread; the upper half of the product is the mixed one.
-        let x = (time as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(user).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-        let hash = (x ^ x >> 32).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        let bits = 1 << (hash >> 58) | 1 << (hash >> 52 & 63) | 1 << (hash >> 46 & 63);
-        (hash as usize & self.words.len().saturating_sub(1), bits)
-    }
-
-    /// Adds a pair; true when it may have been there.
-    fn add(&mut self, user: u32, time: i64) -> bool {
-        let (word, bits) = self.place(user, time);
-        self.words.get_mut(word).is_some_and(|w| {
-            let there = *w & bits == bits;
-            *w |= bits;
-            there
-        })
-    }
-
-    fn has(&self, user: u32, time: i64) -> bool {
-        let (word, bits) = self.place(user, time);
-        self.words.get(word).is_some_and(|w| w & bits == bits)
-    }
-}
-
-/// Times by event, while they are collected.
-#[derive(Default)]
-struct Times {
-    lists: Vec<(u32, Vec<i64>)>,
-    /// Where the list of an event is, plus one; of events with small numbers, which nearly all have.
-    places: Vec<u32>,
-    others: HashMap<u32, u32>,
-}
-
-impl Times {
-    const SMALL: usize = 1 << 14;
-
-    fn push(&mut self, event: u32, time: i64) -> Result<()> {
-        let place = match self.places.get(event as usize) {
-            Some(place) => *place,
-            None => self.others.get(&event).copied().unwrap_or(0),
-        };
-        let (_, list) = match self.lists.get_mut((place as usize).wrapping_sub(1)) {
-            Some(list) => list,
-            None => self.open(event)?,
-        };
-        // Many events of one instant are one.
-        match list.last() {
-            Some(last) if *last == time => Ok(()),
-            _ => crate::intern::push(list, time),
-        }
-    }
-
-    #[cold]
-    fn open(&mut self, event: u32) -> Result<&mut (u32, Vec<i64>)> {
-        crate::intern::push(&mut self.lists, (event, Vec::new()))?;
-        let place = self.lists.len() as u32;
-        if (event as usize) < Self::SMALL {
-            crate::intern::pad_to(&mut self.places, event as usize + 1)?;
-        }
-        match self.places.get_mut(event as usize) {
-            Some(p) => *p = place,
-            None => {
-                let reserved = self.others.try_reserve(1);
-                reserved.map_err(|_| Error::OutOfMemory("duplicates"))?;
-                self.others.insert(event, place);
-            }
-        }
-        self.lists.last_mut().ok_or(Error::OutOfMemory("duplicates"))
-    }
-
-    fn sorted(self) -> HashMap<u32, Vec<i64>> {
-        let sorted = |(event, mut list): (u32, Vec<i64>)| {
-            list.sort_unstable();
-            (event, list)
-        };
-        self.lists.into_iter().map(sorted).collect()
-    }
 }
 
 /// Duplicates between a few small chunks (the delta) and many big ones (sealed segments) among which there are none.
@@ -391,114 +298,4 @@ impl<'a> Duplicates<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::chunk::Events;
-    use crate::tick::NoTick;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    type Row = (u32, u32, i64, u64, i64);
-
-    fn chunk(rows: &[Row]) -> Chunk {
-        Chunk {
-            events: Events::Each(rows.iter().map(|r| r.0).collect()),
-            user: rows.iter().map(|r| r.1).collect(),
-            time: rows.iter().map(|r| r.2).collect(),
-            inserts: Some(Inserts {
-                hash: rows.iter().map(|r| r.3).collect(),
-                priority: rows.iter().map(|r| r.4).collect(),
-            }),
-            ..Chunk::default()
-        }
-    }
-
-    fn naive(chunks: &[Vec<Row>]) -> Vec<Vec<bool>> {
-        let mut best = BTreeMap::new();
-        for (c, rows) in chunks.iter().enumerate() {
-            for (i, r) in rows.iter().enumerate() {
-                let held = best.entry((r.0, r.1, r.2, r.3)).or_insert((r.4, c, i));
-                *held = (*held).max((r.4, c, i));
-            }
-        }
-        let stays = |c: usize, i: usize, r: &Row| r.3 == 0 || best[&(r.0, r.1, r.2, r.3)] == (r.4, c, i);
-        let each = chunks.iter().enumerate();
-        each.map(|(c, rows)| rows.iter().enumerate().map(|(i, r)| stays(c, i, r)).collect())
-            .collect()
-    }
-
-    fn bools(mask: &Option<Mask>, n: usize) -> Vec<bool> {
-        (0..n).map(|i| mask.as_ref().is_none_or(|m| m.get(i))).collect()
-    }
-
-    fn row() -> impl Strategy<Value = Row> {
-        (0u32..2, 0u32..3, 0i64..3, 0u64..4, -2i64..3)
-    }
-
-    proptest! {
-        #[test]
-        fn masks_agree_with_the_naive_way(
-            rows in prop::collection::vec(prop::collection::vec(row(), 0..40), 0..5),
-            without in 0usize..6,
-        ) {
-            let mut rows = rows;
-            let mut chunks: Vec<Chunk> = rows.iter().map(|r| chunk(r)).collect();
-            if let Some(c) = chunks.get_mut(without) {
-                c.inserts = None;
-                rows[without].iter_mut().for_each(|r| r.3 = 0);
-            }
-            let masks = keep_masks(&chunks.iter().collect::<Vec<_>>(), &mut NoTick).unwrap();
-            let got: Vec<_> = masks.iter().zip(&rows).map(|(m, r)| bools(m, r.len())).collect();
-            let want = naive(&rows);
-            prop_assert!(masks.iter().flatten().all(|m| m.count() < m.len()), "a mask that drops nothing is None");
-            prop_assert_eq!(got, want);
-        }
-
-        #[test]
-        fn delta_against_sealed_is_the_same_as_all_at_once(
-            sealed in prop::collection::vec(prop::collection::vec(row(), 0..40), 0..4),
-            delta in prop::collection::vec(prop::collection::vec(row(), 0..20), 0..4),
-        ) {
-            // Segments hold no duplicates among themselves.
-            let clean = naive(&sealed);
-            let sealed: Vec<Vec<Row>> = sealed
-                .iter()
-                .zip(&clean)
-                .map(|(rows, keep)| rows.iter().zip(keep).filter(|(_, k)| **k).map(|(r, _)| *r).collect())
-                .collect();
-            let all: Vec<Vec<Row>> = sealed.iter().chain(&delta).cloned().collect();
-            let want = naive(&all);
-            let sealed: Vec<Chunk> = sealed.iter().map(|r| chunk(r)).collect();
-            let delta: Vec<Chunk> = delta.iter().map(|r| chunk(r)).collect();
-            let d = Duplicates::new(&delta.iter().collect::<Vec<_>>(), &mut NoTick).unwrap();
-            let mut got = Vec::new();
-            for c in &sealed {
-                let mut mask = None;
-                let touches = (0..2).any(|e| {
-                    let times = (0..c.len()).filter(|i| c.event(*i) == e).map(|i| c.time[i]);
-                    let (lo, hi) = times.fold((i64::MAX, i64::MIN), |(a, b), t| (a.min(t), b.max(t)));
-                    lo <= hi && d.may_touch(e, lo, hi)
-                });
-                if touches {
-                    mask = d.check(c, || Ok(c.inserts.clone())).unwrap();
-                }
-                got.push(bools(&mask, c.len()));
-            }
-            got.extend(d.delta_masks().iter().zip(&delta).map(|(m, c)| bools(m, c.len())));
-            prop_assert_eq!(got, want);
-        }
-    }
-
-    #[test]
-    fn only_ranges_with_delta_rows_are_touched() {
-        let delta = chunk(&[(1, 1, 100, 7, 1), (1, 1, 300, 8, 1), (2, 1, 200, 0, 1)]);
-        let d = Duplicates::new(&[&delta], &mut NoTick).unwrap();
-        assert!(d.may_touch(1, 100, 100) && d.may_touch(1, 0, 1000));
-        assert!(!d.may_touch(1, 101, 299) && !d.may_touch(1, 301, 999));
-        assert!(
-            !d.may_touch(2, 0, 1000),
-            "rows without an insert hash have no duplicates"
-        );
-        assert!(!d.may_touch(3, 0, 1000));
-    }
-}
+mod tests;

@@ -135,5 +135,17 @@ SELECT count(analytics_groups.track('renewed', 'u1', jsonb_build_object('due', d
 FROM unnest('{2024-07-31,2024-07-01T10:00:00,2024-08-01T00:30:00Z,soon}'::text[]) AS d;
 SELECT segment, value FROM analytics_groups.insights('["renewed"]', '2024-06-01', '2024-06-01', breakdown => '[{"property": "due", "unit": "month"}]');
 
+-- ---- Uniques in one segment -------------------------------------------------------------------------------------------
+-- Who picked several plans counts in that of the first event of an interval only, or of the last: waiting or sealed.
+SELECT count(analytics_groups.track('picked', 'u1', jsonb_build_object('plan', plan), at => at::timestamptz)) AS tracked
+FROM (VALUES ('b', '2024-06-03 09:00Z'), ('a', '2024-06-03 10:00Z'), ('d', '2024-06-04 08:00Z'), ('c', '2024-06-04 09:00Z')) AS t (plan, at);
+CREATE VIEW pg_temp.plans AS
+SELECT attribution, segment, value FROM unnest('{first,last}'::text[]) AS attribution,
+       analytics_groups.insights(jsonb_build_array(jsonb_build_object('event', 'picked', 'measure', 'unique', 'attribution', attribution)),
+                                 '2024-06-03', '2024-06-09', unit => 'week', breakdown => '["plan"]') WHERE value > 0;
+SELECT * FROM pg_temp.plans;
+CALL analytics_groups.maintain('t_measures');
+SELECT * FROM pg_temp.plans;
+
 SELECT * FROM analytics_groups.verify();
 SELECT analytics_groups.drop_project('t_measures');

@@ -47,7 +47,7 @@ impl<'a> Merged<'a> {
         let (parts, budget, table) = (&mut self.parts, &mut self.budget, self.table);
         let mut seen = 0usize;
         keys_of(part, self.ranks, &mut |low, keys| {
-            if seen % EVERY == 0 {
+            if seen.is_multiple_of(EVERY) {
                 tick.tick()?;
             }
             seen += 1;
