@@ -1,8 +1,9 @@
 """Random projects and random questions: every answer of the server must equal the oracle's.
 
-    random_check.py [PROJECTS] [SEED]        default 60 projects
+    random_check.py [PROJECTS] [SEED] [REPORT]        default 60 projects, questions of every report
 
-Project number i of a run is drawn from the seed SEED + i alone, so `random_check.py 1 SEED` repeats one project.
+Project number i of a run is drawn from the seed SEED + i (and REPORT) alone, so `random_check.py 1 SEED` repeats one
+project. At the end stands how many questions of each report were asked, and with which options.
 """
 
 import random
@@ -23,7 +24,7 @@ SHRINKING_SECONDS = 60
 REDUCED_PROJECTS = 3  # further failures are only named
 
 
-def answerable(generator, script):
+def answerable(generator, script, only=None):
     """Replaces questions that the law leaves open at any moment they are asked."""
     image = Image(generator.zone, generator.week_start)
     for step in script:
@@ -32,8 +33,16 @@ def answerable(generator, script):
             world = image.world()
             for i, question in enumerate(step[1]):
                 while not determined(question, world):
-                    step[1][i] = question = generator.question()
+                    step[1][i] = question = drawn(generator, only)
     return script
+
+
+def drawn(generator, only):
+    """A random question, of one report if there is one."""
+    while True:
+        question = generator.question()
+        if only in (None, question["report"]):
+            return question
 
 
 def determined(question, world):
@@ -125,9 +134,9 @@ def reduced(session, generator, script, place, question):
     return best
 
 
-def report(session, generator, seed, script, place, question, lines):
+def report(session, generator, repeat, script, place, question, lines):
     """Prints everything one needs to repeat a failure."""
-    print(f"\nFAILED with seed {seed}: random_check.py 1 {seed}", flush=True)
+    print(f"\nFAILED: random_check.py 1 {repeat}", flush=True)
     small = reduced(session, generator, script, place, question)
     print("-- the shortest way to it:")
     print(as_sql(small, generator.zone, generator.week_start))
@@ -152,22 +161,43 @@ def report(session, generator, seed, script, place, question, lines):
         print(f"--   {line}")
 
 
+def with_options(question):
+    """The options of a question, those of its metrics and steps among them."""
+
+    def of(value, names):
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if name != "report" and inner not in (None, False, [], {}):
+                    names.add(name)
+                    of(inner, names)
+        elif isinstance(value, (list, tuple)):
+            for inner in value:
+                of(inner, names)
+        return names
+
+    return of(question, set())
+
+
 def main():
     projects = int(sys.argv[1]) if len(sys.argv) > 1 else 60
     first = int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**9)
-    print(f"{projects} projects from seed {first}")
+    only = sys.argv[3] if len(sys.argv) > 3 else None
+    print(f"{projects} projects from seed {first}" + (f", only {only}" if only else ""))
     passed = failed = reports = 0
-    agree, differ = Counter(), Counter()
+    agree, differ, options = Counter(), Counter(), {}
     with Session() as session:
         for seed in range(first, first + projects):
             generator = Generator(random.Random(seed))
-            script = answerable(generator, generator.script([generator.question() for _ in range(QUESTIONS)]))
+            questions = [drawn(generator, only) for _ in range(QUESTIONS)]
+            script = answerable(generator, generator.script(questions), only)
             complaints = []
 
             def tell(place, question, lines):
                 nonlocal passed, failed
                 kind = question["report"] if isinstance(question, dict) else question.split()[0]
                 (differ if lines else agree)[kind] += 1
+                if isinstance(question, dict):
+                    options.setdefault(kind, Counter()).update(with_options(question))
                 if lines:
                     failed += 1
                     complaints.append((place, question, lines))
@@ -186,9 +216,11 @@ def main():
                 )
             elif complaints:
                 reports += 1
-                report(session, generator, seed, script, *complaints[0])
+                report(session, generator, f"{seed} {only or ''}".strip(), script, *complaints[0])
     for kind in sorted({*agree, *differ}):
         print(f"{kind}: {agree[kind]} agree, {differ[kind]} differ")
+    for kind, used in sorted(options.items()):
+        print(f"  {kind} with " + ", ".join(f"{option} {n}" for option, n in sorted(used.items())))
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
