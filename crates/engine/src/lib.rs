@@ -25,6 +25,7 @@ pub mod insights;
 mod intern;
 pub mod lifecycle;
 pub mod limits;
+pub mod lookup;
 pub mod mask;
 pub mod names;
 pub mod parallel;
