@@ -6,6 +6,7 @@ pub mod append;
 pub mod backfill;
 pub mod cohort;
 pub mod feed;
+pub mod lookup;
 pub mod maintain;
 pub mod raw;
 pub mod scan;
@@ -29,6 +30,8 @@ pub enum Lock {
     Ingest = 1,
     /// Held by the one maintenance (or backfill) of a project.
     Maintain = 2,
+    /// Held by whoever changes lookup tables.
+    Lookups = 3,
 }
 
 fn lock_key(project: &str, lock: Lock) -> i64 {

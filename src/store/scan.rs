@@ -66,9 +66,11 @@ pub fn scan(
     let waiting = waiting(sql, project, need, span)?;
     let refs: Vec<&Chunk> = waiting.iter().collect();
     let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
+    let lookups = project.lookups.borrow().clone();
     find(sql, project, need, span)?.fetch(sql, project, need, &|_| true, &duplicates, &mut |raw| {
-        let (chunk, keep) = look(&raw, span, &duplicates)?;
+        let (mut chunk, keep) = look(&raw, span, &duplicates)?;
         if keep.any() {
+            lookups.join(&mut chunk, &need.properties, &mut Interrupts)?;
             each(&chunk, &keep)?;
         }
         Ok(())
@@ -169,10 +171,13 @@ impl<'a> Passes<'a> {
         let (span, duplicates) = (self.span, &self.duplicates);
         let wanted = |head: &Head| events.is_none_or(|e| e.contains(&head.event)) && wanted(head);
         let states = PerThread::new(self.workers);
+        let lookups = self.project.lookups.borrow().clone();
+        let properties = &self.need.properties;
         let job = |thread: usize, raw: Raw, tick: &mut dyn Tick| {
-            let (chunk, keep) = look(&raw, span, duplicates)?;
+            let (mut chunk, keep) = look(&raw, span, duplicates)?;
             drop(raw);
             if keep.any() {
+                lookups.join(&mut chunk, properties, tick)?;
                 states.with(thread, &make, |k| push(k, &chunk, &keep, tick))?;
             }
             Ok(())
@@ -249,7 +254,7 @@ fn event_list(need: &Need) -> Option<Vec<i32>> {
 pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Result<Vec<Chunk>> {
     let wanted = Wanted {
         kinds: Some(need.kinds.clone()),
-        properties: Some(need.properties.clone()),
+        properties: Some(project.lookups.borrow().stored(&need.properties)),
         inserts: true,
     };
     let times = [Arg::Int(span.from), Arg::Int(span.to)];
@@ -306,6 +311,12 @@ pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Resul
             builder.push(&row::decode(&rows.bytes(i, 1)?)?, rows.int(i, 0)?)?;
         }
         chunks.push(builder.finish()?);
+    }
+    for chunk in &mut chunks {
+        project
+            .lookups
+            .borrow()
+            .join(chunk, &need.properties, &mut Interrupts)?;
     }
     Ok(chunks)
 }
@@ -385,6 +396,7 @@ impl Found<'_> {
             true => None,
             false => segment::insert_ids(sql, project, false)?,
         };
+        let properties = project.lookups.borrow().stored(&need.properties);
         let with_columns = !need.kinds.is_empty() || !need.properties.is_empty();
         for part in heads.chunks(SEGMENTS_AT_ONCE) {
             let numbers: Vec<i64> = part.iter().map(|(_, h)| h.no).collect();
@@ -393,7 +405,7 @@ impl Found<'_> {
                     sql,
                     project,
                     &numbers,
-                    Some((&need.kinds, &need.properties)),
+                    Some((&need.kinds, &properties)),
                     false,
                 )?)
             } else {

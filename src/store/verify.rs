@@ -324,6 +324,7 @@ fn verify(
         verify_waiting(sql, &project, &known, &mut problems)?;
         super::sets::check::verify(sql, &project, &mut |object, what| problems.add(object, what))?;
         super::cohort::verify(sql, &project, &mut |object, problem| problems.add(object, problem))?;
+        super::lookup::verify(sql, &project, &mut |object, problem| problems.add(object, problem))?;
         super::stream::verify(sql, &project, &mut |object, problem| problems.add(&object, problem))?;
         Ok::<_, Failure>(problems)
     })?;
