@@ -127,6 +127,22 @@ COMMENT ON FUNCTION analytics_groups.verify(text) IS
 'Reads everything a project stores again and returns every problem found; none on a healthy store.
 Example: SELECT * FROM analytics_groups.verify();';
 
+COMMENT ON FUNCTION analytics_groups.set_lookup_table(text, text, text) IS
+'Stores a lookup table, or replaces the one of this name: all of it, or nothing and an error. The text is CSV (RFC 4180): the first line names the columns, the first column is the join key, each key once and not blank. Numbers as JSON writes them become numbers, true and false booleans, ["a","b"] a list of texts, an empty field is not set, the rest is text; dates stay texts, which datetime(…) and breakdowns with "unit" read. Answers how many rows there are. At most 100 MB a table and 5 million rows in all tables of a project.
+Example: SELECT analytics_groups.set_lookup_table(''products'', E''sku,category,price\np1,Shoes,59.9\np2,Hats,20'');';
+COMMENT ON FUNCTION analytics_groups.set_lookup_table(text, jsonb, text, text) IS
+'The same from objects, one for each row: of a table or of any query. key is the member that is the join key; values keep their types, lists hold plain values.
+Example: SELECT analytics_groups.set_lookup_table(''countries'', (SELECT jsonb_agg(c) FROM (VALUES (''DE'', ''Europe''), (''US'', ''Americas'')) AS c(code, continent)), key => ''code'');';
+COMMENT ON FUNCTION analytics_groups.map_lookup(text, text, text) IS
+'Joins a lookup table to a property: of events (''sku''), of users (''user.city'') or of the groups of a key (''group.company_id.industry''). A property has one table, a table any number of properties. From then on reports know what its values stand for, whenever the events happened and as the table is now: lookup["sku"]["category"] in filters, "lookup.sku.category" in breakdowns and wherever a property of events is named. Values that are not in the table have nothing set; texts and numbers are compared as they are written; a list has the list of what its elements stand for. What begins with lookup. is read in this way, whatever events carry.
+Example: SELECT analytics_groups.map_lookup(''sku'', ''products'');';
+COMMENT ON FUNCTION analytics_groups.unmap_lookup(text, text) IS
+'Takes the lookup table of a property away; the table stays.
+Example: SELECT analytics_groups.unmap_lookup(''sku'');';
+COMMENT ON FUNCTION analytics_groups.drop_lookup_table(text, text) IS
+'Drops a lookup table. One that is joined to a property stays, with an error.
+Example: SELECT analytics_groups.drop_lookup_table(''countries'');';
+
 COMMENT ON FUNCTION analytics_groups.define_cohort(text, jsonb, text, text) IS
 'Defines, or defines anew, a cohort of users or of the groups of a key (by): {"all":[…]}, {"any":[…]} and {"not":…} of
 {"did":selector,"at_least"|"at_most"|"exactly":n} (at_most and exactly 0 include who never did it), the same with "measure":"sum"|"average"|"median" (exact)|"min"|"max"|"distinct" and "property", for cohorts of groups {"users_who_did":selector,"times":2,"at_least"|"at_most"|"exactly":n} (how many of their users did it, each at least so many times, else once), {"did_not":selector}, {"first_time":selector} (the first ever lies in the time), {"sequence":[selector,…]} (in this order), each with a time: "within":"30 days" (weeks, months, years; today is the last day) or "from_date" and "to_date"; {"where":filter on user["…"] or group["key"]["…"]}, {"cohort":"name"}. Members are found when a report asks, as of now, and hold for its whole range. In reports: filter => ''cohort("name")'' and breakdown => ''["cohort.name"]'', for what counts the same users or groups.

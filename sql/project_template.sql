@@ -171,6 +171,30 @@ CREATE TABLE @project@.cohort (
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Lookup tables: what values of a property stand for. A column is a JSON array, no 0 = the join key; null = not set.
+CREATE TABLE @project@.lookup_table (
+    name       text COLLATE "C" PRIMARY KEY,
+    id         uuid NOT NULL UNIQUE DEFAULT gen_random_uuid(),
+    rows       bigint NOT NULL,
+    bytes      bigint NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE TABLE @project@.lookup_column (
+    lookup text COLLATE "C" NOT NULL,
+    no     integer NOT NULL,
+    name   text COLLATE "C" NOT NULL,
+    data   text NOT NULL,
+    PRIMARY KEY (lookup, no),
+    UNIQUE (lookup, name)
+);
+-- The properties that are joined to one: of events, user.<property> or group.<key>.<property> of profiles.
+CREATE TABLE @project@.lookup_mapping (
+    property  text COLLATE "C" PRIMARY KEY,
+    lookup    text COLLATE "C" NOT NULL,
+    mapped_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- What was refused or left unattributed, per call: never lost silently.
 CREATE TABLE @project@.ingest_error (
     at      timestamptz NOT NULL DEFAULT now(),

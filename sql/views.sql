@@ -100,5 +100,28 @@ COMMENT ON VIEW analytics_groups.cohorts IS
 'The cohorts that were defined, and whom they hold: users, or the groups of a key. frozen_at is NULL while members are found when asked.
 Example: SELECT cohort, by, definition FROM analytics_groups.cohorts WHERE project = ''default'';';
 
-GRANT SELECT ON analytics_groups.cohorts, analytics_groups.projects, analytics_groups.group_keys, analytics_groups.lexicon_events,
+CREATE FUNCTION analytics_groups._lookup_tables()
+RETURNS TABLE (project text, lookup_table text, id uuid, columns text[], rows bigint, bytes bigint, properties text[],
+               created_at timestamptz, updated_at timestamptz)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    chosen text;
+BEGIN
+    FOR chosen IN SELECT p.project FROM analytics_groups.projects p ORDER BY 1 LOOP
+        RETURN QUERY EXECUTE format($q$
+            SELECT $1, t.name::text, t.id,
+                   ARRAY(SELECT c.name::text FROM %1$I.lookup_column c WHERE c.lookup = t.name ORDER BY c.no), t.rows, t.bytes,
+                   ARRAY(SELECT m.property::text FROM %1$I.lookup_mapping m WHERE m.lookup = t.name ORDER BY m.property),
+                   t.created_at, t.updated_at
+            FROM %1$I.lookup_table t$q$, 'analytics_' || chosen) USING chosen;
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION analytics_groups._lookup_tables() IS 'The lookup tables of every project the caller may use. Internal.';
+
+CREATE VIEW analytics_groups.lookup_tables AS SELECT * FROM analytics_groups._lookup_tables();
+COMMENT ON VIEW analytics_groups.lookup_tables IS
+'The lookup tables: their columns (the first is the join key), rows, the properties they are joined to, and when they were last replaced.
+Example: SELECT lookup_table, columns, properties, updated_at FROM analytics_groups.lookup_tables WHERE project = ''default'';';
+
+GRANT SELECT ON analytics_groups.lookup_tables, analytics_groups.cohorts, analytics_groups.projects, analytics_groups.group_keys, analytics_groups.lexicon_events,
     analytics_groups.lexicon_properties, analytics_groups.ingest_errors TO PUBLIC;

@@ -7,6 +7,7 @@ mod aggregates;
 mod cohorts;
 mod error;
 mod ingest;
+mod lookups;
 mod pg;
 mod registry;
 mod reports;

@@ -10,6 +10,7 @@ use crate::error::{Failure, Result};
 use crate::pg::spi::{Arg, Rows, Sql};
 use crate::pg::{ErrorReport, Oid, catalog};
 use engine::chunk::{Kind, USER};
+use engine::lookup::Lookups;
 use engine::time::Calendar;
 use pgrx::prelude::*;
 use std::cell::RefCell;
@@ -26,6 +27,8 @@ pub struct Project {
     pub owner: Oid,
     pub calendar: Calendar,
     pub keys: Vec<GroupKey>,
+    /// Columns of lookup tables that this call joins to properties of events.
+    pub lookups: RefCell<Lookups>,
 }
 
 /// A registered group key.
@@ -39,6 +42,18 @@ impl Project {
     /// The key of a property name.
     pub fn key(&self, property: &str) -> Option<&GroupKey> {
         self.keys.iter().find(|k| k.property == property)
+    }
+
+    /// The key and the property that `key.property` names. Keys may contain dots: the registered ones decide where the key
+    /// ends.
+    pub fn split_key<'n>(&self, name: &'n str) -> Option<(&GroupKey, &'n str)> {
+        let of = |k: &GroupKey| name.strip_prefix(&*k.property)?.strip_prefix('.');
+        let key = self
+            .keys
+            .iter()
+            .filter(|k| of(k).is_some())
+            .max_by_key(|k| k.property.len())?;
+        Some((key, of(key)?))
     }
 
     /// What `by` counts: `user`, or a registered group key.
@@ -77,7 +92,7 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 19] = [
     "event_name",
     "property",
     "subject",
@@ -93,6 +108,9 @@ const TABLES: [&str; 16] = [
     "event_day",
     "user_stream",
     "cohort",
+    "lookup_table",
+    "lookup_column",
+    "lookup_mapping",
     "ingest_error",
 ];
 
@@ -205,6 +223,7 @@ fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
         owner: standing.owner,
         calendar,
         keys,
+        lookups: RefCell::default(),
     };
     Ok(Some((project, standing.may_write)))
 }

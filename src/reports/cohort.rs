@@ -196,7 +196,7 @@ fn counted(
                 aggregate,
                 is,
             } => What::Measured {
-                property: context.load_property(property)?,
+                property: context.load_named(property)?,
                 aggregate: *aggregate,
                 is: *is,
             },

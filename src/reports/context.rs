@@ -5,16 +5,17 @@ mod first_times;
 
 use super::cohort;
 use crate::error::{Failure, Result};
-use crate::pg::interrupts;
+use crate::pg::interrupts::{self, Interrupts};
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
 use crate::store::identity::{self, Remap};
+use crate::store::lookup as table;
 use engine::breakdown::{Dimension, EMPTY, NOT_SET, OTHER};
 use engine::chunk::{Kind, Membership, ProfileColumn, SharedProfile, SubjectNo, USER};
 use engine::cohort::Members;
 use engine::error::Error;
-use engine::expr::{CohortColumn, Names, References, SelectorSpec};
+use engine::expr::{CohortColumn, LookedUp, Names, References, SelectorSpec};
 use engine::time::Calendar;
 use engine::value::Value;
 use std::cell::OnceCell;
@@ -25,6 +26,8 @@ use std::sync::Arc;
 pub const GROUP_ID: &str = "$group_id";
 /// The same for users.
 pub const DISTINCT_ID: &str = "$distinct_id";
+/// Before the names of what properties stand for in lookup tables.
+pub const LOOKUP: &str = "lookup.";
 
 /// What breakdowns do without until it is asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,6 +50,8 @@ pub struct Context<'a> {
     event_names: Option<SharedProfile>,
     distinct_ids: Option<SharedProfile>,
     cohorts: BTreeMap<String, Cohort>,
+    /// By property and column.
+    lookups: BTreeMap<(String, String), LookedUp>,
     inside: Inside,
     remap: OnceCell<Remap>,
     pub on_demand: OnDemand,
@@ -131,6 +136,7 @@ impl<'a> Context<'a> {
             event_names: None,
             distinct_ids: None,
             cohorts: BTreeMap::new(),
+            lookups: BTreeMap::new(),
             inside,
             remap: OnceCell::new(),
             on_demand: OnDemand::default(),
@@ -173,6 +179,9 @@ impl<'a> Context<'a> {
                 self.load_group(kind, p)?;
                 self.load_membership(kind)?;
             }
+        }
+        for (property, column) in &references.lookups {
+            self.load_lookup(property, column)?;
         }
         for name in &references.cohorts {
             self.load_cohort(name)?;
@@ -284,6 +293,80 @@ impl<'a> Context<'a> {
                 ))
             }
         }
+    }
+
+    /// The number of an event property, or of what one stands for in a lookup table: `lookup.property.column`.
+    pub fn load_named(&mut self, name: &str) -> Result<u32> {
+        let Some(rest) = name.strip_prefix(LOOKUP) else {
+            return self.load_property(name);
+        };
+        let (property, column) = self.split_lookup(rest)?;
+        match self.load_lookup(&property, &column)? {
+            LookedUp::Event(no) => Ok(no),
+            LookedUp::User(_) | LookedUp::Group(..) => Err(Failure::param(
+                format!("\"{property}\" is a property of profiles, and one of events is asked for"),
+                "Map a property of events: SELECT analytics_groups.map_lookup('property', 'table').",
+            )),
+        }
+    }
+
+    /// The property and the column of a name. Both may contain dots: what is mapped decides where the property ends.
+    fn split_lookup(&self, name: &str) -> Result<(String, String)> {
+        let mapped = table::mapped(self.sql, self.project)?;
+        let split = |p: &String| Some((p.clone(), name.strip_prefix(p.as_str())?.strip_prefix('.')?.to_string()));
+        match mapped.iter().filter_map(split).max_by_key(|(p, _)| p.len()) {
+            Some(found) => Ok(found),
+            None => {
+                let property = name.rsplit_once('.').map_or(name, |(p, _)| p);
+                Err(table::not_mapped(self.sql, self.project, property)?)
+            }
+        }
+    }
+
+    /// What a property stands for in its lookup table.
+    pub fn load_lookup(&mut self, property: &str, column: &str) -> Result<LookedUp> {
+        let key = (property.to_string(), column.to_string());
+        if let Some(known) = self.lookups.get(&key) {
+            return Ok(known.clone());
+        }
+        let lookup = table::read(self.sql, self.project, property, column)?;
+        let joined =
+            |profile: SharedProfile| Ok::<_, Failure>(Arc::new(lookup.join_profile(&profile, &mut Interrupts)?));
+        let found = if let Some(name) = property.strip_prefix("user.") {
+            LookedUp::User(joined(self.load_user(name)?)?)
+        } else if let Some((key, name)) = property.strip_prefix("group.").and_then(|p| self.project.split_key(p)) {
+            let kind = key.kind;
+            self.load_membership(kind)?;
+            LookedUp::Group(kind, joined(self.load_group(kind, name)?)?)
+        } else {
+            let of = self.load_property(property)?;
+            LookedUp::Event(self.project.lookups.borrow_mut().add(of, Arc::new(lookup))?)
+        };
+        self.lookups.insert(key, found.clone());
+        Ok(found)
+    }
+
+    /// A breakdown by what a property stands for in its lookup table.
+    pub fn lookup_dimension(&mut self, name: &str) -> Result<Dimension> {
+        let (property, column) = self.split_lookup(name)?;
+        Ok(match self.load_lookup(&property, &column)? {
+            LookedUp::Event(no) => {
+                let joined = self.project.lookups.borrow().get(no).cloned();
+                let (of, lookup) = joined.ok_or_else(|| Failure::internal("a lookup table was not kept"))?;
+                Dimension::Lookup {
+                    property: no,
+                    of,
+                    lookup,
+                }
+            }
+            LookedUp::User(column) => Dimension::UserProfile(column),
+            LookedUp::Group(kind, column) => Dimension::GroupProperty {
+                kind,
+                column,
+                membership: self.load_membership(kind)?,
+                via_profile: false,
+            },
+        })
     }
 
     fn unknown(&self, of: &str, name: &str, near: &[String], otherwise: &str) -> Failure {
@@ -627,6 +710,9 @@ impl Names for Context<'_> {
             of: c.of.clone(),
             members: c.column.clone(),
         })
+    }
+    fn lookup(&self, property: &str, column: &str) -> Option<LookedUp> {
+        self.lookups.get(&(property.to_string(), column.to_string())).cloned()
     }
     fn calendar(&self) -> &Calendar {
         &self.project.calendar

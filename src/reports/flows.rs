@@ -341,7 +341,8 @@ impl Around<'_> {
             sql, project, names, ..
         } = *self.ground;
         let reading = Reading::open(sql, project, &names.ranks, self.days()?, plan.remap)?;
-        let day_start = |day: i32| project.calendar.day_start(day);
+        let calendar = &project.calendar;
+        let day_start = |day: i32| calendar.day_start(day);
         if StreamKernel::answers(plan) {
             // Where all there is lies within the window, nothing can be late and no time has to be read.
             let times = match reading.extent() {
@@ -416,7 +417,7 @@ fn ways<R>(ground: &Ground, q: &Question, context: &mut Context, f: impl FnOnce(
     } = *ground;
     let mut held = Vec::new();
     for p in &q.hold {
-        held.push(Dimension::EventProperty(context.load_property(p)?));
+        held.push(Dimension::EventProperty(context.load_named(p)?));
     }
     let mut splits = Vec::new();
     for (name, json) in &q.splits {

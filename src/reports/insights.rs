@@ -85,6 +85,7 @@ pub fn need<'s>(
     for d in breakdown {
         match d.plain().0 {
             Dimension::EventProperty(p) if *p != 0 => drop(properties.insert(*p)),
+            Dimension::Lookup { property, of, .. } => properties.extend([*property, *of]),
             Dimension::GroupProperty { kind, .. }
             | Dimension::GroupId { kind, .. }
             | Dimension::Numbers { kind, .. }

@@ -180,7 +180,7 @@ fn ask<R>(
     let mut context = Context::new(sql, &project, &refs, references)?;
     arguments::notice_unknown(&context, &refs)?;
     let property = match &definition.property {
-        Some(p) => Some(context.load_property(p)?),
+        Some(p) => Some(context.load_named(p)?),
         None => None,
     };
     let specs = dimensions(q.breakdown.as_ref(), &project)?;

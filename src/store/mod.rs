@@ -9,6 +9,7 @@ pub mod feed;
 mod fold;
 pub mod identity;
 mod kept;
+pub mod lookup;
 pub mod maintain;
 pub mod raw;
 pub mod scan;
@@ -32,6 +33,8 @@ pub enum Lock {
     Ingest = 1,
     /// Held by the one maintenance (or backfill) of a project.
     Maintain = 2,
+    /// Held by whoever changes lookup tables.
+    Lookups = 3,
 }
 
 fn lock_key(project: &str, lock: Lock) -> i64 {

@@ -66,9 +66,11 @@ pub fn scan(
     let waiting = waiting(sql, project, need, span)?;
     let refs: Vec<&Chunk> = waiting.iter().collect();
     let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
+    let lookups = project.lookups.borrow().clone();
     find(sql, project, need, span)?.fetch(sql, project, need, &|_| true, &duplicates, &mut |raw| {
-        let (chunk, keep) = look(&raw, span, &duplicates)?;
+        let (mut chunk, keep) = look(&raw, span, &duplicates)?;
         if keep.any() {
+            lookups.join(&mut chunk, &need.properties, &mut Interrupts)?;
             each(&chunk, &keep)?;
         }
         Ok(())
@@ -169,10 +171,13 @@ impl<'a> Passes<'a> {
         let (span, duplicates) = (self.span, &self.duplicates);
         let wanted = |head: &Head| events.is_none_or(|e| e.contains(&head.event)) && wanted(head);
         let states = PerThread::new(self.workers);
+        let lookups = self.project.lookups.borrow().clone();
+        let properties = &self.need.properties;
         let job = |thread: usize, raw: Raw, tick: &mut dyn Tick| {
-            let (chunk, keep) = look(&raw, span, duplicates)?;
+            let (mut chunk, keep) = look(&raw, span, duplicates)?;
             drop(raw);
             if keep.any() {
+                lookups.join(&mut chunk, properties, tick)?;
                 states.with(thread, &make, |k| push(k, &chunk, &keep, tick))?;
             }
             Ok(())
@@ -251,11 +256,13 @@ pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Resul
     if let Some(events) = &mut wanted {
         events.sort_unstable();
     }
+    let lookups = project.lookups.borrow().clone();
+    let properties = lookups.stored(&need.properties);
     // Duplicates are of one event and time, so that rows of others are of no use to anybody.
     let asked = Asked {
         events: wanted.as_deref(),
         kinds: &need.kinds,
-        properties: &need.properties,
+        properties: &properties,
         span,
     };
     let times = [Arg::Int(span.from), Arg::Int(span.to)];
@@ -306,6 +313,9 @@ pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Resul
             builder.push(&row::decode(&rows.bytes(i, 1)?)?, rows.int(i, 0)?)?;
         }
         chunks.push(builder.finish()?);
+    }
+    for chunk in &mut chunks {
+        lookups.join(chunk, &need.properties, &mut Interrupts)?;
     }
     Ok(chunks)
 }
@@ -370,6 +380,7 @@ impl Found<'_> {
             true => None,
             false => segment::insert_ids(sql, project, false)?,
         };
+        let properties = project.lookups.borrow().stored(&need.properties);
         let with_columns = !need.kinds.is_empty() || !need.properties.is_empty();
         for part in heads.chunks(SEGMENTS_AT_ONCE) {
             let numbers: Vec<i64> = part.iter().map(|(_, h)| h.no).collect();
@@ -378,7 +389,7 @@ impl Found<'_> {
                     sql,
                     project,
                     &numbers,
-                    Some((&need.kinds, &need.properties)),
+                    Some((&need.kinds, &properties)),
                     false,
                 )?)
             } else {

@@ -325,6 +325,7 @@ fn verify(
         super::sets::check::verify(sql, &project, &mut |object, what| problems.add(object, what))?;
         super::identity::verify(sql, &project, &mut |object, problem| problems.add(object, problem))?;
         super::cohort::verify(sql, &project, &mut |object, problem| problems.add(object, problem))?;
+        super::lookup::verify(sql, &project, &mut |object, problem| problems.add(object, problem))?;
         super::stream::verify(sql, &project, &mut |object, problem| problems.add(&object, problem))?;
         Ok::<_, Failure>(problems)
     })?;

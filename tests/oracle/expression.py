@@ -3,7 +3,7 @@
 A tree is a tuple. It is evaluated here and rendered as text for the server, so nothing of the server's parser is
 repeated. `undefined` (and JSON null) is Python's None.
 
-    ("prop", name)  ("user", name)  ("group", key, name)  ("lit", value)
+    ("prop", name), also of lookup.<property>.<column>  ("user", name)  ("group", key, name)  ("lit", value)
     ("==" | "!=" | "<" | "<=" | ">" | ">=", a, b)   ("and" | "or", a, b)   ("not", a)
     ("in", a, [literal, …])   ("part", literal, a)   ("any", list, literal)
     ("defined", a)   ("number", a)   ("+", a, b)   ("cohort", name), which cohorts.py answers beforehand
@@ -102,6 +102,9 @@ def evaluate(tree, properties, user, group):
 def render(tree):
     """The text of a tree in the server's expression language."""
     op = tree[0]
+    if op == "prop" and tree[1].startswith("lookup."):
+        _, name, column = tree[1].split(".")
+        return f"lookup[{json.dumps(name)}][{json.dumps(column)}]"
     if op == "prop":
         return f"properties[{json.dumps(tree[1])}]"
     if op == "user":

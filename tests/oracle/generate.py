@@ -277,6 +277,10 @@ class Generator:
             (r.choice(["==", "!="]), ("prop", "mixed"), ("lit", r.choice([1, "1", True]))),
             (">=", ("number", ("prop", "mixed")), ("lit", 1)),
             (">", ("+", n, ("lit", 1)), ("lit", 2)),
+            (r.choice(["==", "!="]), ("prop", r.choice(["lookup.plan.kind", "lookup.mixed.kind"])), ("lit", "paid")),
+            (r.choice(["<", ">="]), ("prop", r.choice(["lookup.plan.weight", "lookup.n.weight"])), ("lit", 1)),
+            ("any", ("prop", r.choice(["lookup.tags.labels", "lookup.tags.kind"])), r.choice(["b", "paid"])),
+            ("defined", ("prop", r.choice(["lookup.plan.labels", "lookup.tags.weight", "lookup.mixed.kind"]))),
         ]
         if by == "user":
             choices += [
@@ -324,6 +328,7 @@ class Generator:
             "ok",
             "tags",
             "mixed",
+            r.choice(["lookup.plan.kind", "lookup.mixed.labels", "lookup.n.kind"]),
             {"property": "$time", "unit": r.choice(["hour", "day", "week", "month", "quarter", "hour_of_day", "day_of_week"])},
             {"property": r.choice(["n", "mixed", "tags"]), "bucket": r.choice(BUCKETS)},
         ]
@@ -344,7 +349,7 @@ class Generator:
         """A measure and what goes with it."""
         r = self.random
         kind = r.random()
-        name = r.choice(["n", "n", "mixed", "tags"])
+        name = r.choice(["n", "n", "mixed", "tags", "lookup.plan.weight"])
         if kind < 0.4:
             return {"measure": r.choice(["total", "unique", "sessions"])}
         if kind < 0.55:

@@ -12,6 +12,7 @@ from itertools import product, zip_longest
 from typing import NamedTuple
 
 import expression
+import lookups
 from zone import DAY, HOUR, MINUTE, WEEKDAYS, Calendar
 
 NOT_SET = "(not set)"
@@ -143,7 +144,7 @@ def history(raw, registered, verbs=()):
                 user=user,
                 time=time_ms(properties["time"]),
                 insert_id=properties.get("$insert_id"),
-                properties=properties,
+                properties=lookups.Properties(properties),
                 groups={key: group_ids(properties.get(key)) for key, since in registered.items() if index >= since},
             )
         )

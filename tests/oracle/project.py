@@ -13,6 +13,7 @@ import json
 import os
 from itertools import count
 
+import lookups
 from oracle import Identities, World, time_ms
 from session import jsonb, quote
 from zone import Calendar, text_of
@@ -133,6 +134,10 @@ def create(session, calendar, prefix="orc"):
     profile = {"$distinct_id": "seed", "$set": {"plan": "x", "age": 1}}
     session.run(f"SELECT analytics_groups.track({jsonb([event])}, project => {quote(name)});")
     session.run(f"SELECT analytics_groups.update_users({jsonb([profile])}, project => {quote(name)});")
+    for table, text in lookups.csv():
+        session.run(f"SELECT analytics_groups.set_lookup_table({quote(table)}, {quote(text)}, project => {quote(name)});")
+    for mapped, table in lookups.MAPPED.items():
+        session.run(f"SELECT analytics_groups.map_lookup({quote(mapped)}, {quote(table)}, project => {quote(name)});")
     return name
 
 

@@ -59,6 +59,8 @@ FROM analytics_groups.cohorts AS c, analytics_groups.cohort_members(c.cohort) AS
 SELECT 'in cohorts', by, i.segment, i.value FROM (VALUES ('user', 'payers'), ('company_id', 'growing')) AS of (by, name),
      analytics_groups.insights(jsonb_build_object('event', '$any', 'measure', 'unique', 'by', by), '2024-01-01', '2024-04-30', unit => 'range',
                                breakdown => jsonb_build_array('cohort.' || name)) AS i ORDER BY by, i.segment;
+SELECT 'lookups', lookup_table, id, columns, rows, properties FROM analytics_groups.lookup_tables WHERE project = 'default' ORDER BY lookup_table COLLATE "C";
+SELECT 'looked up', i.segment, i.value FROM analytics_groups.insights('[{"event": "$any", "measure": "unique"}]', '2024-01-01', '2024-04-30', unit => 'range', breakdown => '["lookup.country.continent"]', filter => 'lookup["country"]["eu"] != false') AS i ORDER BY i.segment;
 SELECT 'size', by, md5(string_agg(s::text, E'\n' ORDER BY s::text COLLATE "C")), sum(size) FROM (VALUES ('user', 'payers'), ('company_id', 'growing')) AS of (by, name),
      analytics_groups.cohort_size(name, '2024-01-01', '2024-03-31', unit => 'month') AS s GROUP BY by ORDER BY by;
 SELECT 'profiles', analytics_groups.user_profile('u000001'), analytics_groups.group_profile('company_id', 'c0001');

@@ -45,6 +45,11 @@ define="SELECT analytics_groups.define_cohort('seen', '{\"did\": \"Seen\", \"at_
 members="SELECT count(*) FROM analytics_groups.cohort_members('seen', project => 'PROJECT')"
 freeze="SELECT analytics_groups.freeze_cohort('seen', project => 'PROJECT')"
 drop_cohort="SELECT analytics_groups.drop_cohort('seen', project => 'PROJECT')"
+lookup="SELECT analytics_groups.set_lookup_table('stock', E'k,v\\n1,2', project => 'PROJECT')"
+map="SELECT analytics_groups.map_lookup('item', 'stock', project => 'PROJECT')"
+unmap="SELECT analytics_groups.unmap_lookup('item', project => 'PROJECT')"
+tables="SELECT rows FROM analytics_groups.lookup_tables WHERE project = 'PROJECT'"
+drop_lookup="SELECT analytics_groups.drop_lookup_table('stock', project => 'PROJECT')"
 profile="SELECT analytics_groups.user_profile('ann-of-PROJECT', project => 'PROJECT') IS NULL"
 track="SELECT analytics_groups.track('Sold', 'ROLE', '{\"company_id\": \"acme\"}', at => '2024-01-02 10:00Z', project => 'PROJECT')"
 ndjson="SELECT analytics_groups.track_ndjson('{\"event\":\"Sold\",\"properties\":{\"distinct_id\":\"ROLE\",\"time\":1704189600,\"\$insert_id\":\"ROLE\"}}', project => 'PROJECT') ->> 'code'"
@@ -89,6 +94,12 @@ may reader shop 1 members
 may_not reader shop define freeze drop_cohort
 may writer shop 1 freeze
 may writer shop '' drop_cohort
+may writer shop 1 lookup
+may writer shop '' map
+may reader shop 1 tables
+may nobody shop '' tables
+may_not reader shop lookup map unmap drop_lookup
+may writer shop '' unmap drop_lookup
 may_not writer shop add_key company grant drop
 may admin shop 1 count
 may admin shop t track add_key

@@ -6,6 +6,7 @@
 mod coded;
 mod codes;
 mod dimension;
+mod pairs;
 mod shape;
 
 pub use coded::Coded;

@@ -26,6 +26,7 @@ pub mod insights;
 mod intern;
 pub mod lifecycle;
 pub mod limits;
+pub mod lookup;
 pub mod mask;
 pub mod names;
 pub mod parallel;

@@ -316,7 +316,7 @@ impl<'a> Question<'a> {
         let held = self
             .hold
             .iter()
-            .map(|p| Ok(Dimension::EventProperty(context.load_property(p)?)))
+            .map(|p| Ok(Dimension::EventProperty(context.load_named(p)?)))
             .collect::<Result<Vec<_>>>()?;
         let breakdown = dimensions(self.breakdown.as_ref(), project)?
             .iter()
@@ -329,7 +329,7 @@ impl<'a> Question<'a> {
             Some(f) => Some(GlobalFilter::new(f, context, by).map_err(|e| Failure::from(e).within("filter"))?),
             None => None,
         };
-        let measured = self.property.map(|p| context.load_property(p)).transpose()?;
+        let measured = self.property.map(|p| context.load_named(p)).transpose()?;
         Ok(Plan {
             window_ms: self.window_ms,
             grace_ms: self.grace_ms,

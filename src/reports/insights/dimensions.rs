@@ -3,7 +3,7 @@
 use crate::error::{Failure, Result};
 use crate::registry::Project;
 use crate::reports::arguments;
-use crate::reports::context::{Context, DISTINCT_ID, GROUP_ID};
+use crate::reports::context::{Context, DISTINCT_ID, GROUP_ID, LOOKUP};
 use engine::breakdown::{Dimension, Named, Ranges, Shape};
 use engine::chunk::{Kind, USER};
 use engine::expr::SelectorSpec;
@@ -29,6 +29,8 @@ pub enum DimensionSpec {
         selector: SelectorSpec,
         at_least: u32,
     },
+    /// What a property stands for in a lookup table: `property.column`.
+    Lookup(String),
     /// In a cohort or not.
     Cohort(String),
     /// The time of the event.
@@ -56,6 +58,7 @@ impl DimensionSpec {
             DimensionSpec::Named(inner, named) => shaped(inner, Shape::Named(named.clone()))?,
             DimensionSpec::Dates(inner, unit) => shaped(inner, dates(unit))?,
             DimensionSpec::Time(unit) => Some(Dimension::Time(dates(unit))),
+            DimensionSpec::Lookup(name) => Some(context.lookup_dimension(name)?),
             DimensionSpec::Event(p) => Some(Dimension::EventProperty(context.load_property(p)?)),
             DimensionSpec::User(p)
                 if p == DISTINCT_ID
@@ -99,7 +102,7 @@ impl DimensionSpec {
 }
 
 fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {
-    const HINT: &str = "Use \"country\" (event property), \"user.plan\", \"group.company_id\", \"group.company_id.plan\", \"cohort.name\", {\"property\":\"amount\",\"bucket\":{\"size\":10,\"min\":0,\"max\":100}}, {\"property\":\"$time\",\"unit\":\"day_of_week\"}, or {\"users_who_did\":\"Login\",\"at_least\":1}.";
+    const HINT: &str = "Use \"country\" (event property), \"user.plan\", \"group.company_id\", \"group.company_id.plan\", \"lookup.sku.category\", \"cohort.name\", {\"property\":\"amount\",\"bucket\":{\"size\":10,\"min\":0,\"max\":100}}, {\"property\":\"$time\",\"unit\":\"day_of_week\"}, or {\"users_who_did\":\"Login\",\"at_least\":1}.";
     match json {
         Json::String(s) => {
             if let Some(p) = s.strip_prefix("user.") {
@@ -129,6 +132,9 @@ fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {
                     property: property.to_string(),
                     via_profile,
                 });
+            }
+            if let Some(name) = s.strip_prefix(LOOKUP) {
+                return Ok(DimensionSpec::Lookup(name.to_string()));
             }
             if let Some(name) = s.strip_prefix("cohort.") {
                 return Ok(DimensionSpec::Cohort(name.to_string()));

@@ -84,7 +84,7 @@ impl MeasureSpec {
         Ok(match self {
             MeasureSpec::Plain(m) => *m,
             MeasureSpec::Property(name, aggregate) => Measure::Property {
-                property: context.load_property(name)?,
+                property: context.load_named(name)?,
                 aggregate: *aggregate,
             },
             MeasureSpec::OfProfiles(_, aggregate) => Measure::Property {
@@ -93,7 +93,7 @@ impl MeasureSpec {
             },
             MeasureSpec::PerProperty { property, inner, outer } => Measure::PerSubject {
                 inner: Inner::Property {
-                    property: context.load_property(property)?,
+                    property: context.load_named(property)?,
                     aggregate: *inner,
                 },
                 outer: *outer,

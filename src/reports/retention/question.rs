@@ -189,7 +189,7 @@ impl<'a> Question<'a> {
                 loaded.ok_or_else(|| Failure::not_available("a breakdown of retention by \"users_who_did\""))
             })
             .collect::<Result<Vec<Dimension>>>()?;
-        let property = self.property.map(|p| context.load_property(p)).transpose()?;
+        let property = self.property.map(|p| context.load_named(p)).transpose()?;
         let measure = match (self.measure, property) {
             ("sum", Some(p)) => Measure::Sum(p),
             ("average", Some(p)) => Measure::Average(p),

@@ -59,7 +59,7 @@ impl<'p> Breakdown<'p> {
     {
         let [dimension] = self.dimensions else { return None };
         match dimension.plain().0 {
-            Dimension::EventProperty(p) => match chunk.property(*p) {
+            Dimension::EventProperty(p) | Dimension::Lookup { property: p, .. } => match chunk.property(*p) {
                 Some(Column::Dict { values, codes }) => Some((Coded::Column(codes), values.len() + 1, false)),
                 Some(Column::Number(_)) => None,
                 None => Some((Coded::Unset, 1, false)),

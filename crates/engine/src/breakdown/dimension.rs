@@ -1,12 +1,14 @@
 //! Evaluating the dimensions of a breakdown for events and subjects.
 
 use super::codes::Codes;
+use super::pairs::Pairs;
 use super::shape::{Shape, shaped};
 use super::{MAX_DIMENSIONS, NOT_SET, Segments};
 use crate::chunk::{Chunk, Column, Kind, Membership, SharedProfile, SubjectNo, USER};
 use crate::error::{Error, Result};
 use crate::gather::{Budget, push_within};
 use crate::insights::UsersWhoDidTable;
+use crate::lookup::Lookup;
 use crate::value::Value;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -21,6 +23,13 @@ const SINCE_1973: i64 = 100_000_000_000;
 pub enum Dimension {
     /// A property of the event, by its number in the project's lexicon.
     EventProperty(u32),
+    /// A column of a lookup table, joined under the number `property` to the property `of` of the event. Elements of a list
+    /// stay together with what they stand for where several of these are combined.
+    Lookup {
+        property: u32,
+        of: u32,
+        lookup: Arc<Lookup>,
+    },
     /// A property of the user's profile, or another value by user. Entry 0 is for events without a user: profiles leave it
     /// unset, cohorts do not. Only for what is counted by user.
     UserProfile(SharedProfile),
@@ -61,6 +70,14 @@ impl Dimension {
         match self {
             Dimension::Shaped(inner, shape) => (inner, Some(shape)),
             d => (d, None),
+        }
+    }
+
+    /// The property of the event whose column it reads.
+    pub fn event_property(&self) -> Option<u32> {
+        match self.plain().0 {
+            Dimension::EventProperty(p) | Dimension::Lookup { property: p, .. } => Some(*p),
+            _ => None,
         }
     }
 }
@@ -130,6 +147,7 @@ pub struct Breakdown<'p> {
     numbers: Vec<FxHashMap<u64, u32>>,
     lists: [Vec<u32>; MAX_DIMENSIONS],
     segments: Vec<u32>,
+    pairs: Pairs<'p>,
 }
 
 impl<'p> Breakdown<'p> {
@@ -158,14 +176,16 @@ impl<'p> Breakdown<'p> {
             codes,
             lists: Default::default(),
             segments: Vec::new(),
+            pairs: Pairs::of(dimensions),
         })
     }
 
     /// Must be called before the rows of another chunk are asked for: codes mean something else there.
     pub fn next_chunk(&mut self, chunk: &Chunk, budget: &mut Budget) -> Result<()> {
+        self.pairs.next_chunk();
         for (d, codes) in self.dimensions.iter().zip(&mut self.codes) {
-            if let (Dimension::EventProperty(p), _) = d.plain() {
-                let n = match chunk.property(*p) {
+            if let Some(p) = d.event_property() {
+                let n = match chunk.property(p) {
                     Some(Column::Dict { values, .. }) => values.len(),
                     _ => 0,
                 };
@@ -183,7 +203,7 @@ impl<'p> Breakdown<'p> {
             .map(|c| c.spans.capacity() * 8 + c.texts.capacity() * 4);
         let numbers = self.numbers.iter().map(|n| n.len() * 32);
         let lists = self.lists.iter().map(|l| l.capacity() * 4);
-        codes.chain(numbers).chain(lists).sum::<usize>() + self.segments.capacity() * 4
+        codes.chain(numbers).chain(lists).sum::<usize>() + self.segments.capacity() * 4 + self.pairs.bytes()
     }
 
     /// The segments of an event, each once, for what is counted by `by`. `user` is the row's user after identity
@@ -206,6 +226,10 @@ impl<'p> Breakdown<'p> {
             let [list, ..] = &self.lists;
             for text in list {
                 push_within(&mut self.segments, segments.single(*text, budget)?, budget)?;
+            }
+        } else if let Some(tuples) = self.pairs.tuples(&event, &self.lists, segments, budget)? {
+            for tuple in tuples {
+                push_within(&mut self.segments, segments.segment(*tuple, budget)?, budget)?;
             }
         } else {
             self.cross(segments, budget)?;
@@ -256,7 +280,7 @@ impl<'p> Breakdown<'p> {
         out.clear();
         let (d, shape) = d.plain();
         match d {
-            Dimension::EventProperty(p) => match event.chunk.property(*p) {
+            Dimension::EventProperty(p) | Dimension::Lookup { property: p, .. } => match event.chunk.property(*p) {
                 Some(Column::Dict {
                     values,
                     codes: row_codes,

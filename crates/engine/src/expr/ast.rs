@@ -20,6 +20,11 @@ pub enum Expr {
         key: String,
         property: String,
     },
+    /// `lookup["property"]["column"]`: what a property stands for in a lookup table.
+    Lookup {
+        property: String,
+        column: String,
+    },
     /// When the event happened, in milliseconds since 1970-01-01 UTC.
     Time,
     EventName,
@@ -159,6 +164,8 @@ pub struct References {
     pub user: BTreeSet<String>,
     /// Group key and property of group profiles; the property `$group_id` is the group's own id.
     pub group: BTreeSet<(String, String)>,
+    /// Properties and the columns of the lookup tables that are joined to them.
+    pub lookups: BTreeSet<(String, String)>,
     /// The time of the event.
     pub time: bool,
     /// The name of the event.
@@ -175,6 +182,7 @@ impl References {
         self.properties.extend(other.properties);
         self.user.extend(other.user);
         self.group.extend(other.group);
+        self.lookups.extend(other.lookups);
         self.time |= other.time;
         self.event_name |= other.event_name;
         self.distinct_id |= other.distinct_id;
@@ -195,6 +203,9 @@ impl Expr {
             }
             Expr::Group { key, property } => {
                 r.group.insert((key.clone(), property.clone()));
+            }
+            Expr::Lookup { property, column } => {
+                r.lookups.insert((property.clone(), column.clone()));
             }
             Expr::Time => r.time = true,
             Expr::EventName => r.event_name = true,
@@ -225,6 +236,7 @@ impl Expr {
             | Expr::Property(_)
             | Expr::User(_)
             | Expr::Group { .. }
+            | Expr::Lookup { .. }
             | Expr::Time
             | Expr::EventName
             | Expr::DistinctId
@@ -283,6 +295,7 @@ impl Display for Expr {
             Expr::Property(p) => write!(f, "properties[{}]", quoted(p)),
             Expr::User(p) => write!(f, "user[{}]", quoted(p)),
             Expr::Group { key, property } => write!(f, "group[{}][{}]", quoted(key), quoted(property)),
+            Expr::Lookup { property, column } => write!(f, "lookup[{}][{}]", quoted(property), quoted(column)),
             Expr::Time => f.write_str("event[\"$time\"]"),
             Expr::EventName => f.write_str("event[\"$name\"]"),
             Expr::DistinctId => f.write_str("event[\"$distinct_id\"]"),

@@ -32,8 +32,24 @@ pub trait Names {
         let _ = name;
         None
     }
+    /// A column of the lookup table that a property is mapped to; `None` = the property never has a value.
+    fn lookup(&self, property: &str, column: &str) -> Option<LookedUp> {
+        let _ = (property, column);
+        None
+    }
     /// The project's calendar.
     fn calendar(&self) -> &Calendar;
+}
+
+/// A column of a lookup table, joined to a property.
+#[derive(Debug, Clone)]
+pub enum LookedUp {
+    /// Of events, under this number.
+    Event(u32),
+    /// Of the users' profiles.
+    User(SharedProfile),
+    /// Of the profiles of the groups of a key.
+    Group(Kind, SharedProfile),
 }
 
 /// A cohort as filters read it.
@@ -78,9 +94,13 @@ fn build(e: &Expr, r: &mut dyn Resolve, vars: &mut Vec<String>) -> Result<Node> 
         Expr::Undefined => Node::Const(None),
         Expr::Literal(v) => Node::Const(Some(v.clone())),
         Expr::List(l) => Node::List(all(l, r, vars)?),
-        Expr::Property(_) | Expr::User(_) | Expr::Group { .. } | Expr::Time | Expr::EventName | Expr::DistinctId => {
-            Node::Leaf(r.leaf(e)?)
-        }
+        Expr::Property(_)
+        | Expr::User(_)
+        | Expr::Group { .. }
+        | Expr::Lookup { .. }
+        | Expr::Time
+        | Expr::EventName
+        | Expr::DistinctId => Node::Leaf(r.leaf(e)?),
         // Who is unknown to the cohort is not in it.
         Expr::Cohort(_) => Node::Call(Func::Boolean, vec![Node::Leaf(r.leaf(e)?)], r.calendar().clone()),
         Expr::Var(name) => match vars.iter().rev().position(|v| v == name) {

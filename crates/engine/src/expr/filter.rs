@@ -1,7 +1,7 @@
 //! A filter bound to a project: picks rows of chunks.
 
 use super::ast::Expr;
-use super::bind::{Names, Resolve, condition};
+use super::bind::{LookedUp, Names, Resolve, condition};
 use super::plan::{Further, Leaf, Of, Plan, Rows, Scan};
 use crate::chunk::{Chunk, Hits, Kind, Membership, SharedProfile, USER};
 use crate::error::{Error, Result};
@@ -148,19 +148,41 @@ impl Binder<'_> {
                 format!("Group keys are registered with add_group_key('{key}') and listed in the view group_keys."),
             )
         })?;
-        let column = self.names.group_column(kind, property);
+        Ok(self.of_groups(kind, self.names.group_column(kind, property)))
+    }
+
+    fn of_groups(&self, kind: Kind, column: Option<SharedProfile>) -> Leaf {
         if kind == self.by {
-            return Ok(profile(Of::Subject, column));
+            return profile(Of::Subject, column);
         }
         let membership: Option<Arc<Membership>> = match self.by {
             USER => self.names.membership(kind),
             _ => None,
         };
-        Ok(column.map_or(Leaf::Unset, |column| Leaf::Groups {
+        column.map_or(Leaf::Unset, |column| Leaf::Groups {
             kind,
             column,
             membership,
-        }))
+        })
+    }
+
+    fn user(&self, e: &Expr, column: Option<SharedProfile>) -> Result<Leaf> {
+        if self.by != USER {
+            return Err(Error::param_hint(
+                format!("{e} is not available when groups are counted"),
+                "Users may use properties of their groups, never the reverse: count by user, or use group[…] or properties[…].",
+            ));
+        }
+        Ok(profile(Of::User, column))
+    }
+
+    fn lookup(&self, e: &Expr, property: &str, column: &str) -> Result<Leaf> {
+        match self.names.lookup(property, column) {
+            None => Ok(Leaf::Unset),
+            Some(LookedUp::Event(no)) => Ok(Leaf::Property(no)),
+            Some(LookedUp::User(column)) => self.user(e, Some(column)),
+            Some(LookedUp::Group(kind, column)) => Ok(self.of_groups(kind, Some(column))),
+        }
     }
 }
 
@@ -171,14 +193,9 @@ impl Resolve for Binder<'_> {
         }
         let leaf = match e {
             Expr::Property(p) => self.names.property(p).map_or(Leaf::Unset, Leaf::Property),
-            Expr::User(p) if self.by != USER => {
-                return Err(Error::param_hint(
-                    format!("user[\"{p}\"] is not available when groups are counted"),
-                    "Users may use properties of their groups, never the reverse: count by user, or use group[…] or properties[…].",
-                ));
-            }
-            Expr::User(p) => profile(Of::User, self.names.user_column(p)),
+            Expr::User(p) => self.user(e, self.names.user_column(p))?,
             Expr::Group { key, property } => self.group(key, property)?,
+            Expr::Lookup { property, column } => self.lookup(e, property, column)?,
             Expr::Time => Leaf::Time,
             Expr::EventName => profile(Of::Event, self.names.event_names()),
             Expr::DistinctId => profile(Of::User, self.names.distinct_ids()),

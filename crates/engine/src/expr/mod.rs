@@ -8,6 +8,7 @@
 //!
 //! ```text
 //! sources    properties["p"]  user["p"]  group["key"]["p"]  group["key"]["$group_id"]
+//!            lookup["p"]["column"]  lookup["user.p"]["column"]  lookup["group.key.p"]["column"]
 //!            event["$time"] = properties["$time"] = "$time", event["$name"], event["$distinct_id"] = "$distinct_id"
 //! literals   12  -1.5e3  "text" (JSON escapes)  'text'  true  false  null  undefined  [1, 2]
 //! operators  or < and < not < == != < <= > >= in, not in < + - < * / % < unary -
@@ -30,6 +31,8 @@
 //! * `round` rounds halves away from zero. `boolean` is false for `"false"`, `""`, 0, null and undefined, else true.
 //! * `cohort("name")` is true when what is counted is a member: a cohort of users is for reports by user, a cohort of groups
 //!   for reports by their key (semantics §8.3). Nobody, the user of an event without one, is in no cohort.
+//! * What a property stands for in a lookup table is a property of the same: a list has the list of what its elements stand
+//!   for, null where one is not in the table.
 //! * Several groups on one event make one list of their set values; elements of list-valued properties are elements of it.
 mod ast;
 mod bind;
@@ -48,7 +51,7 @@ mod select;
 mod tests;
 
 pub use ast::{BinaryOp, Expr, Func, References, Step};
-pub use bind::{CohortColumn, Names};
+pub use bind::{CohortColumn, LookedUp, Names};
 pub use filter::{Filter, bind};
 pub use first::{FirstTimes, FirstTimesKernel};
 pub use parser::{MAX_CHARS, MAX_DEPTH, parse};

@@ -14,7 +14,7 @@ pub const MAX_DEPTH: usize = 64;
 /// Most bytes of a compiled regular expression.
 const MAX_REGEX: usize = 1 << 20;
 
-const KEYWORDS: [&str; 12] = [
+const KEYWORDS: [&str; 13] = [
     "and",
     "or",
     "not",
@@ -27,6 +27,7 @@ const KEYWORDS: [&str; 12] = [
     "user",
     "group",
     "event",
+    "lookup",
 ];
 
 /// Reads a filter.
@@ -375,6 +376,12 @@ impl Parser {
                 let property = self.bracketed(usage)?.0;
                 Expr::Group { key, property }
             }
+            "lookup" => {
+                let usage = "lookup[\"product_id\"][\"category\"]";
+                let property = self.bracketed(usage)?.0;
+                let column = self.bracketed(usage)?.0;
+                Expr::Lookup { property, column }
+            }
             "event" => match self.bracketed("event[\"$time\"]")? {
                 (n, _) if n == "$time" || n == "time" => Expr::Time,
                 (n, _) if n == "$name" || n == "name" || n == "$event_name" => Expr::EventName,
@@ -409,7 +416,7 @@ impl Parser {
         let hint = if functions().any(|f| f == lower) {
             format!("{lower} is a function: write {lower}(…).")
         } else if self.is_op("[")
-            && let Some(n) = near(lower, ["properties", "user", "group", "event"].into_iter())
+            && let Some(n) = near(lower, ["properties", "user", "group", "event", "lookup"].into_iter())
         {
             format!("Did you mean {n}[…]?")
         } else if let Some(n) = near(lower, KEYWORDS.into_iter().skip(4)) {

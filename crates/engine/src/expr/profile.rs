@@ -133,6 +133,12 @@ impl Resolve for Binder<'_> {
                     "Use user[\"property\"] or properties[\"property\"]; the groups a user is linked to are in the user's own property of that key.",
                 ));
             }
+            (Expr::Lookup { .. }, _) => {
+                return Err(Error::param_hint(
+                    format!("{e} is not available in a query of profiles"),
+                    "Lookup tables are joined in reports; a cohort with this condition can be listed: cohort_members('name').",
+                ));
+            }
             (Expr::Cohort(_), _) => {
                 return Err(Error::param_hint(
                     format!("{e} is not available in a query of profiles"),

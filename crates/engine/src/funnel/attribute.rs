@@ -7,7 +7,7 @@ use super::{Attribution, Plan};
 use crate::breakdown::{Dimension, MAX_DIMENSIONS, Segments, texts_of};
 use crate::chunk::{Chunk, Column, Events, Kind, Membership, PropertyColumn, SharedProfile, SubjectNo, USER};
 use crate::error::{Error, Result};
-use crate::expr::{self, Expr, Filter, Func, Names};
+use crate::expr::{self, Expr, Filter, Func, LookedUp, Names};
 use crate::gather::{Budget, push_within};
 use crate::mask::Mask;
 use crate::tick::NoTick;
@@ -82,6 +82,23 @@ impl GlobalFilter {
                 }),
             );
         }
+        for (property, column) in &r.lookups {
+            let name = slot(&Expr::Lookup {
+                property: property.clone(),
+                column: column.clone(),
+            });
+            let joined = names.lookup(property, column).map(|joined| match joined {
+                LookedUp::Event(no) => Dimension::EventProperty(no),
+                LookedUp::User(column) => Dimension::UserProfile(column),
+                LookedUp::Group(kind, column) => Dimension::GroupProperty {
+                    kind,
+                    column,
+                    membership: if by == USER { names.membership(kind) } else { None },
+                    via_profile: false,
+                },
+            });
+            add(name, joined);
+        }
         for name in &r.cohorts {
             let dimension = names.cohort(name).map(|c| Dimension::of_subject(by, c.members));
             add(slot(&Expr::Cohort(name.clone())), dimension);
@@ -135,7 +152,9 @@ fn as_properties(e: &Expr) -> Expr {
     let list = |l: &[Expr]| l.iter().map(as_properties).collect();
     let boxed = |e: &Expr| Box::new(as_properties(e));
     match e {
-        Expr::Property(_) | Expr::User(_) | Expr::Group { .. } | Expr::DistinctId => Expr::Property(slot(e)),
+        Expr::Property(_) | Expr::User(_) | Expr::Group { .. } | Expr::Lookup { .. } | Expr::DistinctId => {
+            Expr::Property(slot(e))
+        }
         Expr::List(l) => Expr::List(list(l)),
         Expr::And(l) => Expr::And(list(l)),
         Expr::Or(l) => Expr::Or(list(l)),

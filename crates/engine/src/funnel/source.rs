@@ -120,8 +120,8 @@ impl<'p> Sources<'p> {
     /// Must be called before the rows of another chunk are asked for: codes mean something else there.
     pub fn next_chunk(&mut self, chunk: &Chunk, budget: &mut Budget) -> Result<()> {
         for (d, known) in self.dimensions.iter().zip(&mut self.known) {
-            if let Dimension::EventProperty(p) = d.plain().0
-                && let Some(Column::Dict { values, .. }) = chunk.property(*p)
+            if let Some(p) = d.event_property()
+                && let Some(Column::Dict { values, .. }) = chunk.property(p)
             {
                 forget(&mut known.codes, values.len(), budget)?;
             }
@@ -137,10 +137,7 @@ impl<'p> Sources<'p> {
     /// The same with the number of values they are codes of.
     pub fn only_column<'c>(&self, chunk: &'c Chunk) -> Option<(&'c [u32], usize)> {
         let [d] = self.dimensions.as_slice() else { return None };
-        let Dimension::EventProperty(p) = d.plain().0 else {
-            return None;
-        };
-        match chunk.property(*p) {
+        match chunk.property(d.event_property()?) {
             Some(Column::Dict { codes, values }) => Some((codes, values.len())),
             Some(Column::Number(_)) => None,
             None => Some((&[], 0)),
@@ -247,7 +244,7 @@ impl Known {
 fn look_up(d: &Dimension, by: Kind, at: Row, known: &mut Known, table: &mut Table, budget: &mut Budget) -> Result<u32> {
     let (plain, shape) = d.plain();
     let (groups, column) = match plain {
-        Dimension::EventProperty(p) => {
+        Dimension::EventProperty(p) | Dimension::Lookup { property: p, .. } => {
             return match at.chunk.property(*p) {
                 Some(Column::Dict { values, codes }) => {
                     let code = codes.get(at.row).copied().unwrap_or(0);

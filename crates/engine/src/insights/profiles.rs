@@ -33,7 +33,7 @@ pub(super) fn check(breakdown: &[Dimension]) -> Result<()> {
         let d = d.plain().0;
         matches!(
             d,
-            Dimension::EventProperty(_) | Dimension::Time(_) | Dimension::UsersWhoDid(_)
+            Dimension::EventProperty(_) | Dimension::Lookup { .. } | Dimension::Time(_) | Dimension::UsersWhoDid(_)
         )
     };
     if breakdown.iter().any(of_events) {

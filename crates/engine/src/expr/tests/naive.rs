@@ -70,7 +70,7 @@ impl Naive<'_> {
     fn value(&self, e: &Expr, vars: &[(String, Val)]) -> Val {
         let v = |e: &Expr| self.value(e, vars);
         match e {
-            Expr::Undefined | Expr::Cohort(_) => None,
+            Expr::Undefined | Expr::Cohort(_) | Expr::Lookup { .. } => None,
             Expr::Literal(x) => Some(x.clone()),
             Expr::List(l) => Some(Value::List(l.iter().filter_map(v).collect())),
             Expr::Property(p) => self.row.properties.get(p).cloned(),

@@ -115,7 +115,7 @@ impl World<'_> {
                 let shown = self.zone.to_datetime(jiff::Timestamp::from_millisecond(e.t).unwrap());
                 BTreeSet::from([format!("{:02}", shown.hour())])
             }
-            Dimension::Shaped(..) => unreachable!(),
+            Dimension::Shaped(..) | Dimension::Lookup { .. } => unreachable!(),
             Dimension::EventProperty(P) => texts(e.p.as_ref()),
             Dimension::EventProperty(_) => texts(e.n.map(Value::number).as_ref()),
             Dimension::UserProfile(column) => texts(column.get(user)),

@@ -1,0 +1,107 @@
+//! CSV as RFC 4180 has it: fields between commas, quotes around what holds commas, quotes or line ends.
+
+/// What is wrong with a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problem {
+    /// A quote in a field that does not begin with one.
+    BareQuote,
+    /// Something between the closing quote of a field and the next comma.
+    AfterQuote,
+    /// The text ends inside of quotes.
+    OpenQuote,
+}
+
+impl Problem {
+    pub fn message(self) -> &'static str {
+        match self {
+            Problem::BareQuote => "a quote inside of a field that is not quoted",
+            Problem::AfterQuote => "text after the closing quote of a field",
+            Problem::OpenQuote => "a quote that is never closed",
+        }
+    }
+}
+
+/// Splits a text into records; empty lines are none.
+pub struct Records<'t> {
+    rest: &'t str,
+}
+
+impl<'t> Records<'t> {
+    pub fn new(text: &'t str) -> Self {
+        Records {
+            rest: text.strip_prefix('\u{feff}').unwrap_or(text),
+        }
+    }
+
+    /// Reads the next record into `fields`; false at the end. After a problem the reader goes on with the next line.
+    pub fn next(&mut self, fields: &mut Vec<String>) -> Result<bool, Problem> {
+        fields.clear();
+        while let Some(rest) = self.rest.strip_prefix("\r\n").or_else(|| self.rest.strip_prefix('\n')) {
+            self.rest = rest;
+        }
+        if self.rest.is_empty() {
+            return Ok(false);
+        }
+        loop {
+            let (field, rest) = match self.rest.strip_prefix('"') {
+                Some(quoted) => match unquoted(quoted) {
+                    Some(found) => found,
+                    None => {
+                        self.rest = "";
+                        return Err(Problem::OpenQuote);
+                    }
+                },
+                None => {
+                    let end = self.rest.find([',', '\n']).unwrap_or(self.rest.len());
+                    let (field, rest) = self.rest.split_at_checked(end).unwrap_or((self.rest, ""));
+                    let last = rest.is_empty() || rest.starts_with('\n');
+                    let field = if last {
+                        field.strip_suffix('\r').unwrap_or(field)
+                    } else {
+                        field
+                    };
+                    if field.contains('"') {
+                        return self.skip(Problem::BareQuote);
+                    }
+                    (field.to_string(), rest)
+                }
+            };
+            fields.push(field);
+            if let Some(rest) = rest.strip_prefix(',') {
+                self.rest = rest;
+                continue;
+            }
+            let ended = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n'));
+            match ended {
+                Some(rest) => self.rest = rest,
+                None if rest.is_empty() || rest == "\r" => self.rest = "",
+                None => {
+                    self.rest = rest;
+                    return self.skip(Problem::AfterQuote);
+                }
+            }
+            return Ok(true);
+        }
+    }
+
+    fn skip(&mut self, problem: Problem) -> Result<bool, Problem> {
+        self.rest = self.rest.split_once('\n').map_or("", |(_, rest)| rest);
+        Err(problem)
+    }
+}
+
+/// The text up to the closing quote, with doubled quotes as one, and what follows.
+fn unquoted(mut rest: &str) -> Option<(String, &str)> {
+    let mut field = String::new();
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        field.push_str(part);
+        match after.strip_prefix('"') {
+            Some(more) => {
+                field.push('"');
+                rest = more;
+            }
+            None => return Some((field, after)),
+        }
+    }
+}
