@@ -1,22 +1,22 @@
 //! CSV as RFC 4180 has it: fields between commas, quotes around what holds commas, quotes or line ends.
 
-/// What is wrong with a record.
+/// What is wrong with the quotes of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
     /// A quote in a field that does not begin with one.
-    BareQuote,
+    Bare,
     /// Something between the closing quote of a field and the next comma.
-    AfterQuote,
+    After,
     /// The text ends inside of quotes.
-    OpenQuote,
+    Open,
 }
 
 impl Problem {
     pub fn message(self) -> &'static str {
         match self {
-            Problem::BareQuote => "a quote inside of a field that is not quoted",
-            Problem::AfterQuote => "text after the closing quote of a field",
-            Problem::OpenQuote => "a quote that is never closed",
+            Problem::Bare => "a quote inside of a field that is not quoted",
+            Problem::After => "text after the closing quote of a field",
+            Problem::Open => "a quote that is never closed",
         }
     }
 }
@@ -48,7 +48,7 @@ impl<'t> Records<'t> {
                     Some(found) => found,
                     None => {
                         self.rest = "";
-                        return Err(Problem::OpenQuote);
+                        return Err(Problem::Open);
                     }
                 },
                 None => {
@@ -61,7 +61,7 @@ impl<'t> Records<'t> {
                         field
                     };
                     if field.contains('"') {
-                        return self.skip(Problem::BareQuote);
+                        return self.skip(Problem::Bare);
                     }
                     (field.to_string(), rest)
                 }
@@ -77,7 +77,7 @@ impl<'t> Records<'t> {
                 None if rest.is_empty() || rest == "\r" => self.rest = "",
                 None => {
                     self.rest = rest;
-                    return self.skip(Problem::AfterQuote);
+                    return self.skip(Problem::After);
                 }
             }
             return Ok(true);
