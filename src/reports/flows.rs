@@ -315,7 +315,11 @@ impl Around<'_> {
     fn paths(&self) -> Result<Paths> {
         let (plan, workers) = (self.plan, settings::workers());
         let unfiltered = self.anchor.is_plain();
-        let partial = if plan.by == USER && plan.remap.is_none() && unfiltered {
+        let fits = || {
+            let (first, last) = self.days()?;
+            Reading::fits(self.ground.sql, self.ground.project, first, last, plan.remap)
+        };
+        let partial = if plan.by == USER && unfiltered && fits()? {
             let partials = self.streamed(&workers)?;
             engine::parallel::merge(partials.into_iter(), |a, b| a.merge(b, plan))?
         } else {
@@ -324,18 +328,19 @@ impl Around<'_> {
         Ok(finish(plan, partial, &workers, &mut Interrupts)?)
     }
 
+    /// The first and the last day that is read.
+    fn days(&self) -> Result<(i32, i32)> {
+        let (span, calendar) = (self.plan.span(), &self.ground.project.calendar);
+        Ok((calendar.day_of(span.from)?, calendar.day_of(span.to.saturating_sub(1))?))
+    }
+
     /// Follows users along the stream.
     fn streamed(&self, workers: &Workers) -> Result<Vec<Partial>> {
         let (plan, anchors) = (self.plan, &self.anchors);
         let Ground {
             sql, project, names, ..
         } = *self.ground;
-        let span = plan.span();
-        let days = (
-            project.calendar.day_of(span.from)?,
-            project.calendar.day_of(span.to.saturating_sub(1))?,
-        );
-        let reading = Reading::open(sql, project, &names.ranks, days.0, days.1)?;
+        let reading = Reading::open(sql, project, &names.ranks, self.days()?, plan.remap)?;
         let day_start = |day: i32| project.calendar.day_start(day);
         if StreamKernel::answers(plan) {
             // Where all there is lies within the window, nothing can be late and no time has to be read.

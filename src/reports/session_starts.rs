@@ -24,10 +24,10 @@ pub fn read(sql: &Sql, project: &Project, by: Kind, span: Span64, remap: Option<
     plan.remap = remap;
     plan.memory_limit = settings::query_memory();
     let workers = settings::workers();
-    let found = if by == USER && remap.is_none() {
+    let found = if by == USER && Reading::fits(sql, project, first, last, remap)? {
         let columns = StreamStarts::new(&plan)?.columns();
         let kernels = stream::walk(
-            Reading::open(sql, project, &names.ranks, first, last)?,
+            Reading::open(sql, project, &names.ranks, (first, last), remap)?,
             &names.ranks,
             columns,
             Order::Any,

@@ -193,14 +193,10 @@ fn ask<R>(
     plan.remap = remap.as_deref();
     plan.memory_limit = settings::query_memory();
     let workers = settings::workers();
-    let by_stream = matches!(definition.mode, Mode::Timeout(_))
-        && by == USER
-        && remap.is_none()
-        && filter.is_none()
-        && whose.is_none();
-    if by_stream && features.is_empty() {
+    let by_stream = matches!(definition.mode, Mode::Timeout(_)) && by == USER && filter.is_none() && whose.is_none();
+    if by_stream && features.is_empty() && Reading::fits(sql, &project, from_day, to_day, plan.remap)? {
         let columns = StreamKernel::new(&plan)?.columns();
-        let reading = Reading::open(sql, &project, &names.ranks, from_day, to_day)?;
+        let reading = Reading::open(sql, &project, &names.ranks, (from_day, to_day), plan.remap)?;
         let kernels = stream::walk(
             reading,
             &names.ranks,

@@ -8,6 +8,9 @@
 //! * stored days with waiting events are merged with them, unless a waiting event may be a duplicate of a sealed one;
 //! * marked days, and days that only wait, are gathered from segments and waiting rows, and sorted.
 //!
+//! Events are stored under the ids they were sent with. A reader of a project with identity merges puts them where their
+//! users are, all parts of all days before the first is handed out.
+//!
 //! **When a day is built.** A maintenance that changes a day deletes its stream, for it can't be changed in place, and
 //! builds it again within a bound: at most [`LEAST_BUDGET`] rows, or [`AMPLIFICATION`] rows for every row it has sealed,
 //! whatever is more. A day that does not fit is marked, and what was left of the bound is saved up in `n` of the mark;
@@ -23,9 +26,11 @@ use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::registry::event_names::EventNames;
 use crate::settings;
+use engine::chunk::SubjectNo;
 use engine::dedupe::Duplicates;
 use engine::stream::{
-    Buffers, Builder, Columns, Due, Extra, MAX_NAMES, Part, Piece, Ranks, Sorted, Source, choose, merge, part_of,
+    Buffers, Builder, Columns, Due, Extra, MAX_NAMES, MERGED_BYTES, Merged, Part, Piece, Ranks, Sorted, Source, choose,
+    merge, part_of,
 };
 use engine::tick::{EVERY, Tick};
 use engine::time::{DayCache, Span64};
@@ -174,8 +179,32 @@ pub struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// Finds what is stored of the days, and makes up what is not.
-    pub fn open(sql: &'a Sql, project: &'a Project, ranks: &Ranks, first: i32, last: i32) -> Result<Self> {
+    /// Can the days be read under the users that ids stand for, within the memory of a report? Without identity merges
+    /// they always can.
+    pub fn fits(sql: &Sql, project: &Project, first: i32, last: i32, remap: Option<&[SubjectNo]>) -> Result<bool> {
+        if remap.is_none() {
+            return Ok(true);
+        }
+        let rows = sql.read(
+            &project.sql(
+                "SELECT coalesce(sum(n), 0)::bigint, coalesce(bool_or(part < 0), false) FROM @.user_stream
+                 WHERE day BETWEEN $1 AND $2",
+            ),
+            &[Arg::Int4(first), Arg::Int4(last)],
+        )?;
+        let (n, marked) = (rows.int(0, 0)?, rows.get::<bool>(0, 1).unwrap_or(true));
+        let bytes = usize::try_from(n).unwrap_or(usize::MAX).saturating_mul(MERGED_BYTES);
+        Ok(!marked && bytes <= settings::query_memory())
+    }
+
+    /// Finds what is stored of the days, and makes up what is not; under the users that ids stand for.
+    pub fn open(
+        sql: &'a Sql,
+        project: &'a Project,
+        ranks: &Ranks,
+        (first, last): (i32, i32),
+        remap: Option<&[SubjectNo]>,
+    ) -> Result<Self> {
         let rows = sql.read(
             &project.sql("SELECT day, min(part) FROM @.user_stream WHERE day BETWEEN $1 AND $2 GROUP BY day"),
             &[Arg::Int4(first), Arg::Int4(last)],
@@ -197,7 +226,31 @@ impl<'a> Reading<'a> {
             gathered: Vec::new(),
         };
         reading.make_up(ranks)?;
+        if let Some(table) = remap {
+            reading.merge(ranks, table)?;
+        }
         Ok(reading)
+    }
+
+    /// Puts every event where its user is.
+    fn merge(&mut self, ranks: &Ranks, table: &[SubjectNo]) -> Result<()> {
+        let as_sent = Reading {
+            sql: self.sql,
+            project: self.project,
+            first: self.first,
+            last: self.last,
+            stored: std::mem::take(&mut self.stored),
+            marked: BTreeSet::new(),
+            gathered: std::mem::take(&mut self.gathered),
+        };
+        let mut merged = Merged::new(ranks, table, settings::query_memory());
+        let mut part = Part::default();
+        as_sent.pieces(Columns::ALL, &mut |piece| {
+            piece.load(Columns::ALL, ranks, &mut part)?;
+            Ok(merged.push(piece.part, piece.day, &part, &mut Interrupts)?)
+        })?;
+        self.gathered = merged.finish(&mut Interrupts)?;
+        Ok(())
     }
 
     /// First and last day that has events.

@@ -42,6 +42,16 @@ pub struct Sorted {
 }
 
 impl Sorted {
+    /// From keys in order.
+    pub(super) fn from_keys(keys: Vec<u64>) -> Self {
+        Sorted { keys }
+    }
+
+    /// The key of the same event of another user.
+    pub(super) fn under(user: SubjectNo, key: u64) -> u64 {
+        u64::from(user & LOW) << (MS_BITS + RANK_BITS) | key & ((1 << (MS_BITS + RANK_BITS)) - 1)
+    }
+
     /// Number of events.
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -155,6 +165,28 @@ impl Extra {
             hashed,
         })
     }
+}
+
+/// Calls `each` with the low bits of every user of a part and the keys of the user's events, in order.
+pub(super) fn keys_of(part: &Part, ranks: &Ranks, each: &mut dyn FnMut(u32, &[u64]) -> Result<()>) -> Result<()> {
+    let mut events = part.events.iter().zip(&part.times);
+    let mut keys: Vec<u64> = Vec::new();
+    for (u, length) in part.users.iter().zip(&part.lengths) {
+        keys.clear();
+        keys.try_reserve(*length as usize)
+            .map_err(|_| Error::OutOfMemory("a part of the stream"))?;
+        let mut at = 0u32;
+        for (event, time) in events.by_ref().take(*length as usize) {
+            at = if time & FIRST != 0 {
+                time ^ FIRST
+            } else {
+                at.wrapping_add(*time)
+            };
+            keys.push(key(*u, at, ranks.rank(*event)?)?);
+        }
+        each(*u, &keys)?;
+    }
+    Ok(())
 }
 
 /// Merges sorted rows into a part. `None` when one of them might be a duplicate of a stored event: both have one user, time

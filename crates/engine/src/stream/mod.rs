@@ -5,6 +5,7 @@
 
 mod build;
 mod codec;
+mod merged;
 mod pace;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::chunk::SubjectNo;
 use crate::error::{Error, Result, try_vec};
 pub use build::{Builder, Extra, Sorted, merge};
 pub use codec::{Buffers, Columns, decode, encode};
+pub use merged::{MERGED_BYTES, Merged};
 pub use pace::{Due, choose};
 
 /// Users of one part are those whose numbers agree above these bits.

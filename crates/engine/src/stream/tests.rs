@@ -114,6 +114,29 @@ proptest! {
         }
     }
 
+    /// Moving what was merged equals building under the users that everybody stands for.
+    #[test]
+    fn merged_identities_equal_building(
+        events in prop::collection::vec(event(), 0..80),
+        links in prop::collection::btree_map(prop_oneof![1u32..4, 65_534u32..65_538, 200_000u32..200_002], 65_535u32..65_540, 0..5),
+    ) {
+        let table = crate::identity::table(&links.iter().map(|(a, b)| (*a, *b)).filter(|(a, b)| a < b).collect::<Vec<_>>()).unwrap();
+        let user = |u: u32| table.get(u as usize).copied().unwrap_or(u);
+        let ranks = ranks();
+        let mut merged = Merged::new(&ranks, &table, usize::MAX);
+        for ((part, day), p) in parts(&events) {
+            merged.push(part, day, &p, &mut NoTick).unwrap();
+        }
+        let mut got = Vec::new();
+        for (place, sorted) in merged.finish(&mut NoTick).unwrap() {
+            let mut p = Part::default();
+            sorted.part(&ranks, &mut p).unwrap();
+            got.extend(spelled(place, &p));
+        }
+        let under: Vec<Ev> = events.iter().map(|(u, d, ms, e)| (user(*u), *d, *ms, *e)).collect();
+        prop_assert_eq!(got, obvious(&under));
+    }
+
     /// Merging equals building from all rows, unless a row that has an insert id meets its like.
     #[test]
     fn merge_equals_building(
