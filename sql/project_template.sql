@@ -60,7 +60,9 @@ CREATE INDEX identity_linked_to ON @project@.identity (linked_to);
 CREATE INDEX identity_open ON @project@.identity (no) WHERE NOT sealed;
 
 -- The links that are sealed once more, in order of their numbers, for reports, which need all of them: one row, or none.
+-- What is in it never changes under one version.
 CREATE TABLE @project@.identity_sealed (
+    version   bigint  NOT NULL,
     n         integer NOT NULL,
     numbers   bytea   NOT NULL,
     linked_to bytea   NOT NULL

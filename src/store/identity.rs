@@ -21,10 +21,23 @@ use engine::ingest::is_device;
 use engine::tick::{EVERY, Tick};
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::ops::Deref;
 use std::sync::Arc;
 
-/// The user every number stands for, up to the largest that is linked; `None` when nobody is.
-pub type Remap = Option<Arc<[SubjectNo]>>;
+/// The user every number stands for, up to the largest that is linked.
+#[derive(Clone)]
+pub struct Table(Arc<Vec<SubjectNo>>);
+
+impl Deref for Table {
+    type Target = [SubjectNo];
+
+    fn deref(&self) -> &[SubjectNo] {
+        &self.0
+    }
+}
+
+/// The table of a project; `None` when nobody is linked.
+pub type Remap = Option<Table>;
 
 /// Ids of one user beyond which verbs link no more.
 const MOST_IDS: i64 = 500;
@@ -129,8 +142,8 @@ pub fn link(sql: &Sql, project: &Project, mut links: Vec<Link>) -> Result<()> {
 pub fn remap(sql: &Sql, project: &Project) -> Result<Remap> {
     let rows = sql.read(
         &project.sql(
-            "SELECT no, linked_to, NULL::bytea, NULL::bytea FROM @.identity WHERE NOT sealed
-             UNION ALL SELECT n, 0, numbers, linked_to FROM @.identity_sealed",
+            "SELECT no, linked_to, false FROM @.identity WHERE NOT sealed
+             UNION ALL SELECT version, 0, true FROM @.identity_sealed",
         ),
         &[],
     )?;
@@ -138,16 +151,75 @@ pub fn remap(sql: &Sql, project: &Project) -> Result<Remap> {
         return Ok(None);
     }
     let mut links = engine::error::try_vec(rows.len(), "merged identities")?;
+    let mut sealed = None;
     for i in 0..rows.len() {
         if i % EVERY == 0 {
             Interrupts.tick()?;
         }
-        match rows.bytes_or_null(i, 2, true)? {
-            None => links.push((number(rows.int(i, 0)?), number(rows.int(i, 1)?))),
-            Some(numbers) => links.append(&mut sealed(rows.int(i, 0)?, &numbers, &rows.bytes(i, 3)?)?),
+        if rows.get::<bool>(i, 2).unwrap_or(false) {
+            sealed = Some(table_of(sql, project, rows.int(i, 0)?)?);
+        } else {
+            links.push((number(rows.int(i, 0)?), number(rows.int(i, 1)?)));
         }
     }
-    Ok(Some(identity::table(&links)?.into()))
+    Ok(Some(match sealed {
+        Some(sealed) if links.is_empty() => sealed.table,
+        Some(sealed) => Table(Arc::new(identity::table_over(&sealed.table, &links, |no| {
+            sealed.is_end(no)
+        })?)),
+        None => Table(Arc::new(identity::table(&links)?)),
+    }))
+}
+
+/// The table of the sealed links of one version.
+#[derive(Clone)]
+struct Sealed {
+    project: Oid,
+    version: i64,
+    table: Table,
+    /// Bit by number: who stands for somebody else.
+    ends: Arc<Vec<u64>>,
+}
+
+impl Sealed {
+    fn is_end(&self, no: SubjectNo) -> bool {
+        self.ends.get(no as usize / 64).is_some_and(|w| w >> (no % 64) & 1 == 1)
+    }
+}
+
+/// Numbers of a table that a backend keeps from one report to the next.
+const MOST_KEPT: usize = 4 << 20;
+
+thread_local! {
+    /// The one table that a backend keeps: most use one project.
+    static KEPT: RefCell<Option<Sealed>> = const { RefCell::new(None) };
+}
+
+/// The table of sealed links, read when the backend has it not.
+fn table_of(sql: &Sql, project: &Project, version: i64) -> Result<Sealed> {
+    let kept = KEPT.with_borrow(|k| k.clone());
+    if let Some(kept) = kept.filter(|k| (k.project, k.version) == (project.table, version)) {
+        return Ok(kept);
+    }
+    let table = identity::table(&read_sealed(sql, project, false)?)?;
+    let most = table.iter().copied().max().unwrap_or(0) as usize;
+    let mut ends: Vec<u64> = engine::error::try_vec(most / 64 + 1, "merged identities")?;
+    ends.resize(most / 64 + 1, 0);
+    for (no, to) in (0..).zip(&table) {
+        if no != *to
+            && let Some(w) = ends.get_mut(*to as usize / 64)
+        {
+            *w |= 1 << (*to % 64);
+        }
+    }
+    let sealed = Sealed {
+        project: project.table,
+        version,
+        table: Table(Arc::new(table)),
+        ends: Arc::new(ends),
+    };
+    KEPT.set((sealed.table.len() <= MOST_KEPT).then(|| sealed.clone()));
+    Ok(sealed)
 }
 
 /// Reads sealed links.
@@ -212,7 +284,7 @@ pub fn seal(sql: &Sql, project: &Project, pace: Pace) -> Result<()> {
     let n = i32::try_from(links.len()).map_err(|_| Error::OutOfMemory("merged identities"))?;
     sql.write(&project.sql("DELETE FROM @.identity_sealed"), &[])?;
     sql.write(
-        &project.sql("INSERT INTO @.identity_sealed (n, numbers, linked_to) VALUES ($1, $2, $3)"),
+        &project.sql("INSERT INTO @.identity_sealed (version, n, numbers, linked_to) VALUES (nextval('@.batch_no'::regclass), $1, $2, $3)"),
         &[Arg::Int4(n), Arg::Bytes(&numbers), Arg::Bytes(&linked_to)],
     )?;
     // Until statistics say so, nobody knows that almost all are sealed, and every report would read the whole table.

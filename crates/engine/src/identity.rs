@@ -15,27 +15,42 @@ pub const MOST_HOPS: usize = 1000;
 /// The user every number stands for, up to the largest that is linked: numbers beyond stand for themselves. `links` are
 /// (number, the number it is linked to).
 pub fn table(links: &[(SubjectNo, SubjectNo)]) -> Result<Vec<SubjectNo>> {
-    let last = links.iter().map(|(no, _)| *no).max().unwrap_or(0);
-    let mut table: Vec<SubjectNo> = try_vec(last as usize + 1, "merged identities")?;
-    table.extend(0..=last);
+    table_over(&[0], links, |_| false)
+}
+
+/// The table of `links` and of those that `table` is made of. `is_end` says of a number whether another one stands for it
+/// in `table`.
+pub fn table_over(
+    table: &[SubjectNo],
+    links: &[(SubjectNo, SubjectNo)],
+    is_end: impl Fn(SubjectNo) -> bool,
+) -> Result<Vec<SubjectNo>> {
+    let last = links.iter().map(|(no, _)| *no as usize).max().unwrap_or(0);
+    let len = table.len().max(last + 1);
+    let mut all: Vec<SubjectNo> = try_vec(len, "merged identities")?;
+    all.extend_from_slice(table);
+    all.extend(table.len() as SubjectNo..len as SubjectNo);
     for (no, to) in links {
-        if let Some(slot) = table.get_mut(*no as usize) {
+        if let Some(slot) = all.get_mut(*no as usize) {
             *slot = *to;
         }
     }
-    for (no, to) in links {
-        let mut end = *to;
+    // Whoever stood for a user that is now somebody else.
+    let moved = links.iter().any(|(no, _)| is_end(*no));
+    let before = if moved { table.len() as SubjectNo } else { 0 };
+    for no in (0..before).chain(links.iter().map(|(no, _)| *no)) {
+        let mut end = no;
         for _ in 0..MOST_HOPS {
-            match table.get(end as usize) {
+            match all.get(end as usize) {
                 Some(next) if *next != end => end = *next,
                 _ => break,
             }
         }
-        if let Some(slot) = table.get_mut(*no as usize) {
+        if let Some(slot) = all.get_mut(no as usize) {
             *slot = end;
         }
     }
-    Ok(table)
+    Ok(all)
 }
 
 /// The users that a stored set of ids stands for, in order; `None` when nobody of them is linked, so that the set says it
@@ -49,11 +64,14 @@ pub fn merged(portable: &[u8], table: &[SubjectNo], budget: &mut Budget) -> Resu
     if !linked {
         return Ok(None);
     }
-    let mut users = try_vec(set.entries(), "a set of users")?;
-    set.each(|no| users.push(of(no)));
-    users.sort_unstable();
-    users.dedup();
-    Ok(Some(users))
+    let (mut users, mut added) = (SubjectSet::default(), Ok(()));
+    set.each(|no| {
+        if added.is_ok() {
+            added = users.add(of(no), budget);
+        }
+    });
+    added?;
+    Ok(Some(users.to_vec()))
 }
 
 #[cfg(test)]
@@ -90,6 +108,17 @@ mod tests {
             let table = table(&links).unwrap();
             for (no, end) in ends {
                 prop_assert_eq!(table.get(no as usize).copied().unwrap_or(no), end);
+            }
+        }
+
+        #[test]
+        fn more_links_make_the_table_of_all((links, ends) in links(), cut in any::<prop::sample::Index>()) {
+            let (sealed, open) = links.split_at(cut.index(links.len() + 1));
+            let sealed = table(sealed).unwrap();
+            let is_end = |no: u32| sealed.iter().zip(0..).any(|(to, from)| *to == no && from != no);
+            let all = table_over(&sealed, open, is_end).unwrap();
+            for (no, end) in ends {
+                prop_assert_eq!(all.get(no as usize).copied().unwrap_or(no), end);
             }
         }
 
