@@ -14,7 +14,7 @@ static MAINTAIN_AFTER: GucSetting<i32> = GucSetting::<i32>::new(200_000);
 static FOLD_AFTER: GucSetting<i32> = GucSetting::<i32>::new(10_000);
 static DEDUPE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"replace"));
 static QUERY_MEMORY: GucSetting<i32> = GucSetting::<i32>::new(1 << 20);
-static WAITING_CACHE: GucSetting<i32> = GucSetting::<i32>::new(32 << 10);
+static SESSION_CACHE: GucSetting<i32> = GucSetting::<i32>::new(32 << 10);
 static MAX_THREADS: GucSetting<i32> = GucSetting::<i32>::new(-1);
 static THREAD_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100_000);
 static BLOCK_EVENTS: GucSetting<i32> = GucSetting::<i32>::new(200);
@@ -112,10 +112,10 @@ pub fn register() {
         GucFlags::UNIT_KB,
     );
     int(
-        c"analytics_groups.waiting_cache",
-        c"Memory in which a session keeps decoded events that wait for maintenance.",
-        c"Reports of one session that look at the same waiting batches decode them once. 0 keeps nothing.",
-        &WAITING_CACHE,
+        c"analytics_groups.session_cache",
+        c"Memory in which a session keeps decoded events that wait for maintenance, and as much for lookup tables.",
+        c"Reports of one session that look at the same waiting batches, or join the same lookup table, decode them once. 0 keeps nothing.",
+        &SESSION_CACHE,
         0..=i32::MAX,
         GucFlags::UNIT_KB,
     );
@@ -254,9 +254,9 @@ pub fn fold_after() -> i64 {
     i64::from(FOLD_AFTER.get())
 }
 
-/// Bytes of decoded waiting events that a session keeps between reports.
-pub fn waiting_cache() -> usize {
-    usize::try_from(WAITING_CACHE.get()).unwrap_or(0) << 10
+/// Bytes of decoded waiting events that a session keeps between reports, and of lookup tables.
+pub fn session_cache() -> usize {
+    usize::try_from(SESSION_CACHE.get()).unwrap_or(0) << 10
 }
 
 /// Whether ingestion maintains, and from how many waiting events on.

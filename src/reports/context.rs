@@ -340,7 +340,7 @@ impl<'a> Context<'a> {
             LookedUp::Group(kind, joined(self.load_group(kind, name)?)?)
         } else {
             let of = self.load_property(property)?;
-            LookedUp::Event(self.project.lookups.borrow_mut().add(of, Arc::new(lookup))?)
+            LookedUp::Event(self.project.lookups.borrow_mut().add(of, lookup)?)
         };
         self.lookups.insert(key, found.clone());
         Ok(found)

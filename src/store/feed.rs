@@ -149,7 +149,8 @@ pub fn newest(sql: &Sql, project: &Project, ask: &Ask) -> Result<Vec<Entry>> {
             continue;
         }
         let may_touch = duplicates.may_touch(head.event, head.at_min, head.at_max);
-        let (chunk, keep) = scan::look(&fetch(i, head, may_touch, (&own, &[]))?, ask.span, &duplicates)?;
+        let raw = fetch(i, head, may_touch, (&own, &[]))?;
+        let (chunk, keep) = scan::look(&raw, ask.span, &duplicates, &mut Interrupts)?;
         let mut rows = rows_of(&chunk, ask.by, ask.subjects);
         rows.and(&keep);
         for row in rows.ones() {

@@ -5,6 +5,7 @@
 //! and only who was given the row by Postgres, with the caller's rights and snapshot, comes here with its name. Of a block
 //! that would not fit into the setting nothing is kept.
 
+use super::cache::Cache;
 use crate::error::Result;
 use crate::pg::spi::Rows;
 use crate::settings;
@@ -49,16 +50,8 @@ struct Block {
     properties: Vec<u32>,
 }
 
-#[derive(Default)]
-struct Kept {
-    /// With when it was asked last, and its bytes.
-    blocks: HashMap<Version, (u64, usize, Block)>,
-    bytes: usize,
-    clock: u64,
-}
-
 thread_local! {
-    static KEPT: RefCell<Kept> = RefCell::default();
+    static KEPT: RefCell<Cache<Version, Block>> = RefCell::default();
 }
 
 /// What is asked of a block.
@@ -73,7 +66,11 @@ pub struct Asked<'a> {
 /// The asked rows of a block with the asked columns and their insert hashes. `data` fetches the stored buffer, if it is
 /// needed.
 pub fn rows_of(version: Version, asked: &Asked, data: impl FnOnce() -> Result<Vec<u8>>) -> Result<Chunk> {
-    if let Some(chunk) = KEPT.with_borrow_mut(|kept| kept.answer(&version, asked)) {
+    let answer = KEPT.with_borrow_mut(|kept| {
+        let block = kept.get(&version).filter(|block| block.has(asked));
+        block.map(|block| block.pick(asked))
+    });
+    if let Some(chunk) = answer {
         return chunk;
     }
     let data = data()?;
@@ -81,44 +78,9 @@ pub fn rows_of(version: Version, asked: &Asked, data: impl FnOnce() -> Result<Ve
         Some(known) => known.extended(asked, &data)?,
         None => Block::new(asked, &data)?,
     };
-    let chunk = block.pick(asked)?;
-    KEPT.with_borrow_mut(|kept| kept.keep(version, block))?;
+    let (chunk, bytes) = (block.pick(asked)?, block.bytes());
+    KEPT.with_borrow_mut(|kept| kept.keep(version, block, bytes, settings::session_cache()))?;
     Ok(chunk)
-}
-
-impl Kept {
-    /// `None` when the block or one of the columns is not kept.
-    fn answer(&mut self, version: &Version, asked: &Asked) -> Option<Result<Chunk>> {
-        self.clock += 1;
-        let (used, _, block) = self.blocks.get_mut(version)?;
-        *used = self.clock;
-        block.has(asked).then(|| block.pick(asked))
-    }
-
-    fn keep(&mut self, version: Version, block: Block) -> Result<()> {
-        let (bytes, limit) = (block.bytes(), settings::waiting_cache());
-        if bytes > limit {
-            return Ok(());
-        }
-        while self.bytes.saturating_add(bytes) > limit {
-            let oldest = self.blocks.iter().min_by_key(|(_, (used, ..))| *used);
-            let Some(oldest) = oldest.map(|(version, _)| version.clone()) else {
-                break;
-            };
-            self.forget(&oldest);
-        }
-        let reserved = self.blocks.try_reserve(1);
-        reserved.map_err(|_| Error::OutOfMemory("blocks that wait"))?;
-        self.bytes += bytes;
-        self.blocks.insert(version, (self.clock, bytes, block));
-        Ok(())
-    }
-
-    fn forget(&mut self, version: &Version) -> Option<Block> {
-        let (_, bytes, block) = self.blocks.remove(version)?;
-        self.bytes = self.bytes.saturating_sub(bytes);
-        Some(block)
-    }
 }
 
 fn merged<T: Copy + Ord>(a: &[T], b: &[T]) -> Vec<T> {

@@ -2,14 +2,19 @@
 //!
 //! A column is one JSON array, so that a report reads the join key and the one column it asks for.
 
+use super::cache::Cache;
 use super::{Lock, lock};
 use crate::error::{Failure, Result};
+use crate::pg::Oid;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::{Project, lexicon};
+use crate::settings;
 use engine::error::Error;
 use engine::lookup::{Lookup, MAX_ROWS, Table};
 use pgrx::prelude::*;
+use std::cell::RefCell;
+use std::sync::Arc;
 
 /// Stores a table in place of one of the same name.
 pub fn write(sql: &Sql, project: &Project, name: &str, table: &Table) -> Result<()> {
@@ -181,8 +186,15 @@ pub fn mapped(sql: &Sql, project: &Project) -> Result<Vec<String>> {
     )
 }
 
+/// The rows of a key and of a column as they were written: project, and transaction and place of each.
+type Version = (Oid, String);
+
+thread_local! {
+    static KEPT: RefCell<Cache<Version, Arc<Lookup>>> = RefCell::default();
+}
+
 /// A column of the table that a property is mapped to.
-pub fn read(sql: &Sql, project: &Project, property: &str, column: &str) -> Result<Lookup> {
+pub fn read(sql: &Sql, project: &Project, property: &str, column: &str) -> Result<Arc<Lookup>> {
     let rows = sql.read(
         &project.sql("SELECT lookup FROM @.lookup_mapping WHERE property = $1"),
         &[Arg::Text(property)],
@@ -193,7 +205,8 @@ pub fn read(sql: &Sql, project: &Project, property: &str, column: &str) -> Resul
     let name = rows.text(0, 0)?;
     let found = sql.read(
         &project.sql(
-            "SELECT k.data, c.data FROM @.lookup_column c JOIN @.lookup_column k ON k.lookup = c.lookup AND k.no = 0
+            "SELECT k.data, c.data, concat_ws(' ', k.xmin, k.ctid, c.xmin, c.ctid, octet_length(k.data), octet_length(c.data))
+             FROM @.lookup_column c JOIN @.lookup_column k ON k.lookup = c.lookup AND k.no = 0
              WHERE c.lookup = $1 AND c.name = $2",
         ),
         &[Arg::Text(name), Arg::Text(column)],
@@ -210,8 +223,22 @@ pub fn read(sql: &Sql, project: &Project, property: &str, column: &str) -> Resul
             near(column, &known, format!("Its columns are {}.", known.join(", "))),
         ));
     }
-    Lookup::read(found.text(0, 0)?, found.text(0, 1)?, &mut Interrupts)
-        .map_err(|e| Failure::from(e).within(format!("lookup table \"{name}\"")))
+    let version = (project.table, found.text(0, 2)?.to_string());
+    if let Some(lookup) = KEPT.with_borrow_mut(|kept| kept.get(&version).cloned()) {
+        return Ok(lookup);
+    }
+    let within = |e| Failure::from(e).within(format!("lookup table \"{name}\""));
+    let lookup = Lookup::read(found.text(0, 0)?, found.text(0, 1)?, &mut Interrupts).map_err(within)?;
+    let bytes = lookup.memory();
+    let lookup = Arc::new(lookup);
+    if bytes > settings::query_memory() {
+        return Err(within(Error::Limit {
+            message: format!("column \"{column}\" needs {bytes} bytes, more than analytics_groups.query_memory"),
+            hint: Some("Raise the setting, or keep fewer rows in the table.".into()),
+        }));
+    }
+    KEPT.with_borrow_mut(|kept| kept.keep(version, Arc::clone(&lookup), bytes, settings::session_cache()))?;
+    Ok(lookup)
 }
 
 /// Calls `problem` with every table that is not as it should be.

@@ -4,6 +4,7 @@
 
 pub mod append;
 pub mod backfill;
+mod cache;
 pub mod cohort;
 pub mod feed;
 mod fold;

@@ -68,7 +68,7 @@ pub fn scan(
     let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
     let lookups = project.lookups.borrow().clone();
     find(sql, project, need, span)?.fetch(sql, project, need, &|_| true, &duplicates, &mut |raw| {
-        let (mut chunk, keep) = look(&raw, span, &duplicates)?;
+        let (mut chunk, keep) = look(&raw, span, &duplicates, &mut Interrupts)?;
         if keep.any() {
             lookups.join(&mut chunk, &need.properties, &mut Interrupts)?;
             each(&chunk, &keep)?;
@@ -174,7 +174,7 @@ impl<'a> Passes<'a> {
         let lookups = self.project.lookups.borrow().clone();
         let properties = &self.need.properties;
         let job = |thread: usize, raw: Raw, tick: &mut dyn Tick| {
-            let (mut chunk, keep) = look(&raw, span, duplicates)?;
+            let (mut chunk, keep) = look(&raw, span, duplicates, tick)?;
             drop(raw);
             if keep.any() {
                 lookups.join(&mut chunk, properties, tick)?;
@@ -217,14 +217,19 @@ impl<'a> Passes<'a> {
 }
 
 /// Decodes a segment and says which of its rows count.
-pub(super) fn look(raw: &Raw, span: Span64, duplicates: &Duplicates) -> Result<(Chunk, Mask), Error> {
+pub(super) fn look(
+    raw: &Raw,
+    span: Span64,
+    duplicates: &Duplicates,
+    tick: &mut dyn Tick,
+) -> Result<(Chunk, Mask), Error> {
     let chunk = raw.decode()?;
     let mut keep = if raw.head.at_min >= span.from && raw.head.at_max < span.to {
         Mask::all(chunk.len())
     } else {
         inside(&chunk, span)
     };
-    if let Some(stays) = duplicates.check(&chunk, || raw.inserts())? {
+    if let Some(stays) = duplicates.check(&chunk, || raw.inserts(), tick)? {
         keep.and(&stays);
     }
     Ok((chunk, keep))

@@ -8,7 +8,7 @@ mod seen;
 use crate::chunk::{Chunk, Inserts};
 use crate::error::{Error, Result};
 use crate::mask::Mask;
-use crate::tick::{EVERY, NoTick, Tick};
+use crate::tick::{EVERY, Tick};
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use seen::{Maybe, Times};
@@ -143,8 +143,10 @@ pub fn keep_masks(chunks: &[&Chunk], tick: &mut dyn Tick) -> Result<Vec<Option<M
 pub struct Duplicates<'a> {
     delta: Vec<&'a Chunk>,
     /// Every row of the delta that has an identity and keeps it among the delta. Made when a sealed row is so much like one
-    /// of them that their insert hashes have to be compared. `None` = there was no memory.
-    best: OnceLock<Option<Best>>,
+    /// of them that their insert hashes have to be compared.
+    best: OnceLock<Best>,
+    /// Held by who makes it.
+    making: Mutex<()>,
     /// Behind a lock, because sealed chunks are checked on any thread; losers are rare.
     masks: Mutex<Vec<Option<Mask>>>,
     /// Times of the delta's rows with an insert hash, by event, sorted.
@@ -179,6 +181,7 @@ impl<'a> Duplicates<'a> {
         Ok(Duplicates {
             delta: delta.to_vec(),
             best: OnceLock::new(),
+            making: Mutex::default(),
             masks: Mutex::new(Self::among(delta, &doubts, tick)?),
             times,
             pairs,
@@ -221,15 +224,18 @@ impl<'a> Duplicates<'a> {
         self.times.is_empty()
     }
 
-    fn best(&self) -> Result<&Best> {
-        let whole = || {
-            let mut best = Best::default();
-            let mut masks = vec![None; self.delta.len()];
-            contest(&self.delta, &mut best, &mut masks, &mut NoTick).ok()?;
-            Some(best)
-        };
-        let best = self.best.get_or_init(whole).as_ref();
-        best.ok_or(Error::OutOfMemory("duplicates"))
+    fn best(&self, tick: &mut dyn Tick) -> Result<&Best> {
+        if let Some(best) = self.best.get() {
+            return Ok(best);
+        }
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(best) = self.best.get() {
+            return Ok(best);
+        }
+        let mut best = Best::default();
+        let mut masks = vec![None; self.delta.len()];
+        contest(&self.delta, &mut best, &mut masks, tick)?;
+        Ok(self.best.get_or_init(|| best))
     }
 
     /// Can rows of this event with times in `ts_min ..= ts_max` have duplicates in the delta? If not, a segment's insert
@@ -260,7 +266,12 @@ impl<'a> Duplicates<'a> {
 
     /// The rows of a sealed chunk that stay; `None` = all of them. Remembers which rows of the delta lose. `inserts` is
     /// asked for the insert hashes of the chunk, `None` = there are none, when users and times leave a doubt.
-    pub fn check(&self, sealed: &Chunk, inserts: impl FnOnce() -> Result<Option<Inserts>>) -> Result<Option<Mask>> {
+    pub fn check(
+        &self,
+        sealed: &Chunk,
+        inserts: impl FnOnce() -> Result<Option<Inserts>>,
+        tick: &mut dyn Tick,
+    ) -> Result<Option<Mask>> {
         if self.is_empty() {
             return Ok(None);
         }
@@ -269,7 +280,7 @@ impl<'a> Duplicates<'a> {
             return Ok(None);
         }
         let Some(inserts) = inserts()? else { return Ok(None) };
-        let best = self.best()?;
+        let best = self.best(tick)?;
         let mut mask: Option<Mask> = None;
         for row in rows {
             let (Some(hash), Some(time), Some(user)) =

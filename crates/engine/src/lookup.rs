@@ -15,8 +15,9 @@ use crate::error::{Error, Result, try_vec};
 use crate::intern::push;
 use crate::tick::{EVERY, Tick};
 use crate::value::Value;
+use hashbrown::HashMap;
 use rustc_hash::FxHashMap;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Numbers of joined columns begin here; those of the project's lexicon lie below.
@@ -54,6 +55,9 @@ impl Lookup {
         let oom = |_| Error::OutOfMemory(MEMORY);
         let mut values = crate::intern::Interner::default();
         let mut out = Lookup::default();
+        out.codes
+            .try_reserve(pairs.size_hint().0)
+            .map_err(|_| Error::OutOfMemory(MEMORY))?;
         for (i, (key, value)) in pairs.enumerate() {
             if i % EVERY == 0 {
                 tick.tick()?;
@@ -66,11 +70,18 @@ impl Lookup {
                 out.numbers.try_reserve(1).map_err(oom)?;
                 out.numbers.insert(bits, code);
             }
-            out.codes.try_reserve(1).map_err(oom)?;
+            out.codes.try_reserve(1).map_err(|_| Error::OutOfMemory(MEMORY))?;
             out.codes.insert(key, code);
         }
         out.values = values.into_values();
         Ok(out)
+    }
+
+    /// Bytes it takes in memory, about.
+    pub fn memory(&self) -> usize {
+        let values: usize = self.values.iter().map(Value::memory).sum();
+        let keys: usize = self.codes.keys().map(|k| k.len() + 48).sum();
+        values.saturating_add(keys).saturating_add(self.numbers.capacity() * 16)
     }
 
     /// What a value of the property stands for; lists stand for nothing here. Texts are compared as they are, numbers and

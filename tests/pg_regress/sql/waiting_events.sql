@@ -53,9 +53,9 @@ SELECT pg_temp.batch(2, 'b');
 SELECT * FROM pg_temp.ask();
 
 -- Nothing is kept with a cache of 0, and nothing changes.
-SET analytics_groups.waiting_cache = 0;
+SET analytics_groups.session_cache = 0;
 SELECT * FROM pg_temp.ask();
-RESET analytics_groups.waiting_cache;
+RESET analytics_groups.session_cache;
 CALL analytics_groups.maintain('t_waiting');
 SELECT * FROM pg_temp.ask();
 

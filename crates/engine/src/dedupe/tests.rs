@@ -88,7 +88,7 @@ proptest! {
                 lo <= hi && d.may_touch(e, lo, hi)
             });
             if touches {
-                mask = d.check(c, || Ok(c.inserts.clone())).unwrap();
+                mask = d.check(c, || Ok(c.inserts.clone()), &mut NoTick).unwrap();
             }
             got.push(bools(&mask, c.len()));
         }
