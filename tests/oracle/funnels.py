@@ -55,13 +55,21 @@ def source_of(item):
 
 
 def sources_in(tree):
-    """The sources a filter reads: event properties, then user properties, then group properties, by name."""
+    """The sources a filter reads: event properties, then user properties, then group properties, by name, then what
+    properties stand for in lookup tables."""
     if not isinstance(tree, tuple):
         return []
     if tree[0] in ("prop", "user", "group"):
         return [tree]
     found = {s for part in tree[1:] for s in sources_in(part)}
-    return sorted(found, key=lambda s: (["prop", "user", "group"].index(s[0]), [n.encode() for n in s[1:]]))
+
+    def place(source):
+        kind, *names = source
+        if kind == "prop" and names[0].startswith("lookup."):
+            kind, names = "lookup", names[0].split(".")[1:]
+        return ["prop", "user", "group", "lookup"].index(kind), [n.encode() for n in names]
+
+    return sorted(found, key=place)
 
 
 def value_of(source, world, event, by, subject):
