@@ -203,3 +203,12 @@ CREATE TABLE @project@.ingest_error (
     message text   NOT NULL,
     records bigint NOT NULL
 );
+
+-- How far imports of a relation are: the largest insert time that was read, as text in UTC (src/ingest/read.rs).
+CREATE TABLE @project@.import_mark (
+    source     text COLLATE "C" NOT NULL,
+    target     text COLLATE "C" NOT NULL,
+    mark       text NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source, target)
+);

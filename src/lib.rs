@@ -109,6 +109,7 @@ pgrx::extension_sql_file!(
     name = "views",
     requires = ["registry", reports::attributed::attributed_events]
 );
+pgrx::extension_sql_file!("../sql/moving.sql", name = "moving", requires = ["views"]);
 pgrx::extension_sql_file!("../sql/comments.sql", finalize);
 
 #[pgrx::pg_guard]

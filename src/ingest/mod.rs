@@ -3,8 +3,12 @@
 //! Reading and judging records is the engine's; this side talks to the dictionary and the store.
 
 mod identity;
+mod import;
+mod import_profiles;
 pub mod inbox;
 pub mod profiles;
+mod read;
+mod relation;
 pub mod track;
 
 use crate::error::Result;

@@ -39,30 +39,45 @@ fn update(what: What, updates: Option<Jsonb>, project: Option<&str>) -> Result<J
         )
     })?;
     let limits = settings::limits();
-    let (updates, mut failed) = parse(&updates.records("updates")?, &limits, what)?;
-    let applied = spi::connect(|sql| {
+    let parsed = parse(&updates.records("updates")?, &limits, what)?;
+    let (applied, failed) = spi::connect(|sql| {
         let project = super::open(sql, project)?;
-        let owners = owners(sql, &project, &updates, &mut failed)?;
-        let mut slots = lock(sql, &project, &owners, &updates)?;
-        let now = super::now_ms();
-        let mut applied = 0;
-        for (index, update) in &updates {
-            let Some(slot) = owners.get(index).and_then(|o| slots.get_mut(o)) else {
-                continue;
-            };
-            match profile::apply(slot.after.as_ref(), update, now, &limits) {
-                Ok(after) => {
-                    slot.after = after;
-                    applied += 1;
-                }
-                Err(problem) => failed.push(problem.at(*index, None)),
-            }
-        }
-        write(sql, &project, &slots)?;
-        Ok(applied)
+        apply(sql, &project, parsed, &limits)
     })?;
-    failed.sort_by_key(|f| f.index);
     Ok(JsonB(ingest::answer(applied, 0, &failed)))
+}
+
+/// Reads and applies updates; returns how many, and what was wrong with the others.
+pub fn apply_records(sql: &Sql, project: &Project, what: What, records: &[&str]) -> Result<(usize, Vec<RecordError>)> {
+    let limits = settings::limits();
+    apply(sql, project, parse(records, &limits, what)?, &limits)
+}
+
+fn apply(
+    sql: &Sql,
+    project: &Project,
+    (updates, mut failed): Parsed,
+    limits: &Limits,
+) -> Result<(usize, Vec<RecordError>)> {
+    let owners = owners(sql, project, &updates, &mut failed)?;
+    let mut slots = lock(sql, project, &owners, &updates)?;
+    let now = super::now_ms();
+    let mut applied = 0;
+    for (index, update) in &updates {
+        let Some(slot) = owners.get(index).and_then(|o| slots.get_mut(o)) else {
+            continue;
+        };
+        match profile::apply(slot.after.as_ref(), update, now, limits) {
+            Ok(after) => {
+                slot.after = after;
+                applied += 1;
+            }
+            Err(problem) => failed.push(problem.at(*index, None)),
+        }
+    }
+    write(sql, project, &slots)?;
+    failed.sort_by_key(|f| f.index);
+    Ok((applied, failed))
 }
 
 /// Reads the updates one by one: what is wrong with a record fails that record alone.

@@ -218,6 +218,59 @@ impl Sql {
     }
 }
 
+impl Sql {
+    /// Opens a cursor for a statement that is run once, and may do whatever the caller may. Its rows are those of one
+    /// moment, also when others are written while it is read.
+    pub fn cursor(&self, sql: &str, args: &[Arg]) -> Result<Cursor<'_>> {
+        let text = CString::new(sql).map_err(|_| Failure::internal("NUL in a statement"))?;
+        let mut types: Vec<pg_sys::Oid> = args.iter().map(Arg::type_oid).collect();
+        let mut datums = args.iter().map(Arg::datum).collect::<Result<Vec<_>>>()?;
+        // SAFETY: connected to SPI; `types` and `datums` have as many elements as stated, none is NULL; a NULL plan is
+        // checked. The plan belongs to this connection, and the portal keeps what it needs of it.
+        let portal = unsafe {
+            let count = types.len() as i32;
+            let plan = pg_sys::SPI_prepare_cursor(text.as_ptr(), count, types.as_mut_ptr(), 0);
+            if plan.is_null() {
+                return Err(Failure::internal("a statement could not be prepared"));
+            }
+            pg_sys::SPI_cursor_open(std::ptr::null(), plan, datums.as_mut_ptr(), std::ptr::null(), false)
+        };
+        Ok(Cursor {
+            portal,
+            _sql: PhantomData,
+        })
+    }
+}
+
+/// An open cursor. One that is not closed ends with the transaction, or with its failure.
+pub struct Cursor<'a> {
+    portal: pg_sys::Portal,
+    _sql: PhantomData<&'a Sql>,
+}
+
+impl<'a> Cursor<'a> {
+    /// The next rows; none after the last.
+    pub fn fetch(&mut self, most: usize) -> Result<Rows<'a>> {
+        // SAFETY: the portal is open: only `close` takes it away. Both globals are set by the fetch.
+        let (table, processed) = unsafe {
+            pg_sys::SPI_tuptable = std::ptr::null_mut();
+            pg_sys::SPI_cursor_fetch(self.portal, true, most as std::ffi::c_long);
+            (pg_sys::SPI_tuptable, pg_sys::SPI_processed)
+        };
+        Ok(Rows {
+            table,
+            processed,
+            _sql: PhantomData,
+        })
+    }
+
+    /// Closes it.
+    pub fn close(self) {
+        // SAFETY: the portal is open, and nobody has it after this.
+        unsafe { pg_sys::SPI_cursor_close(self.portal) }
+    }
+}
+
 /// Result of a statement; freed when dropped.
 pub struct Rows<'a> {
     table: *mut pg_sys::SPITupleTable,

@@ -92,7 +92,7 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 19] = [
+const TABLES: [&str; 20] = [
     "event_name",
     "property",
     "subject",
@@ -112,6 +112,7 @@ const TABLES: [&str; 19] = [
     "lookup_column",
     "lookup_mapping",
     "ingest_error",
+    "import_mark",
 ];
 
 /// What the catalogs say of a project's schema. It changes seldom and is asked for with every event.

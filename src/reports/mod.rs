@@ -9,6 +9,7 @@ pub mod attributed;
 pub mod cohort;
 mod company;
 pub mod context;
+mod export;
 mod flows;
 mod frequency;
 mod funnel;

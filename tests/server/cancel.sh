@@ -31,6 +31,7 @@ declare -A long=(
     [lost]="SELECT count(*) FROM analytics_groups.retention_members('$any', '$any', '2024-01-01', '2024-03-31', buckets => 60, by => 'company_id', breakdown => '[\"page\"]', segment => '{x}', cohort => '2024-01-01Z', bucket => 1)"
     [flown]="SELECT count(*) FROM analytics_groups.flow_members('$any', '2024-01-01', '2024-03-31', count => 'total', reverse => 5, forward => 5)"
     [activity]="SELECT count(*) FROM analytics_groups.query_groups('company_id') AS g, analytics_groups.activity('company_id', g.id, '2024-01-01', '2024-03-31', page_size => NULL)"
+    [export]="SELECT count(*) FROM analytics_groups.export_events('2024-01-01', '2024-03-31')"
     [company]="SELECT sum(mau) FROM analytics_groups.query_groups('company_id') AS g, analytics_groups.company_profile(g.id, '2024-03-31')"
     [cohort]="SELECT count(*) FROM analytics_groups.cohort_size('everything', '2024-01-01', '2024-03-31')"
     [sessions]="SELECT count(*) FROM analytics_groups.sessions('2024-01-01', '2024-03-31', by => 'company_id')"
@@ -84,7 +85,7 @@ cancelled() { # WHAT QUERY
     flunk "$1 obeys pg_cancel_backend" "$out"
 }
 
-for report in insights measures frequency funnel attempts retention sessions segments counts flows journeys whom dropped lost flown activity company; do
+for report in insights measures frequency funnel attempts retention sessions segments counts flows journeys whom dropped lost flown activity export company; do
     timed_out "$report" "${long[$report]}"
     cancelled "$report" "${long[$report]}"
 done

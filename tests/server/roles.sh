@@ -18,6 +18,9 @@ SELECT analytics_groups.add_group_key('company_id', project => p), analytics_gro
 FROM unnest('{shop,secret}'::text[]) AS p;
 SELECT analytics_groups.set_company_key('company_id', project => p) FROM unnest('{shop,secret}'::text[]) AS p;
 SELECT analytics_groups.track('Hidden Treasure', 'captain', '{"map": "x"}', at => '2024-01-01 10:00Z', project => 'secret');
+CREATE TABLE public.rows AS SELECT 'bought'::text AS kind, '2024-01-03 10:00Z'::timestamptz AS at, 'zoe'::text AS who;
+GRANT SELECT ON public.rows TO PUBLIC;
+CREATE TABLE public.closed AS TABLE public.rows;
 SELECT analytics_groups.grant_access('reader', 'reader', project => 'shop');
 SELECT analytics_groups.grant_access('writer', 'writer', project => 'shop');
 SELECT analytics_groups.grant_access('admin', 'admin', project => 'shop');
@@ -40,7 +43,13 @@ activity="SELECT count(*) FROM analytics_groups.activity('company_id', 'acme', '
 belong="SELECT count(*) FROM analytics_groups.group_members('company_id', 'acme', at => '2024-01-01 12:00Z', project => 'PROJECT')"
 belongs="SELECT count(*) FROM analytics_groups.user_groups('ann-of-PROJECT', project => 'PROJECT')"
 figures="SELECT mau FROM analytics_groups.company_profile('acme', '2024-01-01', project => 'PROJECT')"
-whom="counted dropped lost flown activity belong belongs figures"
+export="SELECT count(*) FROM analytics_groups.export_events('2024-01-01', '2024-01-01', project => 'PROJECT')"
+links="SELECT count(*) + 1 FROM analytics_groups.export_identities(project => 'PROJECT')"
+import="SELECT analytics_groups.import_events('public.rows', '{\"event_column\": \"kind\", \"time_column\": \"at\", \"user_column\": \"who\"}', 'one_time', project => 'PROJECT') ->> 'code'"
+appended="SELECT analytics_groups.import_events('public.rows', '{\"event_column\": \"kind\", \"time_column\": \"at\", \"insert_time_column\": \"at\"}', project => 'PROJECT') ->> 'code'"
+imported="SELECT analytics_groups.import_profiles('public.rows', '{\"user_column\": \"who\"}', project => 'PROJECT') ->> 'code'"
+closed="SELECT analytics_groups.import_events('public.closed', '{\"event_column\": \"kind\", \"time_column\": \"at\"}', 'one_time', project => 'PROJECT')"
+whom="counted dropped lost flown activity belong belongs figures export links"
 define="SELECT analytics_groups.define_cohort('seen', '{\"did\": \"Seen\", \"at_least\": 1, \"within\": \"50 years\"}', project => 'PROJECT')"
 members="SELECT count(*) FROM analytics_groups.cohort_members('seen', project => 'PROJECT')"
 freeze="SELECT analytics_groups.freeze_cohort('seen', project => 'PROJECT')"
@@ -85,10 +94,12 @@ may reader shop t retention profile
 may reader shop 1 lifecycle frequency
 # shellcheck disable=SC2086 # one name a word
 may reader shop 1 $whom
-may_not reader shop track ndjson people groups maintain add_key company grant drop
+may_not reader shop track ndjson people groups import appended imported maintain add_key company grant drop
 may writer shop 1 count
 may writer shop t track retention
-may writer shop 200 ndjson people groups
+may writer shop 200 ndjson people groups import appended imported
+# What is imported is read as the caller.
+may_not writer shop closed
 may writer shop '' maintain define
 may reader shop 1 members
 may_not reader shop define freeze drop_cohort
@@ -107,11 +118,11 @@ may admin shop 200 ndjson people groups
 may admin shop '' maintain
 # A grant to a role is a grant to its members.
 may member shop 1 count
-may_not member shop track
+may_not member shop track import imported
 # shellcheck disable=SC2086
 for role in reader nobody; do may_not "$role" secret $whom; done
-for role in reader writer admin nobody member; do may_not "$role" secret count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups maintain define freeze drop_cohort add_key drop; done
-may_not nobody shop count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups maintain define freeze drop_cohort add_key company grant drop create
+for role in reader writer admin nobody member; do may_not "$role" secret count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups import appended imported maintain define freeze drop_cohort add_key drop; done
+may_not nobody shop count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups import appended imported maintain define freeze drop_cohort add_key company grant drop create
 may_not other shop count track drop
 
 # Nobody sees projects, keys or names that are not theirs, nor the tables beneath.

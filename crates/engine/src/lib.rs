@@ -15,6 +15,7 @@ pub mod compact;
 pub mod company;
 pub mod dedupe;
 pub mod error;
+pub mod export;
 pub mod expr;
 pub mod flows;
 pub mod frequency;

@@ -2,6 +2,7 @@
 
 mod columns;
 mod doors;
+mod exported;
 mod random;
 
 use super::*;

@@ -1,0 +1,299 @@
+//! What an import reads: a table, a view or a foreign table, and what its columns mean.
+//!
+//! A relation is read as the caller, by statements of our own in which Postgres has quoted every name.
+
+use crate::error::{Failure, Result};
+use crate::pg::Oid;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::spi::{Arg, Sql};
+use crate::reports::required;
+use pgrx::prelude::*;
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What becomes of the values of a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Instant,
+    /// A time without a zone, or a date: taken as UTC.
+    Local,
+    Number,
+    Json,
+    Other,
+}
+
+/// A column of a relation.
+#[derive(Debug)]
+pub struct Column {
+    pub name: String,
+    /// As SQL, of the relation that is called `s`.
+    sql: String,
+    /// The SQL of its type.
+    of_type: String,
+    shape: Shape,
+}
+
+impl Column {
+    /// Its value as JSON, as SQL. Instants are written in UTC, whatever the session's time zone is.
+    pub fn json(&self) -> String {
+        match self.shape {
+            Shape::Instant => format!("to_json({} AT TIME ZONE 'UTC')::text", self.sql),
+            _ => format!("to_json({})::text", self.sql),
+        }
+    }
+
+    /// Its value as text, as SQL.
+    pub fn text(&self) -> String {
+        format!("{}::text", self.sql)
+    }
+
+    /// The instant that it is, as a number that ingestion reads, as SQL. What lies before 1971, which is refused, is 0:
+    /// a small number would be taken for seconds.
+    pub fn instant(&self) -> Result<String> {
+        let at = match self.shape {
+            Shape::Instant => self.sql.clone(),
+            Shape::Local => format!("({}::timestamp AT TIME ZONE 'UTC')", self.sql),
+            Shape::Number => return Ok(self.json()),
+            _ => {
+                return Err(self.not(
+                    "time_column",
+                    "a timestamp, a date, or a number of seconds or milliseconds",
+                ));
+            }
+        };
+        Ok(format!(
+            "CASE WHEN isfinite({at}) THEN CASE WHEN {at} < timestamptz '1971-01-01 00:00+00' THEN 0
+             ELSE round(extract(epoch FROM {at}) * 1000)::bigint END END::text"
+        ))
+    }
+
+    /// A JSON object of properties, as SQL.
+    pub fn object(&self) -> Result<String> {
+        match self.shape {
+            Shape::Json => Ok(self.text()),
+            _ => Err(self.not("json_properties_column", "of type json or jsonb")),
+        }
+    }
+
+    /// The largest value, as a text that means the same in every session; and a condition for what is larger than the
+    /// parameter `after`, unless that is empty, and no larger than `until`.
+    pub fn mark(&self, after: &str, until: &str) -> Result<(String, String)> {
+        let column = &self.sql;
+        let utc = "'YYYY-MM-DD HH24:MI:SS.US'";
+        let finite = format!("max({column}) FILTER (WHERE isfinite({column}))");
+        let (largest, cast) = match self.shape {
+            Shape::Instant => (
+                format!("to_char({finite} AT TIME ZONE 'UTC', {utc})"),
+                "::timestamp AT TIME ZONE 'UTC'".to_string(),
+            ),
+            Shape::Local => (
+                format!("to_char(({finite})::timestamp, {utc})"),
+                "::timestamp".to_string(),
+            ),
+            Shape::Number => (format!("max({column})::text"), format!("::{}", self.of_type)),
+            _ => return Err(self.not("insert_time_column", "a timestamp, a date or a number")),
+        };
+        let condition =
+            format!("({after} = '' OR {column} > (nullif({after}, ''){cast})) AND {column} <= ({until}{cast})");
+        Ok((largest, condition))
+    }
+
+    fn not(&self, key: &str, wanted: &str) -> Failure {
+        Failure::new(
+            PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
+            format!(
+                "mapping: {key}: column \"{}\" is of type {}, and must be {wanted}",
+                self.name, self.of_type
+            ),
+            "Convert it in a view, and import the view.",
+        )
+    }
+}
+
+/// A relation that the caller may read.
+pub struct Relation {
+    /// Schema and name, quoted.
+    pub sql: String,
+    pub columns: Vec<Column>,
+}
+
+impl Relation {
+    /// Looks at a relation.
+    pub fn open(sql: &Sql, source: Option<Oid>) -> Result<Relation> {
+        const HINT: &str =
+            "Name a table, a view or a foreign table, for example 'shop.orders'; a query is given as a view.";
+        let source = required(source, "source", HINT)?;
+        let rows = sql.write(
+            "SELECT c.relkind::text, quote_ident(n.nspname) || '.' || quote_ident(c.relname),
+                    has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT')
+             FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1",
+            &[Arg::Oid(source)],
+        )?;
+        if rows.len() == 0 {
+            return Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+                "source: there is no such relation",
+                HINT,
+            ));
+        }
+        let name = rows.text(0, 1)?.to_string();
+        if !matches!(rows.text(0, 0)?, "r" | "p" | "v" | "m" | "f") {
+            return Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("source: {name} has no rows to read"),
+                HINT,
+            ));
+        }
+        if rows.get::<bool>(0, 2) != Some(true) {
+            return Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!("source: permission denied for {name}"),
+                "An import reads as whoever calls it: ask the owner for GRANT SELECT, and for GRANT USAGE on the schema.",
+            ));
+        }
+        let rows = sql.write(
+            "SELECT a.attname::text, quote_ident(a.attname), format_type(t.oid, NULL), format_type(coalesce(b.oid, t.oid), NULL)
+             FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = t.typbasetype
+             WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+            &[Arg::Oid(source)],
+        )?;
+        let mut columns = Vec::new();
+        for i in 0..rows.len() {
+            columns.push(Column {
+                name: rows.text(i, 0)?.to_string(),
+                sql: format!("s.{}", rows.text(i, 1)?),
+                of_type: rows.text(i, 2)?.to_string(),
+                shape: match rows.text(i, 3)? {
+                    "timestamp with time zone" => Shape::Instant,
+                    "timestamp without time zone" | "date" => Shape::Local,
+                    "smallint" | "integer" | "bigint" | "numeric" | "real" | "double precision" => Shape::Number,
+                    "json" | "jsonb" => Shape::Json,
+                    _ => Shape::Other,
+                },
+            });
+        }
+        Ok(Relation { sql: name, columns })
+    }
+
+    /// The column of a name that the mapping gives.
+    fn column(&self, key: &str, name: &str) -> Result<&Column> {
+        self.columns.iter().find(|c| c.name == name).ok_or_else(|| {
+            let known = self.columns.iter().map(|c| c.name.as_str());
+            let near = crate::registry::lexicon::nearest(name, known.clone());
+            Failure::new(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
+                format!("mapping: {key}: {} has no column \"{name}\"", self.sql),
+                match near.first() {
+                    Some(near) => format!("Did you mean \"{near}\"?"),
+                    None => format!("It has: {}.", known.collect::<Vec<_>>().join(", ")),
+                },
+            )
+        })
+    }
+}
+
+/// What the columns of a relation mean: a JSON object.
+pub struct Mapping {
+    texts: BTreeMap<String, String>,
+    /// The properties that columns become; `None` = left out.
+    properties: BTreeMap<String, Option<String>>,
+}
+
+impl Mapping {
+    /// Reads an object with some of these keys. The names that the warehouse API has for columns, which end in
+    /// `_column_name`, are taken as well.
+    pub fn read(mapping: Option<Jsonb>, keys: &[&str]) -> Result<Mapping> {
+        let hint = || {
+            format!(
+                "It is a JSON object with the keys {} and property_mappings.",
+                keys.join(", ")
+            )
+        };
+        let wrong = |what: String| Failure::param(format!("mapping: {what}"), hint());
+        let Json::Object(object) = required(mapping, "mapping", &hint())?.parse("mapping")? else {
+            return Err(wrong("it must be an object".into()));
+        };
+        let mut out = Mapping {
+            texts: BTreeMap::new(),
+            properties: BTreeMap::new(),
+        };
+        for (key, value) in object {
+            let key = match key.strip_suffix("_name") {
+                Some(short) if short.ends_with("_column") => short.to_string(),
+                _ => key,
+            };
+            match value {
+                Json::Null => {}
+                Json::Object(pairs) if key == "property_mappings" => {
+                    for (column, property) in pairs {
+                        let property = match property {
+                            Json::Null => None,
+                            Json::String(name) if !name.is_empty() => Some(name),
+                            _ => {
+                                return Err(wrong(format!(
+                                    "property_mappings: the property of \"{column}\" must be a name, or null to leave the column out"
+                                )));
+                            }
+                        };
+                        out.properties.insert(column, property);
+                    }
+                }
+                _ if key == "property_mappings" => return Err(wrong("property_mappings must be an object".into())),
+                Json::String(text) if keys.contains(&key.as_str()) && !text.is_empty() => {
+                    out.texts.insert(key, text);
+                }
+                _ if keys.contains(&key.as_str()) => return Err(wrong(format!("{key} must be a name"))),
+                _ => return Err(wrong(format!("unknown key \"{key}\""))),
+            }
+        }
+        Ok(out)
+    }
+
+    /// The text of a key.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.texts.get(key).map(String::as_str)
+    }
+
+    /// The column of a key.
+    pub fn column<'r>(&self, relation: &'r Relation, key: &str) -> Result<Option<&'r Column>> {
+        self.text(key).map(|name| relation.column(key, name)).transpose()
+    }
+
+    /// The column of a key that must be there.
+    pub fn needed<'r>(&self, relation: &'r Relation, key: &str, hint: &str) -> Result<&'r Column> {
+        self.column(relation, key)?
+            .ok_or_else(|| Failure::param(format!("mapping: {key} is missing"), hint))
+    }
+
+    /// The columns that become properties, with the names of these: all that no key names. `taken` are names that are
+    /// made otherwise.
+    pub fn rest<'r>(&self, relation: &'r Relation, taken: &[&str]) -> Result<Vec<(String, &'r Column)>> {
+        for name in self.properties.keys() {
+            relation.column("property_mappings", name)?;
+        }
+        let named: BTreeSet<&str> = self
+            .texts
+            .iter()
+            .filter(|(key, _)| key.ends_with("_column"))
+            .map(|(_, name)| name.as_str())
+            .collect();
+        let mut used: BTreeSet<&str> = taken.iter().copied().collect();
+        let mut out = Vec::new();
+        for column in &relation.columns {
+            let property = match self.properties.get(&column.name) {
+                Some(None) => continue,
+                Some(Some(property)) => property.as_str(),
+                None if named.contains(column.name.as_str()) => continue,
+                None => column.name.as_str(),
+            };
+            if !used.insert(property) {
+                return Err(Failure::param(
+                    format!("mapping: column \"{}\" would be a second \"{property}\"", column.name),
+                    "Give it another name in property_mappings, or leave it out: {\"property_mappings\": {\"column\": null}}.",
+                ));
+            }
+            out.push((property.to_string(), column));
+        }
+        Ok(out)
+    }
+}
