@@ -5,6 +5,7 @@
 
 mod aggregates;
 mod cohorts;
+mod deletion;
 mod error;
 mod ingest;
 mod lookups;
@@ -108,6 +109,19 @@ pgrx::extension_sql_file!(
     "../sql/views.sql",
     name = "views",
     requires = ["registry", reports::attributed::attributed_events]
+);
+pgrx::extension_sql_file!(
+    "../sql/deletion.sql",
+    name = "deletion",
+    requires = [
+        "registry",
+        "views",
+        deletion::hold,
+        deletion::erase_user,
+        deletion::erase_group,
+        deletion::erase_events,
+        deletion::drop_key
+    ]
 );
 pgrx::extension_sql_file!("../sql/comments.sql", finalize);
 

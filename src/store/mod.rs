@@ -5,6 +5,7 @@
 pub mod append;
 pub mod backfill;
 pub mod cohort;
+pub mod erase;
 pub mod feed;
 mod fold;
 pub mod identity;
