@@ -8,6 +8,14 @@ COMMENT ON FUNCTION analytics_groups._max_group_keys() IS 'The setting analytics
 COMMENT ON FUNCTION analytics_groups._maintain(text, boolean) IS 'Seals what waits in one project; returns how many events. Internal: use CALL analytics_groups.maintain().';
 COMMENT ON FUNCTION analytics_groups._fold(text) IS 'Makes one block of the single events that wait in a project; returns how many. Internal: ingestion does it, see the setting analytics_groups.fold_after.';
 COMMENT ON FUNCTION analytics_groups._backfill(text, smallint, text) IS 'Attributes stored events to a key just registered. Internal: use add_group_key(…, backfill => true).';
+COMMENT ON FUNCTION analytics_groups._hold(text) IS 'Waits for everybody who writes to a project and keeps others out until the transaction ends, for its admins. Internal: deletions do it.';
+COMMENT ON FUNCTION analytics_groups._delete_user(text, text) IS 'Internal: use delete_user.';
+COMMENT ON FUNCTION analytics_groups._delete_group(text, text, text, boolean) IS 'Internal: use delete_group.';
+COMMENT ON FUNCTION analytics_groups._delete_events(text, jsonb, date, date, text) IS 'Internal: use delete_events.';
+COMMENT ON FUNCTION analytics_groups._drop_key(text, smallint, text) IS 'Internal: use drop_group_key.';
+COMMENT ON FUNCTION analytics_groups.erased(text, text) IS
+'Proves a deletion: reads everything that is stored and names each place where something of a user is left, under any id, or of a number whose id is gone. No row: nothing is. Until CALL analytics_groups.maintain() has written them anew, tables are named that still hold the deleted rows on disk. Texts that other users'' events or profiles carry are not theirs and not looked at; backups and the write-ahead log keep what they have for as long as they are kept.
+Example: SELECT * FROM analytics_groups.erased(''user-1'');';
 COMMENT ON FUNCTION analytics_groups._attributed_events(text, text) IS 'Events attributed to a group key. Internal: see the view group_keys.';
 COMMENT ON FUNCTION analytics_groups.inbox_begin() IS 'Trigger of analytics_groups.inbox: begins a statement. Internal.';
 COMMENT ON FUNCTION analytics_groups.inbox_line() IS 'Trigger of analytics_groups.inbox: takes one line. Internal.';

@@ -195,6 +195,27 @@ CREATE TABLE @project@.lookup_mapping (
     mapped_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- What was deleted, never of whom. xid and files = the transaction, and the files of the tables with texts at that time:
+-- while a table has one of these files, or old versions of its rows from then, the texts are on disk (sql/deletion.sql).
+-- Row 0 changes with every deletion that takes ids away (src/registry/mod.rs).
+CREATE TABLE @project@.deletion (
+    no     integer PRIMARY KEY,
+    at     timestamptz NOT NULL DEFAULT now(),
+    what   text   NOT NULL,
+    events bigint NOT NULL,
+    xid    bigint NOT NULL,
+    files  oid[]  NOT NULL
+);
+INSERT INTO @project@.deletion (no, what, events, xid, files) VALUES (0, 'nothing yet', 0, 0, '{}');
+
+-- Statistics of columns would be copies of what is in them.
+ALTER TABLE @project@.subject ALTER COLUMN id SET STATISTICS 0;
+ALTER TABLE @project@.user_profile ALTER COLUMN properties SET STATISTICS 0;
+ALTER TABLE @project@.group_profile ALTER COLUMN properties SET STATISTICS 0;
+ALTER TABLE @project@.event_row ALTER COLUMN data SET STATISTICS 0;
+ALTER TABLE @project@.event_block ALTER COLUMN data SET STATISTICS 0;
+ALTER TABLE @project@.segment_column ALTER COLUMN data SET STATISTICS 0;
+
 -- What was refused or left unattributed, per call: never lost silently.
 CREATE TABLE @project@.ingest_error (
     at      timestamptz NOT NULL DEFAULT now(),

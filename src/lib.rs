@@ -5,6 +5,7 @@
 
 mod aggregates;
 mod cohorts;
+mod deletion;
 mod error;
 mod ingest;
 mod lookups;
@@ -110,6 +111,19 @@ pgrx::extension_sql_file!(
     requires = ["registry", reports::attributed::attributed_events]
 );
 pgrx::extension_sql_file!("../sql/moving.sql", name = "moving", requires = ["views"]);
+pgrx::extension_sql_file!(
+    "../sql/deletion.sql",
+    name = "deletion",
+    requires = [
+        "registry",
+        "views",
+        deletion::hold,
+        deletion::erase_user,
+        deletion::erase_group,
+        deletion::erase_events,
+        deletion::drop_key
+    ]
+);
 pgrx::extension_sql_file!("../sql/comments.sql", finalize);
 
 #[pgrx::pg_guard]

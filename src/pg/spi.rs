@@ -20,6 +20,7 @@ pub struct Sql {
 /// A statement parameter.
 #[derive(Clone, Copy)]
 pub enum Arg<'a> {
+    Bool(bool),
     Int2(i16),
     Int4(i32),
     Int(i64),
@@ -35,6 +36,7 @@ pub enum Arg<'a> {
 impl Arg<'_> {
     fn type_oid(&self) -> pg_sys::Oid {
         match self {
+            Arg::Bool(_) => pg_sys::BOOLOID,
             Arg::Int2(_) => pg_sys::INT2OID,
             Arg::Int4(_) => pg_sys::INT4OID,
             Arg::Int(_) => pg_sys::INT8OID,
@@ -50,6 +52,7 @@ impl Arg<'_> {
 
     fn datum(&self) -> Result<pg_sys::Datum> {
         let datum = match *self {
+            Arg::Bool(v) => v.into_datum(),
             Arg::Int2(v) => v.into_datum(),
             Arg::Int4(v) => v.into_datum(),
             Arg::Int(v) => v.into_datum(),

@@ -19,3 +19,9 @@ pub fn at_end(on_commit: fn(), on_abort: fn()) {
     register_xact_callback(PgXactCallbackEvent::Prepare, on_abort);
     register_subxact_callback(PgSubXactCallbackEvent::AbortSub, move |_, _| on_abort());
 }
+
+/// Does the transaction see the state of its beginning throughout (REPEATABLE READ and up)?
+pub fn keeps_its_snapshot() -> bool {
+    // SAFETY: reads a global of the backend.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}

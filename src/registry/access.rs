@@ -32,7 +32,7 @@ impl Level {
 }
 
 /// The project, when the caller is its admin.
-fn administered(sql: &Sql, project: &str) -> Result<Project> {
+pub fn administered(sql: &Sql, project: &str) -> Result<Project> {
     sql.write("SELECT analytics_groups._need($1, 'admin')", &[Arg::Text(project)])?;
     super::open_for_writing(sql, Some(project))
 }

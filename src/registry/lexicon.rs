@@ -51,6 +51,8 @@ struct Memory {
     pending: Memories,
     /// The hooks of the running transaction are set.
     hooked: bool,
+    /// What each project's numbers hold for.
+    erasures: HashMap<Oid, i32>,
 }
 
 thread_local! {
@@ -83,6 +85,18 @@ fn on_abort() {
     MEMORY.with_borrow_mut(|m| {
         m.hooked = false;
         m.pending.clear();
+    });
+}
+
+/// Forgets what this backend remembers of a project that erased ids since: their texts have no number any more, and
+/// whoever comes again gets a new one. Every writer says so when it opens a project, under the lock that keeps erasures out
+/// until the transaction ends.
+pub fn hold(project: Oid, erasures: i32) {
+    MEMORY.with_borrow_mut(|m| {
+        if m.erasures.insert(project, erasures).unwrap_or(0) != erasures {
+            m.committed.retain(|(of, _), _| *of != project);
+            m.pending.retain(|(of, _), _| *of != project);
+        }
     });
 }
 

@@ -8,7 +8,7 @@ pub mod lexicon;
 
 use crate::error::{Failure, Result};
 use crate::pg::spi::{Arg, Rows, Sql};
-use crate::pg::{ErrorReport, Oid, catalog};
+use crate::pg::{ErrorReport, Oid, catalog, transaction};
 use engine::chunk::{Kind, USER};
 use engine::lookup::Lookups;
 use engine::time::Calendar;
@@ -27,6 +27,8 @@ pub struct Project {
     pub owner: Oid,
     pub calendar: Calendar,
     pub keys: Vec<GroupKey>,
+    /// How often ids have left its dictionary.
+    pub erasures: i32,
     /// Columns of lookup tables that this call joins to properties of events.
     pub lookups: RefCell<Lookups>,
 }
@@ -92,7 +94,7 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 21] = [
     "event_name",
     "property",
     "subject",
@@ -113,6 +115,7 @@ const TABLES: [&str; 20] = [
     "lookup_mapping",
     "ingest_error",
     "import_mark",
+    "deletion",
 ];
 
 /// What the catalogs say of a project's schema. It changes seldom and is asked for with every event.
@@ -192,7 +195,7 @@ fn standing(sql: &Sql, name: &str, fresh: bool) -> Result<Option<Standing>> {
 /// `fresh` looks past the snapshot of the calling statement: a writer must see a project or a key that the same statement
 /// has just made, and one that was registered since the statement began.
 fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
-    let text = "SELECT p.timezone, p.week_start, k.kind, k.property
+    let text = "SELECT p.timezone, p.week_start, k.kind, k.property, p.erasures
                 FROM analytics_groups.project p LEFT JOIN analytics_groups.group_key k ON k.project = p.id
                 WHERE p.name = $1";
     let rows = if fresh {
@@ -224,6 +227,7 @@ fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
         owner: standing.owner,
         calendar,
         keys,
+        erasures: rows.get(0, 4).unwrap_or(0),
         lookups: RefCell::default(),
     };
     Ok(Some((project, standing.may_write)))
@@ -266,6 +270,11 @@ pub fn open_for_writing(sql: &Sql, project: Option<&str>) -> Result<Project> {
             ),
         ));
     }
+    if transaction::keeps_its_snapshot() {
+        // An erasure since then is not seen: this fails, as any change of a row that somebody else has changed.
+        sql.write(&project.sql("SELECT FROM @.deletion WHERE no = 0 FOR SHARE"), &[])?;
+    }
+    lexicon::hold(project.table, project.erasures);
     Ok(project)
 }
 

@@ -23,6 +23,6 @@ mod retention;
 mod session_starts;
 mod sessions;
 mod stream;
-mod subject;
+pub mod subject;
 
-pub use arguments::required;
+pub use arguments::{filter, notice_unknown, range, required, selector};

@@ -8,6 +8,7 @@ use engine::chunk::{Kind, SubjectNo};
 use engine::codec;
 use engine::gather::Budget;
 use engine::subjects::SubjectSet;
+use engine::tick::Tick;
 use serde_json::Value as Json;
 
 /// A cohort as it is stored.
@@ -129,6 +130,29 @@ pub fn verify(sql: &Sql, project: &Project, problem: &mut dyn FnMut(&str, String
         let name = rows.text(i, 0)?;
         if let Err(f) = members(name, &rows.bytes(i, 1)?, &mut Budget::new(usize::MAX)) {
             problem(&object(name), f.message);
+        }
+    }
+    Ok(())
+}
+
+/// Takes subjects (in order) out of frozen cohorts.
+pub fn forget(sql: &Sql, project: &Project, kind: Kind, gone: &[SubjectNo]) -> Result<()> {
+    let rows = sql.write(
+        &project.sql("SELECT name, members FROM @.cohort WHERE kind = $1 AND members IS NOT NULL ORDER BY name"),
+        &[Arg::Int2(kind as i16)],
+    )?;
+    for i in 0..rows.len() {
+        Interrupts.tick()?;
+        let name = rows.text(i, 0)?;
+        let mut left = members(name, &rows.bytes(i, 1)?, &mut Budget::new(usize::MAX))?.to_vec();
+        let before = left.len();
+        left.retain(|no| gone.binary_search(no).is_err());
+        if left.len() < before {
+            let bytes = codec::encode_subjects(&left, &mut Interrupts)?;
+            sql.write(
+                &project.sql("UPDATE @.cohort SET members = $2 WHERE name = $1"),
+                &[Arg::Text(name), Arg::Bytes(&bytes)],
+            )?;
         }
     }
     Ok(())

@@ -279,16 +279,47 @@ pub fn seal(sql: &Sql, project: &Project, pace: Pace) -> Result<()> {
     }
     drop(rows);
     links.sort_unstable();
+    write_sealed(sql, project, &links)?;
+    // Until statistics say so, nobody knows that almost all are sealed, and every report would read the whole table.
+    sql.command(&project.sql("ANALYZE @.identity (sealed)"))
+}
+
+/// Writes the sealed links, in order, in place of those that were.
+fn write_sealed(sql: &Sql, project: &Project, links: &[Link]) -> Result<()> {
+    sql.write(&project.sql("DELETE FROM @.identity_sealed"), &[])?;
+    if links.is_empty() {
+        return Ok(());
+    }
     let column = |of: fn(&Link) -> SubjectNo| codec::encode_ids(&links.iter().map(of).collect::<Vec<_>>());
     let (numbers, linked_to) = (column(|l| l.0)?, column(|l| l.1)?);
     let n = i32::try_from(links.len()).map_err(|_| Error::OutOfMemory("merged identities"))?;
-    sql.write(&project.sql("DELETE FROM @.identity_sealed"), &[])?;
     sql.write(
         &project.sql("INSERT INTO @.identity_sealed (version, n, numbers, linked_to) VALUES (nextval('@.batch_no'::regclass), $1, $2, $3)"),
         &[Arg::Int4(n), Arg::Bytes(&numbers), Arg::Bytes(&linked_to)],
     )?;
-    // Until statistics say so, nobody knows that almost all are sealed, and every report would read the whole table.
-    sql.command(&project.sql("ANALYZE @.identity (sealed)"))
+    Ok(())
+}
+
+/// Takes away the links of a whole user: nobody else is linked to any of these.
+pub fn erase(sql: &Sql, project: &Project, all: &[SubjectNo]) -> Result<()> {
+    let numbers: Vec<i64> = all.iter().map(|no| i64::from(*no)).collect();
+    let gone = sql.write(
+        &project.sql("DELETE FROM @.identity WHERE no = ANY($1) RETURNING sealed"),
+        &[Arg::Ints(&numbers)],
+    )?;
+    if !(0..gone.len()).any(|i| gone.get::<bool>(i, 0) == Some(true)) {
+        return Ok(());
+    }
+    drop(gone);
+    let mut links = read_sealed(sql, project, true)?;
+    links.retain(|(no, _)| all.binary_search(no).is_err());
+    write_sealed(sql, project, &links)
+}
+
+/// Links of these, or of ids that are not known, among the sealed ones.
+pub fn sealed_of(sql: &Sql, project: &Project, is: impl Fn(SubjectNo) -> bool) -> Result<i64> {
+    let links = read_sealed(sql, project, false)?;
+    Ok(links.iter().filter(|(no, to)| is(*no) || is(*to)).count() as i64)
 }
 
 /// Says what is wrong with the links.

@@ -4,6 +4,7 @@
 //! in between leaves what was there before.
 
 use super::Lock;
+use super::erase;
 use super::seal::Sealer;
 use super::segment::{self, Head};
 use super::settle::{self, Pace, Touched};
@@ -15,7 +16,7 @@ use crate::registry::{self, Project};
 use crate::settings;
 use engine::chunk::Chunk;
 use engine::chunk_builder::ChunkBuilder;
-use engine::compact::{self, Arranged, Scratch, Source};
+use engine::compact::{self, Arranged, Source};
 use engine::row;
 use engine::tick::{EVERY, Tick};
 use pgrx::prelude::*;
@@ -119,6 +120,14 @@ fn step(sealer: &mut Sealer, touched: &mut Touched) -> Result<usize> {
     Ok(taken)
 }
 
+/// Seals everything that waits, for somebody who holds the locks: nothing arrives meanwhile.
+pub(super) fn seal_waiting(sealer: &mut Sealer, touched: &mut Touched) -> Result<()> {
+    while step(sealer, touched)? > 0 {
+        Interrupts.tick()?;
+    }
+    Ok(())
+}
+
 /// Puts segments that lie over one another in order, for every event.
 fn tidy(sealer: &mut Sealer) -> Result<()> {
     let (sql, project) = (sealer.sql, sealer.project);
@@ -150,12 +159,7 @@ fn maintain(project: &str, wait: bool) -> Result<i64, crate::pg::ErrorReport> {
             let (blocks, rows) = super::waiting(sql, &project)?;
             let backlog = blocks.saturating_add(rows);
             let (mut done, mut touched) = (0, Touched::default());
-            let mut sealer = Sealer {
-                sql,
-                project: &project,
-                scratch: Scratch::with_insert_ids(segment::insert_ids(sql, &project, true)?)
-                    .with_keys(segment::keys(sql, &project)?),
-            };
+            let mut sealer = Sealer::new(sql, &project)?;
             // What arrives meanwhile is left for the next time, or a busy project would never be done.
             while done < backlog {
                 let taken = step(&mut sealer, &mut touched)?;
@@ -164,12 +168,16 @@ fn maintain(project: &str, wait: bool) -> Result<i64, crate::pg::ErrorReport> {
                 }
                 done += taken as i64;
             }
+            erase::expire(&mut sealer, &mut touched)?;
             if wait {
                 tidy(&mut sealer)?;
             }
             let pace = if wait { Pace::Now } else { Pace::Later };
             settle::settle(sql, &project, &touched, pace)?;
             super::identity::seal(sql, &project, pace)?;
+            if wait {
+                sql.write("SELECT analytics_groups._scrub($1)", &[Arg::Text(&project.name)])?;
+            }
             Ok(done)
         })
     })?;

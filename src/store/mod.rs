@@ -6,6 +6,7 @@ pub mod append;
 pub mod backfill;
 mod cache;
 pub mod cohort;
+pub mod erase;
 pub mod feed;
 mod fold;
 pub mod identity;

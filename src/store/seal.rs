@@ -11,6 +11,7 @@ use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::settings;
+use engine::chunk::Chunk;
 use engine::codec;
 use engine::compact::{Arranged, Extent, Growth, Part, Scratch, Source, choose};
 use engine::tick::Tick;
@@ -53,7 +54,43 @@ fn groups(rows: &Arranged, target: usize) -> Vec<(Range<usize>, BTreeMap<i32, u6
     out
 }
 
-impl Sealer<'_> {
+impl<'a> Sealer<'a> {
+    /// Ready to seal with what the project's names tell.
+    pub fn new(sql: &'a Sql, project: &'a Project) -> Result<Self> {
+        let insert_ids = segment::insert_ids(sql, project, true)?;
+        Ok(Sealer {
+            sql,
+            project,
+            scratch: Scratch::with_insert_ids(insert_ids).with_keys(segment::keys(sql, project)?),
+        })
+    }
+
+    /// Writes those rows of a segment that stay in its place; without any, it is gone.
+    pub fn keep(&mut self, head: &Head, rows: Vec<u32>) -> Result<()> {
+        if rows.is_empty() {
+            return segment::delete(self.sql, self.project, &[head.no]);
+        }
+        for source in &self.load(std::slice::from_ref(head))? {
+            let part = Part {
+                source,
+                rows: rows.clone(),
+            };
+            self.merge(head.event, vec![part], std::slice::from_ref(head))?;
+        }
+        Ok(())
+    }
+
+    /// Writes those rows of a chunk in place of the segment that it was.
+    pub fn replace(&mut self, head: &Head, chunk: Chunk, rows: Vec<u32>) -> Result<()> {
+        if rows.is_empty() {
+            return segment::delete(self.sql, self.project, &[head.no]);
+        }
+        let source = Source::from_chunk(chunk)?;
+        let part = Part { source: &source, rows };
+        self.merge(head.event, vec![part], std::slice::from_ref(head))?;
+        Ok(())
+    }
+
     /// Seals the new rows of an event whose segments are `heads`.
     pub fn seal(&mut self, rows: &Arranged, heads: &[Head]) -> Result<()> {
         let target = settings::segment_rows();

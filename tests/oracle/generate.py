@@ -210,6 +210,20 @@ class Generator:
             verbs.append((r.choice(["identify", "alias", "merge"]), *pair))
         return verbs
 
+    def deletion(self):
+        """Somebody or something to delete."""
+        r = self.random
+        what = r.choices(["user", "group", "events", "key"], [5, 5, 3, 1])[0]
+        if what == "user":
+            return what, r.choice([*USERS, *("$device:" + d for d in DEVICES)])
+        if what == "key":
+            return what, r.choice(list(KEYS))
+        if what == "group":
+            key = r.choice(list(KEYS))
+            return what, key, r.choice(KEYS[key]), self.chance(0.7)
+        days = sorted([self.day(), self.day()])
+        return what, r.choices(EVENTS, OFTEN)[0], days[0], days[1]
+
     def way(self, events):
         """One of the ways in; those that have no lax mode only for batches that need none."""
         ways = [w for w in WAYS if w in ("ndjson", "array") or is_strict(events)]
@@ -235,6 +249,8 @@ class Generator:
         steps.insert(r.randint(registered, len(steps)), ("profiles", *self.profiles()))
         if self.chance(0.3):
             steps.append(("profiles", {"u1": {"plan": "gold"}}, {("company_id", "acme"): {"tier": "low"}}))
+        for _ in range(r.choice([0, 0, 0, 1, 2])):
+            steps.insert(r.randint(registered, len(steps)), ("delete", self.deletion()))
         if self.chance(0.5):
             steps.insert(r.randint(registered, len(steps)), ("ask", questions[: len(questions) // 2]))
         return [*steps, ("ask", questions), ("maintain", r.choice(["now", "later"])), ("ask", questions)]

@@ -5,6 +5,7 @@ A script is a list of steps:
     ("events", way, transaction, events)   ingest events: way is one of WAYS, transaction one of TRANSACTIONS
     ("profiles", users, groups)            set profile properties: {id: …} and {(key, id): …}
     ("identities", verbs)                  say who is whom: [(verb, its two arguments), …]
+    ("delete", what)                       delete a user, a group, events or a key (deletions.py)
     ("maintain", "now" or "later")         settle what was ingested
     ("ask", questions)                     questions about the state reached
 """
@@ -13,6 +14,7 @@ import json
 import os
 from itertools import count
 
+import deletions
 import lookups
 from oracle import Identities, World, time_ms
 from session import jsonb, quote
@@ -101,6 +103,8 @@ def statements_of(step, project):
             f"SELECT 'identity ' || analytics_groups.{verb}({quote(a)}, {quote(b)}, project => {quote(project)});"
             for verb, a, b in step[1]
         ]
+    if step[0] == "delete":
+        return deletions.statements(step[1], project)
     if step[0] == "maintain" and step[1] == "later":
         return [f"SELECT analytics_groups._maintain({quote(project)}, false);"]
     if step[0] == "maintain":
@@ -167,6 +171,8 @@ class Image:
             self.raw += step[3]
         elif step[0] == "identities":
             self.verbs += [(len(self.raw), *verb) for verb in step[1]]
+        elif step[0] == "delete":
+            deletions.perform(self, step[1])
         elif step[0] == "profiles":
             # What is sent under an id that is somebody's already is theirs.
             whose = Identities(self.raw, self.verbs).end

@@ -14,6 +14,7 @@ pub mod cohort;
 pub mod compact;
 pub mod company;
 pub mod dedupe;
+pub mod erase;
 pub mod error;
 pub mod export;
 pub mod expr;

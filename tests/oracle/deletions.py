@@ -1,0 +1,125 @@
+"""What a deletion leaves of a project, worked out on the raw events: as if what is gone had never been sent.
+
+    ("user", id)                     every id that is this user
+    ("group", key, id, events)       profile and places in lists, and the events as well
+    ("events", name, from, to)       events of a name on days, both inclusive
+    ("key", property)                a group key, which is registered again at once
+"""
+
+from oracle import Identities, group_ids, sent_identity, time_ms
+from session import quote
+
+
+def statements(what, project):
+    """The SQL of a deletion; nobody is asked to delete what is not known."""
+    schema, p = f"analytics_{project}", f"project => {quote(project)}"
+    if what[0] == "user":
+        return [
+            f"SELECT 'deleted ' || analytics_groups.delete_user({quote(what[1])}, {p}) "
+            f"FROM {schema}.subject WHERE kind = 0 AND id = {quote(what[1])};"
+        ]
+    if what[0] == "group":
+        return [
+            f"SELECT 'deleted ' || analytics_groups.delete_group({quote(what[1])}, s.id, {'true' if what[3] else 'false'}, {p}) "
+            f"FROM {schema}.subject s JOIN analytics_groups.group_key k ON k.kind = s.kind "
+            f"JOIN analytics_groups.project x ON x.id = k.project AND x.name = {quote(project)} "
+            f"WHERE k.property = {quote(what[1])} AND s.id = {quote(what[2])};"
+        ]
+    if what[0] == "events":
+        days = f"{quote(what[2].isoformat())}, {quote(what[3].isoformat())}"
+        return [f"SELECT 'deleted ' || analytics_groups.delete_events(to_jsonb({quote(what[1])}::text), {days}, {p});"]
+    seed = f'{{"$group_key": "{what[1]}", "$group_id": "seed", "$set": {{"tier": "x", "seats": 1}}}}'
+    return [
+        f"SELECT analytics_groups.drop_group_key({quote(what[1])}, {p});",
+        f"SELECT analytics_groups.add_group_key({quote(what[1])}, {p});",
+        f"SELECT analytics_groups.update_groups({quote(seed)}::jsonb, {p});",
+    ]
+
+
+def identity(event, index):
+    """What makes two events one."""
+    p = event["properties"]
+    if p.get("$insert_id") is None:
+        return index
+    return event["event"], sent_identity(p)[0], time_ms(p["time"]), p["$insert_id"]
+
+
+def counting(raw):
+    """Of each event the index of the version that counts."""
+    return {identity(event, index): index for index, event in enumerate(raw)}
+
+
+def remove(image, gone):
+    """Takes raw events out; what refers to places among them moves with the others."""
+    before = [0]
+    for index in range(len(image.raw)):
+        before.append(before[-1] + (index in gone))
+    image.raw = [e for index, e in enumerate(image.raw) if index not in gone]
+    image.registered = {key: at - before[at] for key, at in image.registered.items()}
+    image.verbs = [(at - before[at], *verb) for at, *verb in image.verbs]
+
+
+def remove_identities(image, gone):
+    remove(image, {index for index, event in enumerate(image.raw) if identity(event, index) in gone})
+
+
+def delete_user(image, user):
+    identities = Identities(image.raw, image.verbs)
+    end = identities.end(user)
+
+    def theirs(name):
+        return name is not None and identities.end(name) == end
+
+    image.verbs = [verb for verb in image.verbs if not (theirs(verb[2]) or theirs(verb[3]))]
+    for index, event in enumerate(image.raw):
+        p = event["properties"]
+        device = sent_identity(p)[1]
+        # What others' events said of a device of this user is forgotten with it.
+        if device is not None and p.get("$user_id") and theirs("$device:" + device):
+            image.raw[index] = {**event, "properties": {k: v for k, v in p.items() if k != "$device_id"}}
+    remove(image, {i for i, e in enumerate(image.raw) if theirs(sent_identity(e["properties"])[0])})
+    image.users = {name: p for name, p in image.users.items() if not theirs(name)}
+
+
+def delete_group(image, key, group, events):
+    def left(value):
+        if not isinstance(value, list):
+            return None if group_ids(value) == [group] else value
+        return [v for v in value if group_ids(v) != [group]] or None
+
+    image.groups.pop((key, group), None)
+    for user, properties in list(image.users.items()):
+        if group in group_ids(properties.get(key)):
+            rest = left(properties[key])
+            image.users[user] = {k: v for k, v in properties.items() if k != key} | ({key: rest} if rest else {})
+    if not events:
+        return
+    gone = set()
+    for same, index in counting(image.raw).items():
+        p = image.raw[index]["properties"]
+        groups = group_ids(p.get(key)) if index >= image.registered[key] else []
+        if groups == [group]:
+            gone.add(same)
+        elif group in groups:
+            image.raw[index] = {**image.raw[index], "properties": {**p, key: left(p[key])}}
+    remove_identities(image, gone)
+
+
+def delete_events(image, name, first, last):
+    def is_one(event):
+        day = image.calendar.local_date(time_ms(event["properties"]["time"]))
+        return event["event"] == name and first <= day <= last
+
+    remove_identities(image, {same for same, i in counting(image.raw).items() if is_one(image.raw[i])})
+
+
+def perform(image, what):
+    if what[0] == "user":
+        delete_user(image, what[1])
+    elif what[0] == "group":
+        delete_group(image, *what[1:])
+    elif what[0] == "events":
+        delete_events(image, *what[1:])
+    else:
+        image.registered[what[1]] = len(image.raw)
+        image.groups = {of: p for of, p in image.groups.items() if of[0] != what[1]}
