@@ -19,7 +19,7 @@ use crate::store::erase::{self, Erasure, Judge, Reach, What};
 use crate::store::{cohort, identity};
 use engine::chunk::{Chunk, Kind, SubjectNo, USER};
 use engine::erase::{leave, of_group, of_users};
-use engine::expr::{Expr, References, Selector};
+use engine::expr::{Expr, Selector};
 use engine::ingest::attribute;
 use engine::limits::Limits;
 use engine::mask::Mask;
@@ -209,7 +209,7 @@ fn events(
     filter: Option<&Expr>,
 ) -> Result<u64> {
     let spec = reports::selector(event, "event", &[])?;
-    let references = filter.map(Expr::references).unwrap_or_else(References::default);
+    let references = filter.map(Expr::references).unwrap_or_default();
     let context = Context::new(sql, project, &[&spec], references)?;
     reports::notice_unknown(&context, &[&spec])?;
     let selector = context.bind(&spec, USER, filter)?;
