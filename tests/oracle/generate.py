@@ -238,7 +238,7 @@ class Generator:
         steps = [("events", self.way(c), r.choices(TRANSACTIONS, [7, 1, 1, 1])[0], c) for c in chunks]
         for _ in range(r.choice([0, 1, 2, 3])):
             # As somebody asks for it, or as ingestion does it by the way.
-            steps.insert(r.randint(0, len(steps)), ("maintain", r.choice(["now", "later"])))
+            steps.insert(r.randint(0, len(steps)), ("maintain", r.choice(["now", "later", "fold"])))
         for _ in range(r.choice([0, 0, 0, 0, 1, 2])):
             steps.insert(r.randint(0, len(steps)), ("identities", self.identities()))
         keys = list(KEYS)

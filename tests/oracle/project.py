@@ -6,7 +6,7 @@ A script is a list of steps:
     ("profiles", users, groups)            set profile properties: {id: …} and {(key, id): …}
     ("identities", verbs)                  say who is whom: [(verb, its two arguments), …]
     ("delete", what)                       delete a user, a group, events or a key (deletions.py)
-    ("maintain", "now" or "later")         settle what was ingested
+    ("maintain", "now", "later" or "fold") settle what was ingested, or make a block of single events
     ("ask", questions)                     questions about the state reached
 """
 
@@ -107,6 +107,8 @@ def statements_of(step, project):
         return deletions.statements(step[1], project)
     if step[0] == "maintain" and step[1] == "later":
         return [f"SELECT analytics_groups._maintain({quote(project)}, false);"]
+    if step[0] == "maintain" and step[1] == "fold":
+        return [f"SELECT analytics_groups._fold({quote(project)});"]
     if step[0] == "maintain":
         return [f"CALL analytics_groups.maintain({quote(project)});"]
     return []

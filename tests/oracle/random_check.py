@@ -63,6 +63,8 @@ def play(session, generator, script, tell):
     session.run(f"SET analytics_groups.thread_rows = 0; SET analytics_groups.max_threads = {len(script) % 5};")
     # Segments as small as they can be: runs beside one another, days cut between users.
     session.run(f"SET analytics_groups.segment_rows = {16 if len(script) % 2 else 65536};")
+    # Decoded batches are kept from question to question: none, some of them, all.
+    session.run(f"SET analytics_groups.session_cache = {[0, 16, 32768][len(script) % 3]};")
     image = Image(generator.zone, generator.week_start)
     try:
         for place, step in enumerate(script):
