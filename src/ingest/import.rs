@@ -6,13 +6,10 @@
 use super::read::{Reader, Slot};
 use super::relation::{Mapping, Relation};
 use crate::error::{Failure, Result};
-use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
-use crate::pg::spi::{self, Sql};
+use crate::pg::spi::{self};
 use crate::pg::{ErrorReport, Oid};
-use crate::registry::Project;
-use crate::settings;
-use engine::ingest::{self, Intake, RecordError, SLICE, Settings};
+use engine::ingest::{self, RecordError, SLICE};
 use pgrx::JsonB;
 use pgrx::prelude::*;
 use serde_json::Value as Json;
@@ -149,41 +146,6 @@ fn slots(mapping: &Mapping, relation: &Relation) -> Result<Vec<(Slot, String)>> 
     Ok(slots)
 }
 
-/// Stores lines of events.
-fn take(sql: &Sql, project: &Project, lines: &[u8], tally: &mut Tally, before: usize) -> Result<()> {
-    let (limits, keys) = (settings::limits(), super::keys(project));
-    let settings = Settings {
-        limits: &limits,
-        now_ms: super::now_ms(),
-        strict: true,
-        keys: &keys,
-    };
-    let mut store = |intake: &mut Intake| {
-        let stored = super::store(sql, project, intake)?;
-        tally.imported += stored.imported;
-        tally.duplicates += stored.duplicates;
-        tally.refuse(stored.failed, before);
-        Ok::<(), Failure>(())
-    };
-    let mut intake = super::intake(project, &keys)?;
-    // The engine's callback speaks the engine's errors; ours is kept beside it.
-    let mut failure = None;
-    let outcome = ingest::fill_ndjson(lines, &settings, &mut Interrupts, &mut intake, &mut |intake| {
-        if !intake.is_full() {
-            return Ok(());
-        }
-        store(intake).map_err(|f| {
-            failure = Some(f);
-            engine::error::Error::Cancelled
-        })
-    });
-    if let Some(f) = failure {
-        return Err(f);
-    }
-    outcome?;
-    store(&mut intake)
-}
-
 #[pg_extern(
     schema = "analytics_groups",
     volatile,
@@ -212,7 +174,11 @@ fn import_events(
         while let Some(lines) = reader.lines()? {
             let before = tally.rows;
             tally.rows += lines.count;
-            take(sql, &project, &lines.bytes, &mut tally, before)?;
+            super::store_lines(sql, &project, &lines.bytes, true, &|_| Ok(()), &mut |stored| {
+                tally.imported += stored.imported;
+                tally.duplicates += stored.duplicates;
+                tally.refuse(stored.failed, before);
+            })?;
             reader.progress("import_events", tally.rows, tally.refused);
         }
         reader.close()?;

@@ -4,10 +4,9 @@
 
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
-use crate::pg::interrupts::{self, Interrupts};
+use crate::pg::interrupts::{self};
 use crate::pg::spi;
-use crate::settings;
-use engine::ingest::{self, Intake, RecordError, Settings};
+use engine::ingest::RecordError;
 use pgrx::prelude::*;
 use std::cell::RefCell;
 
@@ -45,42 +44,16 @@ fn flush() -> Result<()> {
     }
     spi::connect(|sql| {
         let project = super::open(sql, None)?;
-        let (limits, keys) = (settings::limits(), super::keys(&project));
-        let settings = Settings {
-            limits: &limits,
-            now_ms: super::now_ms(),
-            strict: true,
-            keys: &keys,
-        };
-        let mut intake = super::intake(&project, &keys)?;
-        let store = |intake: &mut Intake| {
-            let failed = super::store(sql, &project, intake)?.failed;
+        super::store_lines(sql, &project, &lines, true, &|_| Ok(()), &mut |stored| {
             INBOX.with_borrow_mut(|i| {
-                i.refused += failed.len();
+                i.refused += stored.failed.len();
                 let room = KEPT_ERRORS.saturating_sub(i.failed.len());
-                i.failed.extend(failed.into_iter().take(room).map(|mut f| {
+                i.failed.extend(stored.failed.into_iter().take(room).map(|mut f| {
                     f.index += before;
                     f
                 }));
             });
-            Ok::<(), Failure>(())
-        };
-        let mut failure = None;
-        let outcome = ingest::fill_ndjson(&lines, &settings, &mut Interrupts, &mut intake, &mut |intake| {
-            if !intake.is_full() {
-                return Ok(());
-            }
-            store(intake).map_err(|f| {
-                failure = Some(f);
-                engine::error::Error::Cancelled
-            })
-        });
-        if let Some(f) = failure {
-            return Err(f);
-        }
-        outcome?;
-        store(&mut intake)?;
-        Ok(())
+        })
     })
 }
 

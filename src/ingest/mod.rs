@@ -19,7 +19,7 @@ use crate::registry::{self, Project};
 use crate::settings::{self, Dedupe};
 use crate::store::{self, Lock, append, maintain};
 use engine::chunk::USER;
-use engine::ingest::{Event, Intake, Key, Reason, RecordError, Unattributed};
+use engine::ingest::{self, Event, Intake, Key, Reason, RecordError, Unattributed};
 use engine::row::{EventRow, insert_hash};
 use engine::tick::Tick;
 use std::collections::BTreeMap;
@@ -49,6 +49,47 @@ pub fn open(sql: &Sql, project: Option<&str>) -> Result<Project> {
     let name = project.map_or_else(settings::project, str::to_string);
     store::lock_shared(&name, Lock::Ingest);
     registry::open_for_writing(sql, project)
+}
+
+/// Reads lines of events and stores them slice by slice, so that memory is bounded whatever is sent. `look` sees what was
+/// read so far, and may end it; `each` hears what became of a slice.
+pub fn store_lines(
+    sql: &Sql,
+    project: &Project,
+    lines: &[u8],
+    strict: bool,
+    look: &dyn Fn(&Intake) -> Result<()>,
+    each: &mut dyn FnMut(Stored),
+) -> Result<()> {
+    let (limits, keys) = (settings::limits(), keys(project));
+    let settings = ingest::Settings {
+        limits: &limits,
+        now_ms: now_ms(),
+        strict,
+        keys: &keys,
+    };
+    let mut intake = self::intake(project, &keys)?;
+    // The engine's callback speaks the engine's errors; ours is kept beside it.
+    let mut failure = None;
+    let outcome = ingest::fill_ndjson(lines, &settings, &mut Interrupts, &mut intake, &mut |intake| {
+        let mut take = || {
+            look(intake)?;
+            if intake.is_full() {
+                each(store(sql, project, intake)?);
+            }
+            Ok(())
+        };
+        take().map_err(|f| {
+            failure = Some(f);
+            engine::error::Error::Cancelled
+        })
+    });
+    if let Some(f) = failure {
+        return Err(f);
+    }
+    outcome?;
+    each(store(sql, project, &mut intake)?);
+    Ok(())
 }
 
 /// The registered keys, as the engine wants them.

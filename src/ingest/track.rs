@@ -3,7 +3,6 @@
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::to_ms;
-use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi;
 use crate::settings;
@@ -38,40 +37,16 @@ fn run(project: Option<&str>, strict: bool, on_error: Option<&str>, lines: &[u8]
     let abort = aborts(on_error)?;
     spi::connect(|sql| {
         let project = super::open(sql, project)?;
-        let (limits, keys) = (settings::limits(), super::keys(&project));
-        let settings = Settings {
-            limits: &limits,
-            now_ms: super::now_ms(),
-            strict,
-            keys: &keys,
+        let look = |intake: &Intake| match intake.failed.first() {
+            Some(f) if abort => Err(refused(format!("record {}: {}", f.index, f.message))),
+            _ => Ok(()),
         };
         let (mut imported, mut duplicates, mut failed) = (0, 0, Vec::new());
-        let mut flush = |intake: &mut Intake| {
-            let stored = super::store(sql, &project, intake)?;
+        super::store_lines(sql, &project, lines, strict, &look, &mut |stored| {
             imported += stored.imported;
             duplicates += stored.duplicates;
             failed.extend(stored.failed);
-            Ok::<(), Failure>(())
-        };
-        let mut intake = super::intake(&project, &keys)?;
-        // The engine's callback speaks the engine's errors; ours is kept beside it.
-        let mut failure = None;
-        let outcome = ingest::fill_ndjson(lines, &settings, &mut Interrupts, &mut intake, &mut |intake| {
-            let done = match intake.failed.first() {
-                Some(f) if abort => Err(refused(format!("record {}: {}", f.index, f.message))),
-                _ if intake.is_full() => flush(intake),
-                _ => Ok(()),
-            };
-            done.map_err(|f| {
-                failure = Some(f);
-                engine::error::Error::Cancelled
-            })
-        });
-        if let Some(f) = failure {
-            return Err(f);
-        }
-        outcome?;
-        flush(&mut intake)?;
+        })?;
         Ok(JsonB(ingest::answer(imported, duplicates, &failed)))
     })
 }
