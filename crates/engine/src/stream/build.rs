@@ -194,34 +194,24 @@ pub(super) fn keys_of(part: &Part, ranks: &Ranks, each: &mut dyn FnMut(u32, &[u6
 pub fn merge(stored: &Part, extra: &[Extra], ranks: &Ranks, tick: &mut dyn Tick) -> Result<Option<Sorted>> {
     let mut keys: Vec<u64> = crate::error::try_vec(stored.n.saturating_add(extra.len()), "a part of the stream")?;
     let mut more = extra.iter().peekable();
-    let mut events = stored.events.iter().zip(&stored.times);
-    let mut since = 0;
-    for (u, length) in stored.users.iter().zip(&stored.lengths) {
-        since += *length as usize;
+    let (mut since, mut doubt) = (0, false);
+    keys_of(stored, ranks, &mut |_, of_user| {
+        since += of_user.len();
         if since >= EVERY {
             since = 0;
             tick.tick()?;
         }
-        let mut at = 0u32;
-        for (event, time) in events.by_ref().take(*length as usize) {
-            at = if time & FIRST != 0 {
-                time ^ FIRST
-            } else {
-                at.wrapping_add(*time)
-            };
-            let key = key(*u, at, ranks.rank(*event)?)?;
-            while let Some(e) = more.peek() {
-                if e.key == key && e.hashed {
-                    return Ok(None);
-                }
-                if e.key > key {
-                    break;
-                }
+        for key in of_user {
+            while let Some(e) = more.next_if(|e| e.key <= *key) {
+                doubt |= e.key == *key && e.hashed;
                 keys.push(e.key);
-                more.next();
             }
-            keys.push(key);
+            keys.push(*key);
         }
+        Ok(())
+    })?;
+    if doubt {
+        return Ok(None);
     }
     keys.extend(more.map(|e| e.key));
     Ok(Some(Sorted { keys }))
