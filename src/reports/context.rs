@@ -2,19 +2,19 @@
 //! counting need no SQL.
 
 mod first_times;
+mod lookups;
+mod profiles;
 
 use super::cohort;
 use crate::error::{Failure, Result};
-use crate::pg::interrupts::{self, Interrupts};
+use crate::pg::interrupts::{self};
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
 use crate::store::identity::{self, Remap};
-use crate::store::lookup as table;
 use engine::breakdown::{Dimension, EMPTY, NOT_SET, OTHER};
-use engine::chunk::{Kind, Membership, ProfileColumn, SharedProfile, SubjectNo, USER};
+use engine::chunk::{Kind, Membership, SharedProfile, SubjectNo, USER};
 use engine::cohort::Members;
-use engine::error::Error;
 use engine::expr::{CohortColumn, LookedUp, Names, References, SelectorSpec};
 use engine::time::Calendar;
 use engine::value::Value;
@@ -295,80 +295,6 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The number of an event property, or of what one stands for in a lookup table: `lookup.property.column`.
-    pub fn load_named(&mut self, name: &str) -> Result<u32> {
-        let Some(rest) = name.strip_prefix(LOOKUP) else {
-            return self.load_property(name);
-        };
-        let (property, column) = self.split_lookup(rest)?;
-        match self.load_lookup(&property, &column)? {
-            LookedUp::Event(no) => Ok(no),
-            LookedUp::User(_) | LookedUp::Group(..) => Err(Failure::param(
-                format!("\"{property}\" is a property of profiles, and one of events is asked for"),
-                "Map a property of events: SELECT analytics_groups.map_lookup('property', 'table').",
-            )),
-        }
-    }
-
-    /// The property and the column of a name. Both may contain dots: what is mapped decides where the property ends.
-    fn split_lookup(&self, name: &str) -> Result<(String, String)> {
-        let mapped = table::mapped(self.sql, self.project)?;
-        let split = |p: &String| Some((p.clone(), name.strip_prefix(p.as_str())?.strip_prefix('.')?.to_string()));
-        match mapped.iter().filter_map(split).max_by_key(|(p, _)| p.len()) {
-            Some(found) => Ok(found),
-            None => {
-                let property = name.rsplit_once('.').map_or(name, |(p, _)| p);
-                Err(table::not_mapped(self.sql, self.project, property)?)
-            }
-        }
-    }
-
-    /// What a property stands for in its lookup table.
-    pub fn load_lookup(&mut self, property: &str, column: &str) -> Result<LookedUp> {
-        let key = (property.to_string(), column.to_string());
-        if let Some(known) = self.lookups.get(&key) {
-            return Ok(known.clone());
-        }
-        let lookup = table::read(self.sql, self.project, property, column)?;
-        let joined =
-            |profile: SharedProfile| Ok::<_, Failure>(Arc::new(lookup.join_profile(&profile, &mut Interrupts)?));
-        let found = if let Some(name) = property.strip_prefix("user.") {
-            LookedUp::User(joined(self.load_user(name)?)?)
-        } else if let Some((key, name)) = property.strip_prefix("group.").and_then(|p| self.project.split_key(p)) {
-            let kind = key.kind;
-            self.load_membership(kind)?;
-            LookedUp::Group(kind, joined(self.load_group(kind, name)?)?)
-        } else {
-            let of = self.load_property(property)?;
-            LookedUp::Event(self.project.lookups.borrow_mut().add(of, lookup)?)
-        };
-        self.lookups.insert(key, found.clone());
-        Ok(found)
-    }
-
-    /// A breakdown by what a property stands for in its lookup table.
-    pub fn lookup_dimension(&mut self, name: &str) -> Result<Dimension> {
-        let (property, column) = self.split_lookup(name)?;
-        Ok(match self.load_lookup(&property, &column)? {
-            LookedUp::Event(no) => {
-                let joined = self.project.lookups.borrow().get(no).cloned();
-                let (of, lookup) = joined.ok_or_else(|| Failure::internal("a lookup table was not kept"))?;
-                Dimension::Lookup {
-                    property: no,
-                    of,
-                    lookup,
-                }
-            }
-            LookedUp::User(column) => Dimension::UserProfile(column),
-            LookedUp::Group(kind, column) => Dimension::GroupProperty {
-                kind,
-                column,
-                membership: self.load_membership(kind)?,
-                via_profile: false,
-            },
-        })
-    }
-
     fn unknown(&self, of: &str, name: &str, near: &[String], otherwise: &str) -> Failure {
         let near: Vec<String> = near.iter().map(|n| format!("\"{n}\"")).collect();
         Failure::unknown(
@@ -406,74 +332,6 @@ impl<'a> Context<'a> {
         ))
     }
 
-    /// The groups of a key in the users' profile lists.
-    pub fn load_membership(&mut self, kind: Kind) -> Result<Option<Arc<Membership>>> {
-        let Some(key) = self.project.keys.iter().find(|k| k.kind == kind) else {
-            return Ok(None);
-        };
-        if let Some(m) = self.memberships.get(&kind) {
-            return Ok(Some(m.clone()));
-        }
-        if self.on_demand.memberships {
-            let m = Arc::new(Membership::unread());
-            self.memberships.insert(kind, m.clone());
-            return Ok(Some(m));
-        }
-        let rows = self.sql.read(
-            &self.project.sql(
-                "SELECT p.no, s.no FROM @.user_profile p
-                 CROSS JOIN LATERAL jsonb_array_elements(
-                     CASE jsonb_typeof(p.properties -> $1) WHEN 'array' THEN p.properties -> $1
-                     ELSE jsonb_build_array(p.properties -> $1) END) e
-                 JOIN @.subject s ON s.kind = $2 AND s.id = CASE jsonb_typeof(e.value)
-                     WHEN 'number' THEN trim_scale((e.value #>> '{}')::numeric)::text ELSE e.value #>> '{}' END
-                 WHERE p.properties ? $1 GROUP BY p.no, s.no ORDER BY p.no, s.no",
-            ),
-            &[Arg::Text(&key.property), Arg::Int2(kind as i16)],
-        )?;
-        let mut pairs: Vec<(SubjectNo, SubjectNo)> = engine::error::try_vec(rows.len(), "memberships")?;
-        for i in 0..rows.len() {
-            pairs.push((rows.int(i, 0)? as u32, rows.int(i, 1)? as u32));
-        }
-        if let Some(remap) = self.remap()? {
-            let own = pairs;
-            let groups = |user: SubjectNo| {
-                let (from, to) = (
-                    own.partition_point(|p| p.0 < user),
-                    own.partition_point(|p| p.0 <= user),
-                );
-                own.get(from..to).unwrap_or_default()
-            };
-            // Every number of a user has the groups that the user's profile lists.
-            let linked = |no: SubjectNo| remap.get(no as usize).copied().filter(|to| *to != no);
-            let mut all: Vec<(SubjectNo, SubjectNo)> = Vec::new();
-            all.extend(own.iter().filter(|(user, _)| linked(*user).is_none()));
-            for no in 0..remap.len() as SubjectNo {
-                if let Some(user) = linked(no) {
-                    let more = groups(user);
-                    all.try_reserve(more.len())
-                        .map_err(|_| Error::OutOfMemory("memberships"))?;
-                    all.extend(more.iter().map(|(_, group)| (no, *group)));
-                }
-            }
-            all.sort_unstable();
-            pairs = all;
-        }
-        let m = Arc::new(Membership::from_pairs(&pairs)?);
-        self.memberships.insert(kind, m.clone());
-        Ok(Some(m))
-    }
-
-    /// True when memberships were asked for that had not been read. They are read from now on.
-    pub fn missed_memberships(&mut self) -> bool {
-        let missed = self.memberships.values().any(|m| m.is_missed());
-        if missed {
-            self.on_demand.memberships = false;
-            self.memberships.retain(|_, m| !m.is_unread());
-        }
-        missed
-    }
-
     /// The greatest number of a kind, when its ids can stay numbers until they are shown: not when one reads like
     /// something else that a segment may be called.
     pub fn numbers(&self, kind: Kind) -> Result<Option<SubjectNo>> {
@@ -504,62 +362,6 @@ impl<'a> Context<'a> {
             f(rows.int(i, 0)? as SubjectNo, rows.text(i, 1)?)?;
         }
         Ok(())
-    }
-
-    /// The ids of all subjects.
-    fn ids(&self, kind: Kind) -> Result<SharedProfile> {
-        let rows = self.sql.read(
-            &self
-                .project
-                .sql("SELECT no, id FROM @.subject WHERE kind = $1 ORDER BY no"),
-            &[Arg::Int2(kind as i16)],
-        )?;
-        let ids = column((0..rows.len()).map(|i| Ok((rows.int(i, 0)? as u32, Value::str(rows.text(i, 1)?)))))?;
-        self.of_users(kind, ids)
-    }
-
-    fn names_of_events(&self) -> Result<SharedProfile> {
-        let rows = self.sql.read(
-            &self
-                .project
-                .sql("SELECT no::bigint, name FROM @.event_name ORDER BY no"),
-            &[],
-        )?;
-        Ok(column((0..rows.len()).map(|i| Ok((rows.int(i, 0)? as u32, Value::str(rows.text(i, 1)?)))))?.finish())
-    }
-
-    fn profile(&self, kind: Kind, property: &str) -> Result<SharedProfile> {
-        let rows = if kind == USER {
-            self.sql.read(
-                &self
-                    .project
-                    .sql("SELECT no, (properties -> $1)::text FROM @.user_profile WHERE properties ? $1 ORDER BY no"),
-                &[Arg::Text(property)],
-            )?
-        } else {
-            self.sql.read(
-                &self.project.sql(
-                    "SELECT no, (properties -> $1)::text FROM @.group_profile WHERE kind = $2 AND properties ? $1 ORDER BY no",
-                ),
-                &[Arg::Text(property), Arg::Int2(kind as i16)],
-            )?
-        };
-        let mut column = Column::default();
-        // Few values are different, and what is written alike is one value.
-        let mut known: HashMap<&str, u32> = HashMap::new();
-        for i in 0..rows.len() {
-            let text = rows.text(i, 1)?;
-            let code = match known.get(text) {
-                Some(code) => *code,
-                None => {
-                    let value =
-                        serde_json::from_str(text).map_err(|e| Error::corrupt(format!("profile property: {e}")))?;
-                    *known.entry(text).or_insert(column.code(value))
-                }
-            };
-            column.put(rows.int(i, 0)? as u32, code)?;
-        }
-        self.of_users(kind, column)
     }
 
     /// Says that nobody ever sent an event, with near spellings.
@@ -599,84 +401,6 @@ impl<'a> Context<'a> {
         let remap = identity::remap(self.sql, self.project)?;
         Ok(self.remap.get_or_init(|| remap).clone())
     }
-
-    /// Lets every number of a user have what the user has. What is kept under the other numbers is nobody's.
-    fn of_users(&self, kind: Kind, mut column: Column) -> Result<SharedProfile> {
-        if kind == USER
-            && let Some(remap) = self.remap()?
-        {
-            let of = |column: &Column, no: SubjectNo| column.column.codes.get(no as usize).copied().unwrap_or(0);
-            for (no, to) in (0..).zip(remap.iter()) {
-                if no != *to {
-                    let code = of(&column, *to);
-                    column.set(no, code)?;
-                }
-            }
-        }
-        Ok(column.finish())
-    }
-}
-
-/// A profile column in the making.
-#[derive(Default)]
-struct Column {
-    seen: HashMap<Value, u32>,
-    column: ProfileColumn,
-}
-
-impl Column {
-    /// The code of a value.
-    fn code(&mut self, value: Value) -> u32 {
-        if matches!(value, Value::Null) {
-            return 0;
-        }
-        if let Some(code) = self.seen.get(&value) {
-            return *code;
-        }
-        self.column.values.push(value.clone());
-        let code = self.column.values.len() as u32;
-        self.seen.insert(value, code);
-        code
-    }
-
-    /// Says what a subject has.
-    fn put(&mut self, no: SubjectNo, code: u32) -> Result<()> {
-        if code == 0 {
-            return Ok(());
-        }
-        self.set(no, code)
-    }
-
-    /// The same, also when it has nothing.
-    fn set(&mut self, no: SubjectNo, code: u32) -> Result<()> {
-        let codes = &mut self.column.codes;
-        let index = no as usize;
-        if codes.len() <= index {
-            codes
-                .try_reserve(index + 1 - codes.len())
-                .map_err(|_| Error::OutOfMemory("a profile property"))?;
-            codes.resize(index + 1, 0);
-        }
-        if let Some(slot) = codes.get_mut(index) {
-            *slot = code;
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> SharedProfile {
-        Arc::new(self.column)
-    }
-}
-
-/// A profile column from (number, value).
-fn column(rows: impl Iterator<Item = Result<(SubjectNo, Value)>>) -> Result<Column> {
-    let mut column = Column::default();
-    for row in rows {
-        let (no, value) = row?;
-        let code = column.code(value);
-        column.put(no, code)?;
-    }
-    Ok(column)
 }
 
 impl Names for Context<'_> {

@@ -1,16 +1,15 @@
 //! flows and flow_paths: what users, or groups, do right after an anchor event, and right before it.
 
 mod members;
+mod question;
 
-use super::arguments::{self, required};
+use super::arguments::{self};
 use super::context::Context;
-use super::funnel::question::{exclusions, hold};
 use super::insights::{dimensions, need};
 use super::session_starts;
 use super::stream::{self, Order};
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
-use crate::pg::instants::milliseconds;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
@@ -23,175 +22,17 @@ use engine::breakdown::Dimension;
 use engine::chunk::{Hits, Kind, USER};
 use engine::expr::{Expr, References, Selector, SelectorSpec};
 use engine::flows::{
-    Anchor, Count, EventKernel, Journey, JourneyKernel, JourneyPartial, MAX_ANCHORS, MAX_STEPS, Partial, Paths, Plan,
-    Split, StreamKernel, Trails, edges, finish, finish_journeys, top_paths,
+    Anchor, EventKernel, Journey, JourneyKernel, JourneyPartial, Partial, Paths, Plan, Split, StreamKernel, Trails,
+    edges, finish, finish_journeys, top_paths,
 };
-use engine::funnel::Exclusion;
 use engine::parallel::Workers;
 use engine::postings::Part;
 use engine::stream::Columns;
-use engine::time::{DAY_MS, Span64};
+use engine::time::Span64;
 use pgrx::datum::{Date, Interval};
 use pgrx::prelude::*;
+use question::{AnchorSpec, Arguments, Question, SPLIT_HINT, question};
 use serde_json::Value as Json;
-
-const ANCHOR_HINT: &str = "An event selector or several: '\"Sign Up\"', or '[\"Sign Up\", {\"event\":\"Purchase\",\"reverse\":2,\"forward\":0}]'.";
-const SPLIT_HINT: &str = "For example split => '{\"Purchase\":\"plan\"}', or '{\"$any\":\"country\"}' for every event.";
-/// What `within` is when nobody says so.
-const USUAL_WITHIN: i64 = 30 * DAY_MS;
-/// Longest window.
-const MAX_WITHIN: i64 = 366 * DAY_MS;
-
-/// The arguments that both functions share, as they come from SQL.
-struct Arguments<'a> {
-    anchors: Option<Jsonb>,
-    range: (Option<Date>, Option<Date>),
-    by: Option<&'a str>,
-    forward: Option<i32>,
-    reverse: Option<i32>,
-    within: Option<Interval>,
-    count: Option<&'a str>,
-    collapse: Option<bool>,
-    hide: Option<Vec<Option<String>>>,
-    exclude: Option<Jsonb>,
-    hold: Option<Vec<Option<String>>>,
-    split: Option<Jsonb>,
-    filter: Option<&'a str>,
-}
-
-/// An anchor, with its steps.
-struct AnchorSpec {
-    selector: SelectorSpec,
-    forward: usize,
-    reverse: usize,
-}
-
-/// What both functions are asked.
-struct Question {
-    anchors: Vec<AnchorSpec>,
-    range: (Option<Date>, Option<Date>),
-    by: String,
-    within_ms: i64,
-    collapse: bool,
-    count: Count,
-    by_session: bool,
-    hide: Vec<String>,
-    exclusions: Vec<(SelectorSpec, Exclusion)>,
-    hold: Vec<String>,
-    /// Event name, or none for all others, and the dimension it is split by.
-    splits: Vec<(Option<String>, Json)>,
-    filter: Option<Expr>,
-}
-
-fn steps(n: Option<i64>, name: &str) -> Result<usize> {
-    let n = n.and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= MAX_STEPS);
-    n.ok_or_else(|| Failure::param(format!("{name} must be 0 to {MAX_STEPS}"), "It is a number of steps."))
-}
-
-/// The anchors: one, or several in order. Each may say how many steps are shown at it.
-fn anchors(json: &Json, forward: usize, reverse: usize) -> Result<Vec<AnchorSpec>> {
-    let list = match json {
-        Json::Array(list) => list.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    if list.is_empty() {
-        return Err(Failure::param("anchors must not be empty", ANCHOR_HINT));
-    }
-    if list.len() > MAX_ANCHORS {
-        return Err(Failure::param(
-            format!("more than {MAX_ANCHORS} anchors"),
-            "A funnel has up to 100 steps.",
-        ));
-    }
-    let own = |json: &Json, key: &str, usual: usize| match json.get(key) {
-        None | Some(Json::Null) => Ok(usual),
-        Some(n) => steps(n.as_i64(), &format!("anchors: \"{key}\"")),
-    };
-    list.iter()
-        .map(|json| {
-            Ok(AnchorSpec {
-                selector: arguments::selector(json, "anchors", &["forward", "reverse"])?,
-                forward: own(json, "forward", forward)?,
-                reverse: own(json, "reverse", reverse)?,
-            })
-        })
-        .collect()
-}
-
-fn splits(json: Option<Jsonb>) -> Result<Vec<(Option<String>, Json)>> {
-    match json.map(|j| j.parse("split")).transpose()? {
-        None | Some(Json::Null) => Ok(Vec::new()),
-        Some(Json::Object(o)) => Ok(o
-            .into_iter()
-            .map(|(event, by)| ((event != "$any" && event != "*").then_some(event), by))
-            .collect()),
-        Some(_) => Err(Failure::param(
-            "split must be an object of event names and what each is split by",
-            SPLIT_HINT,
-        )),
-    }
-}
-
-fn question(a: Arguments) -> Result<Question> {
-    let json = required(a.anchors, "anchors", ANCHOR_HINT)?.parse("anchors")?;
-    let forward = steps(a.forward.map(i64::from), "forward")?;
-    let reverse = steps(a.reverse.map(i64::from), "reverse")?;
-    let anchors = anchors(&json, forward, reverse)?;
-    const WITHIN: &str = "How far a step may be from its anchor, for example '7 days'; at most 366 days.";
-    let within_ms = milliseconds(&required(a.within, "within", WITHIN)?);
-    if !(0..=MAX_WITHIN).contains(&within_ms) {
-        return Err(Failure::param("within must be 0 to 366 days", WITHIN));
-    }
-    let (count, by_session) = match required(a.count, "count", "Use 'unique', 'total' or 'sessions'.")? {
-        "unique" => (Count::Unique, false),
-        "total" => (Count::Total, false),
-        "session" | "sessions" => (Count::Unique, true),
-        other => {
-            return Err(Failure::param(
-                format!("unknown count \"{other}\""),
-                "Use 'unique' (the first anchor of everybody), 'total' (every anchor) or 'sessions' (the first of every session).",
-            ));
-        }
-    };
-    if by_session && within_ms != USUAL_WITHIN {
-        return Err(Failure::param(
-            "the window of flows that count sessions is the session",
-            "Leave out within, or count 'unique' or 'total'.",
-        ));
-    }
-    if anchors.len() == 1 && a.exclude.is_some() {
-        return Err(Failure::param(
-            "exclude ends the way between two anchors, and there is only one",
-            "Name another anchor, or use hide to leave events out.",
-        ));
-    }
-    let exclusions = exclusions(a.exclude, anchors.len())?;
-    Ok(Question {
-        range: a.range,
-        by: required(a.by, "by", "Count by 'user' or a registered group key.")?.to_string(),
-        within_ms,
-        collapse: required(a.collapse, "collapse", "true makes equal events one step.")?,
-        count,
-        by_session,
-        hide: a.hide.into_iter().flatten().flatten().collect(),
-        exclusions,
-        hold: hold(a.hold)?,
-        splits: splits(a.split)?,
-        filter: arguments::filter(a.filter)?,
-        anchors,
-    })
-}
-
-impl Question {
-    /// The only anchor, where nothing but plain steps around it is asked for.
-    fn simple(&self) -> Option<&AnchorSpec> {
-        let plain = self.hold.is_empty() && self.splits.is_empty() && self.filter.is_none() && !self.by_session;
-        match self.anchors.as_slice() {
-            [one] if plain => Some(one),
-            _ => None,
-        }
-    }
-}
 
 /// By event number: what the anchor picks as far as names go, and what it names.
 fn picked(anchor: &Selector, names: &EventNames) -> (Vec<bool>, Vec<bool>) {
