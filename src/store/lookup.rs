@@ -2,7 +2,6 @@
 //!
 //! A column is one JSON array, so that a report reads the join key and the one column it asks for.
 
-use super::cache::Cache;
 use super::{Lock, lock};
 use crate::error::{Failure, Result};
 use crate::pg::Oid;
@@ -10,6 +9,7 @@ use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::{Project, lexicon};
 use crate::settings;
+use engine::cache::Cache;
 use engine::error::Error;
 use engine::lookup::{Lookup, MAX_ROWS, Table};
 use pgrx::prelude::*;

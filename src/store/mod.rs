@@ -4,7 +4,6 @@
 
 pub mod append;
 pub mod backfill;
-mod cache;
 pub mod cohort;
 pub mod erase;
 pub mod feed;

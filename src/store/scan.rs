@@ -1,6 +1,6 @@
 //! Reading: the events of a span as chunks, each row once, whether it is sealed or still waits.
 
-use super::kept::{self, Asked, VERSION, Version};
+use super::kept::{self, VERSION, Version};
 use super::raw::{Core, Raw};
 use super::segment::{self, Head};
 use crate::error::Result;
@@ -8,6 +8,7 @@ use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Rows, Sql};
 use crate::registry::Project;
 use crate::settings;
+use engine::block::decoded::Asked;
 use engine::chunk::{Chunk, Kind};
 use engine::chunk_builder::ChunkBuilder;
 use engine::dedupe::Duplicates;
@@ -257,6 +258,7 @@ fn event_list(need: &Need) -> Option<Vec<i32>> {
 
 /// Wanted events that wait, decoded, with their insert columns. Of single rows some may be outside of the span.
 pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Result<Vec<Chunk>> {
+    kept::forget_erased(project);
     let mut wanted = need.events.clone();
     if let Some(events) = &mut wanted {
         events.sort_unstable();

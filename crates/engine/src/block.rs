@@ -3,6 +3,8 @@
 //! Payload: shard u16, number of sections u32, a directory of (section u8, id u32, offset u32, length u32) in strictly
 //! ascending order of (section, id), and the sections, each a column with an envelope of its own.
 
+pub mod decoded;
+
 use crate::chunk::{Chunk, Events, GroupColumn, Inserts, Kind, PropertyColumn};
 use crate::codec::frame::{Codec, Reader, open, seal};
 use crate::codec::{

@@ -7,6 +7,7 @@
 pub mod bitmap;
 pub mod block;
 pub mod breakdown;
+pub mod cache;
 pub mod chunk;
 pub mod chunk_builder;
 pub mod codec;
