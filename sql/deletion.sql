@@ -44,7 +44,7 @@ BEGIN
     RETURN analytics_groups._delete_events(project_name, event, from_date, to_date, filter);
 END $$;
 COMMENT ON FUNCTION analytics_groups.delete_events(jsonb, date, date, text, text) IS
-'Deletes the events that a selector and a filter pick in a range of days, as a report that counts users would pick them; returns how many. A deleted event that is sent again counts again. Costs what writing the segments of these events and days anew costs. For admins.
+'Deletes the events that a selector and a filter pick in a range of days, as a report that counts users would pick them; returns how many. A deleted event that is sent again counts again. What events said of identities stays: a device remains its user''s. Costs what writing the segments of these events and days anew costs. For admins.
 Example: SELECT analytics_groups.delete_events(''"Purchase"'', ''2024-01-01'', ''2024-01-31'', filter => ''properties["amount"] < 0'');';
 
 CREATE FUNCTION analytics_groups.keep_events_for(period interval, project text DEFAULT NULL) RETURNS void

@@ -6,7 +6,7 @@
     ("key", property)                a group key, which is registered again at once
 """
 
-from oracle import Identities, group_ids, sent_identity, time_ms
+from oracle import Identities, group_ids, is_device, sent_identity, time_ms
 from session import quote
 
 
@@ -30,6 +30,9 @@ def statements(what, project):
         return [f"SELECT 'deleted ' || analytics_groups.delete_events(to_jsonb({quote(what[1])}::text), {days}, {p});"]
     seed = f'{{"$group_key": "{what[1]}", "$group_id": "seed", "$set": {{"tier": "x", "seats": 1}}}}'
     return [
+        # Cohorts of earlier questions hold on to the key; those that others are made of were defined before them.
+        f"SELECT analytics_groups.drop_cohort(cohort, {p}) FROM (SELECT cohort FROM analytics_groups.cohorts "
+        f"WHERE project = {quote(project)} AND by = {quote(what[1])} ORDER BY created_at DESC) AS newest_first;",
         f"SELECT analytics_groups.drop_group_key({quote(what[1])}, {p});",
         f"SELECT analytics_groups.add_group_key({quote(what[1])}, {p});",
         f"SELECT analytics_groups.update_groups({quote(seed)}::jsonb, {p});",
@@ -60,7 +63,15 @@ def remove(image, gone):
 
 
 def remove_identities(image, gone):
-    remove(image, {index for index, event in enumerate(image.raw) if identity(event, index) in gone})
+    """Takes every version of events out. Whose a device is stays known, as it does when old events are not kept."""
+    gone = {index for index, event in enumerate(image.raw) if identity(event, index) in gone}
+    said = [((at, 0), (at, *verb)) for at, *verb in image.verbs]
+    for index in gone:
+        _, device, user = sent_identity(image.raw[index]["properties"])
+        if device is not None and user is not None and not is_device(user):
+            said.append(((index, 1), (index, "device", "$device:" + device, user)))
+    image.verbs = [verb for _, verb in sorted(said, key=lambda s: s[0])]
+    remove(image, gone)
 
 
 def delete_user(image, user):
@@ -97,7 +108,7 @@ def delete_group(image, key, group, events):
     gone = set()
     for same, index in counting(image.raw).items():
         p = image.raw[index]["properties"]
-        groups = group_ids(p.get(key)) if index >= image.registered[key] else []
+        groups = group_ids(p.get(key)) if index >= image.registered.get(key, len(image.raw)) else []
         if groups == [group]:
             gone.add(same)
         elif group in groups:

@@ -107,7 +107,9 @@ class Identities:
             self.owner.setdefault("$device:" + device, user)
 
     def say(self, verb, first, second):
-        """One of the verbs; the answer is whether the two are one user now."""
+        """One of the verbs; the answer is whether the two are one user now. "device": an event said it that is deleted."""
+        if verb == "device":
+            return self.owner.setdefault(first, second) == second
         ours, theirs = (second, first) if verb == "alias" else (first, second)
         a, b = self.end(ours), self.end(theirs)
         if a == b:
