@@ -233,3 +233,29 @@ CREATE TABLE @project@.import_mark (
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source, target)
 );
+
+-- The project as relations for any SQL; nothing is stored in them (sql/tables.sql).
+CREATE FOREIGN TABLE @project@.events (
+    event       text COLLATE "C",
+    "time"      timestamptz,
+    distinct_id text COLLATE "C",
+    properties  jsonb,
+    groups      jsonb
+) SERVER analytics_groups;
+COMMENT ON FOREIGN TABLE @project@.events IS
+'Every event that counts, once: with its user after identity merges (NULL = nobody), what was sent, and the groups it counts for, by key. Conditions on time, event and distinct_id keep the rest from being read.';
+CREATE FOREIGN TABLE @project@.users (
+    distinct_id text COLLATE "C",
+    properties  jsonb,
+    first_seen  timestamptz,
+    last_seen   timestamptz
+) SERVER analytics_groups;
+COMMENT ON FOREIGN TABLE @project@.users IS 'Everybody who has an event or a profile: the profile of today, and the times of first and last event.';
+CREATE FOREIGN TABLE @project@.groups (
+    group_key   text COLLATE "C",
+    group_id    text COLLATE "C",
+    properties  jsonb,
+    first_seen  timestamptz,
+    last_seen   timestamptz
+) SERVER analytics_groups;
+COMMENT ON FOREIGN TABLE @project@.groups IS 'Every group of every key that has an event or a profile: the profile of today, and the times of first and last event.';

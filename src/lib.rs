@@ -110,6 +110,11 @@ pgrx::extension_sql_file!(
     name = "views",
     requires = ["registry", reports::attributed::attributed_events]
 );
+pgrx::extension_sql_file!(
+    "../sql/tables.sql",
+    name = "tables",
+    requires = ["registry", reports::tables::relations]
+);
 pgrx::extension_sql_file!("../sql/moving.sql", name = "moving", requires = ["views"]);
 pgrx::extension_sql_file!(
     "../sql/deletion.sql",

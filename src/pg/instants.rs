@@ -20,6 +20,19 @@ pub fn timestamp(ms: i64) -> Result<TimestampWithTimeZone> {
     TimestampWithTimeZone::try_from(us).map_err(|_| Failure::internal("an instant outside of what Postgres can hold"))
 }
 
+/// Microseconds since 2000-01-01 UTC, as Postgres has them, of an instant of the engine.
+pub fn micros(ms: i64) -> i64 {
+    ms.saturating_mul(1000).saturating_sub(PG_EPOCH_US)
+}
+
+/// The millisecond in which an instant of Postgres lies; the infinities are the ends of the range.
+pub fn millisecond_of(us: i64) -> i64 {
+    match us {
+        i64::MIN | i64::MAX => us,
+        us => us.saturating_add(PG_EPOCH_US).div_euclid(1000),
+    }
+}
+
 /// A duration for SQL, from milliseconds.
 pub fn interval(ms: f64) -> Option<Interval> {
     Interval::new(0, 0, (ms * 1000.0).round() as i64).ok()

@@ -2,6 +2,7 @@
 
 pub mod agg_state;
 pub mod catalog;
+pub mod foreign;
 pub mod guc;
 pub mod instants;
 pub mod interrupts;

@@ -24,5 +24,6 @@ mod session_starts;
 mod sessions;
 mod stream;
 pub mod subject;
+pub mod tables;
 
 pub use arguments::{filter, notice_unknown, range, required, selector};

@@ -17,6 +17,9 @@ use pgrx::JsonB;
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
+/// Ids that are looked up together.
+const PAGE: i64 = 10_000;
+
 type Row = (
     String,
     JsonB,
@@ -25,14 +28,19 @@ type Row = (
 );
 
 /// First and last event of every subject of a kind, by number; (MAX, MIN) = none.
-fn seen(sql: &Sql, project: &Project, kind: Kind, remap: Option<&[SubjectNo]>) -> Result<Vec<(i64, i64)>> {
+pub type Seen = Vec<(i64, i64)>;
+
+/// Looks at every event there is.
+pub fn seen(sql: &Sql, project: &Project, kind: Kind) -> Result<Seen> {
+    let remap = identity::remap(sql, project)?.filter(|_| kind == USER);
+    let remap = remap.as_deref();
     let need = Need {
         events: None,
         kinds: if kind == USER { Vec::new() } else { vec![kind] },
         properties: Vec::new(),
         ..Need::default()
     };
-    let mut seen: Vec<(i64, i64)> = Vec::new();
+    let mut seen: Seen = Vec::new();
     scan::scan(sql, project, &need, ALWAYS, &mut |chunk, keep| {
         let mut grown = Ok(());
         chunk.for_each_subject(kind, &Hits::rows(keep.clone()), |row, subject| {
@@ -61,6 +69,78 @@ fn canonical(remap: Option<&[SubjectNo]>, user: SubjectNo) -> SubjectNo {
     remap.and_then(|r| r.get(user as usize).copied()).unwrap_or(user)
 }
 
+/// A user or group that is known, by an event or a profile.
+pub struct Known {
+    pub id: String,
+    /// The profile as JSON.
+    pub profile: Option<String>,
+    /// First and last event.
+    pub seen: Option<(i64, i64)>,
+}
+
+/// Calls `each` with everybody of a kind whose id comes after `after`, in order of the ids, until it says that this is
+/// enough. `only`: of these ids.
+pub fn known(
+    sql: &Sql,
+    project: &Project,
+    kind: Kind,
+    seen: &Seen,
+    (after, only): (&str, Option<&[&str]>),
+    each: &mut dyn FnMut(Known) -> Result<bool>,
+) -> Result<()> {
+    let remap = identity::remap(sql, project)?.filter(|_| kind == USER);
+    let table = if kind == USER {
+        "@.user_profile p ON p.no = s.no"
+    } else {
+        "@.group_profile p ON p.kind = s.kind AND p.no = s.no"
+    };
+    let kind = Arg::Int2(kind as i16);
+    let text = |condition: &str| {
+        project.sql(&format!(
+            "SELECT s.no, s.id, p.properties::text FROM @.subject s LEFT JOIN {table}
+             WHERE s.kind = $1 AND s.id > $2 {condition} ORDER BY s.id LIMIT $3"
+        ))
+    };
+    let (mut after, page) = (after.to_string(), Arg::Int(PAGE));
+    loop {
+        let rows = match only {
+            None => sql.read(&text(""), &[kind, Arg::Text(&after), page])?,
+            Some(ids) => sql.read(
+                &text("AND s.id = ANY($4)"),
+                &[kind, Arg::Text(&after), page, Arg::Texts(ids)],
+            )?,
+        };
+        for i in 0..rows.len() {
+            if i % EVERY == 0 {
+                Interrupts.tick()?;
+            }
+            let no = u32::try_from(rows.int(i, 0)?).unwrap_or(0);
+            // Who was merged into another is that other.
+            if canonical(remap.as_deref(), no) != no {
+                continue;
+            }
+            let seen = seen.get(no as usize).copied().filter(|(first, last)| first <= last);
+            let profile: Option<&str> = rows.get(i, 2);
+            // The dictionary also keeps ids whose profile is gone and that have no event: nobody is there.
+            if seen.is_none() && profile.is_none() {
+                continue;
+            }
+            let one = Known {
+                id: rows.text(i, 1)?.to_string(),
+                profile: profile.map(str::to_string),
+                seen,
+            };
+            if !each(one)? {
+                return Ok(());
+            }
+        }
+        match rows.len() {
+            n if n < PAGE as usize => return Ok(()),
+            n => after = rows.text(n - 1, 1)?.to_string(),
+        }
+    }
+}
+
 fn query(
     sql: &Sql,
     project: &Project,
@@ -83,55 +163,25 @@ fn query(
             Some(ProfileFilter::bind(&expr, scope, &project.calendar)?)
         }
     };
-    let remap = identity::remap(sql, project)?.filter(|_| kind == USER);
-    let seen = seen(sql, project, kind, remap.as_deref())?;
-    let table = if kind == USER {
-        "@.user_profile p ON p.no = s.no"
-    } else {
-        "@.group_profile p ON p.kind = s.kind AND p.no = s.no"
-    };
-    let rows = sql.read(
-        &project.sql(&format!(
-            "SELECT s.no, s.id, p.properties::text FROM @.subject s LEFT JOIN {table}
-             WHERE s.kind = $1 AND s.id > $2 ORDER BY s.id"
-        )),
-        &[Arg::Int2(kind as i16), Arg::Text(after.unwrap_or(""))],
-    )?;
+    let seen = seen(sql, project, kind)?;
     let mut out = Vec::new();
-    for i in 0..rows.len() {
-        if i % EVERY == 0 {
-            Interrupts.tick()?;
-        }
-        if out.len() >= limit {
-            break;
-        }
-        let no = u32::try_from(rows.int(i, 0)?).unwrap_or(0);
-        // Who was merged into another is that other.
-        if canonical(remap.as_deref(), no) != no {
-            continue;
-        }
-        let span = seen.get(no as usize).copied().filter(|(first, last)| first <= last);
-        let profile: Option<&str> = rows.get(i, 2);
-        // The dictionary also keeps ids whose profile is gone and that have no event: nobody is there.
-        if span.is_none() && profile.is_none() {
-            continue;
-        }
-        let json: serde_json::Value = match profile {
+    known(sql, project, kind, &seen, (after.unwrap_or(""), None), &mut |one| {
+        let json: serde_json::Value = match &one.profile {
             Some(text) => serde_json::from_str(text).map_err(|e| Failure::internal(format!("profile: {e}")))?,
             None => serde_json::json!({}),
         };
-        let id = rows.text(i, 1)?;
-        if let Some(f) = &filter
-            && !f.matches(&Value::from_json(&json), id)
+        if filter
+            .as_ref()
+            .is_none_or(|f| f.matches(&Value::from_json(&json), &one.id))
         {
-            continue;
+            let (first, last) = match one.seen {
+                Some((first, last)) => (Some(timestamp(first)?), Some(timestamp(last)?)),
+                None => (None, None),
+            };
+            out.push((one.id, JsonB(json), first, last));
         }
-        let (first, last) = match span {
-            Some((first, last)) => (Some(timestamp(first)?), Some(timestamp(last)?)),
-            None => (None, None),
-        };
-        out.push((id.to_string(), JsonB(json), first, last));
-    }
+        Ok(out.len() < limit)
+    })?;
     Ok(out)
 }
 

@@ -12,6 +12,7 @@ pub mod identity;
 mod kept;
 pub mod lookup;
 pub mod maintain;
+pub mod pieces;
 pub mod raw;
 pub mod scan;
 pub mod seal;

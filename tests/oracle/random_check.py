@@ -92,24 +92,36 @@ def canonical(value):
 
 
 def export_differs(session, project, world):
-    """Every event that counts must come out once, with its user, its time and what was sent.
+    """Every event that counts must come out once, with its user, its time, what was sent and the groups it counts for.
 
     But for the device: an image forgets those of a deleted user, which events of others still name.
     """
 
-    def line(event, user, time, properties):
+    def line(event, user, time, properties, groups=None):
         gone = ("time", "distinct_id", "$device_id")
         sent = {k: v for k, v in properties.items() if k not in gone and v is not None}
-        return json.dumps([event, user or "", time, canonical(sent)], sort_keys=True, ensure_ascii=False)
+        return json.dumps([event, user or "", time, canonical(sent), groups], sort_keys=True, ensure_ascii=False)
+
+    def differences(found, wanted):
+        return [f"too many: {x}" for x in found - wanted] + [f"missing: {x}" for x in wanted - found]
 
     # From after the event that every test project has beside the script.
     sql = f"SELECT e FROM analytics_groups.export_events('1990-01-01', '2100-01-01', project => '{project}') AS e"
     rows = [row["e"] for row in session.rows(sql)]
-    found = Counter(
+    exported = Counter(
         line(r["event"], r["properties"]["distinct_id"], r["properties"]["time"], r["properties"]) for r in rows
     )
-    wanted = Counter(line(e.event, e.user, e.time, e.properties) for e in world.events)
-    return [f"too many: {x}" for x in found - wanted] + [f"missing: {x}" for x in wanted - found]
+    rows = session.rows(
+        f"SELECT event, distinct_id, (extract(epoch FROM \"time\") * 1000)::bigint AS time, properties, groups "
+        f"FROM analytics_{project}.events WHERE \"time\" >= '1990-01-01'"
+    )
+    related = Counter(line(r["event"], r["distinct_id"], r["time"], r["properties"], r["groups"]) for r in rows)
+    plain = Counter(line(e.event, e.user, e.time, e.properties) for e in world.events)
+    grouped = Counter(
+        line(e.event, e.user, e.time, e.properties, {key: sorted(set(ids)) for key, ids in e.groups.items() if ids})
+        for e in world.events
+    )
+    return differences(exported, plain) + differences(related, grouped)
 
 
 def failure(session, generator, script):
@@ -231,7 +243,7 @@ def main():
 
             def tell(place, question, lines):
                 nonlocal passed, failed
-                kind = question["report"] if isinstance(question, dict) else question.split()[0]
+                kind = question["report"] if isinstance(question, dict) else question.split("(")[0]
                 (differ if lines else agree)[kind] += 1
                 if isinstance(question, dict):
                     options.setdefault(kind, Counter()).update(with_options(question))

@@ -32,6 +32,7 @@ declare -A long=(
     [flown]="SELECT count(*) FROM analytics_groups.flow_members('$any', '2024-01-01', '2024-03-31', count => 'total', reverse => 5, forward => 5)"
     [activity]="SELECT count(*) FROM analytics_groups.query_groups('company_id') AS g, analytics_groups.activity('company_id', g.id, '2024-01-01', '2024-03-31', page_size => NULL)"
     [export]="SELECT count(*) FROM analytics_groups.export_events('2024-01-01', '2024-03-31')"
+    [relation]="SELECT count(properties) FROM analytics_default.events"
     [company]="SELECT sum(mau) FROM analytics_groups.query_groups('company_id') AS g, analytics_groups.company_profile(g.id, '2024-03-31')"
     [cohort]="SELECT count(*) FROM analytics_groups.cohort_size('everything', '2024-01-01', '2024-03-31')"
     [sessions]="SELECT count(*) FROM analytics_groups.sessions('2024-01-01', '2024-03-31', by => 'company_id')"

@@ -53,6 +53,9 @@ SELECT 'worth', segment, bucket, retained, value FROM analytics_groups.retention
 SELECT 'activity', by, md5(string_agg(a::text, E'\n')), count(*) FROM (VALUES ('user', 'u000001'), ('company_id', 'c0001')) AS of (by, id),
      analytics_groups.activity(by, id, '2024-01-01', '2024-04-30', page_size => NULL) AS a GROUP BY by ORDER BY by;
 SELECT 'exported', count(*), md5(string_agg(md5(e::text), '' ORDER BY md5(e::text))) FROM analytics_groups.export_events('2024-01-01', '2024-04-30') AS e;
+SELECT 'relations', (SELECT md5(string_agg(md5(e::text), '' ORDER BY md5(e::text))) FROM analytics_default.events AS e),
+       (SELECT md5(string_agg(u::text, '' ORDER BY u::text COLLATE "C")) FROM analytics_default.users AS u),
+       (SELECT md5(string_agg(g::text, '' ORDER BY g::text COLLATE "C")) FROM analytics_default.groups AS g);
 SELECT 'belongs', md5(string_agg(m::text, E'\n')), (SELECT md5(string_agg(g::text, E'\n')) FROM analytics_groups.user_groups('u000001') AS g) FROM analytics_groups.group_members('company_id', 'c0001') AS m;
 SELECT 'cohorts', cohort, by, definition, frozen_at IS NOT NULL FROM analytics_groups.cohorts WHERE project = 'default' ORDER BY cohort COLLATE "C";
 SELECT 'members', c.cohort, md5(string_agg(m.id, E'\n' ORDER BY m.id COLLATE "C")), count(*)

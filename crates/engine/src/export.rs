@@ -52,13 +52,33 @@ impl Names {
         json(out, &chunk.time.get(row).copied().unwrap_or(0))?;
         out.extend_from_slice(b",\"distinct_id\":");
         json(out, user)?;
+        self.pairs(chunk, row, false, out)?;
+        out.extend_from_slice(b"}}");
+        Ok(())
+    }
+
+    /// Appends the properties of one row of a chunk, as one object.
+    ///
+    /// # Errors
+    /// A value that can't be written.
+    pub fn properties_of(&self, chunk: &Chunk, row: usize, out: &mut Vec<u8>) -> Result<()> {
+        out.push(b'{');
+        self.pairs(chunk, row, true, out)?;
+        out.push(b'}');
+        Ok(())
+    }
+
+    /// Appends names and values of the properties that a row has; the first of an object has no comma before it.
+    fn pairs(&self, chunk: &Chunk, row: usize, mut first: bool, out: &mut Vec<u8>) -> Result<()> {
         for p in &chunk.properties {
             // Columns that were joined for a filter have no name of their own.
             let Some(name) = self.properties.get(&p.property) else {
                 continue;
             };
             let begin = out.len();
-            out.push(b',');
+            if !first {
+                out.push(b',');
+            }
             out.extend_from_slice(name.as_bytes());
             out.push(b':');
             match &p.column {
@@ -74,8 +94,8 @@ impl Names {
                     None => out.truncate(begin),
                 },
             }
+            first &= out.len() == begin;
         }
-        out.extend_from_slice(b"}}");
         Ok(())
     }
 }

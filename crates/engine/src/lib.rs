@@ -34,6 +34,7 @@ pub mod mask;
 pub mod names;
 pub mod parallel;
 pub mod partial;
+pub mod pieces;
 pub mod postings;
 pub mod profile;
 pub mod relations;
