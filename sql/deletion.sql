@@ -92,7 +92,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT c.relname::text, pg_relation_filenode(c.oid), c.relfrozenxid::text::bigint
     FROM pg_class c WHERE c.relnamespace = analytics_groups._schema(project)::oid AND c.relkind = 'r'
-    AND c.relname IN ('subject', 'user_profile', 'group_profile', 'event_row', 'event_block', 'segment_column');
+    AND c.relname IN ('subject', 'user_profile', 'group_profile', 'group_history', 'event_row', 'event_block', 'segment_column');
 END;
 COMMENT ON FUNCTION analytics_groups._text_files(text) IS 'The tables of a project that hold ids and what events and profiles carry, each with its file and the transaction before which nothing deleted is left in it. Internal.';
 

@@ -48,6 +48,22 @@ CREATE TABLE @project@.group_profile (
     PRIMARY KEY (kind, no)
 );
 
+-- Properties of groups whose past is kept, and since when a group has which value (since 0 = always; NULL = not set).
+CREATE TABLE @project@.kept_history (
+    kind     smallint NOT NULL,
+    property text COLLATE "C" NOT NULL,
+    kept_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (kind, property)
+);
+CREATE TABLE @project@.group_history (
+    kind     smallint NOT NULL,
+    property text COLLATE "C" NOT NULL,
+    no       bigint NOT NULL,
+    since    bigint NOT NULL,
+    value    jsonb,
+    PRIMARY KEY (kind, property, no, since)
+);
+
 -- Ids that belong to a user: a device to whoever was first seen with it, a user to whom it was merged into, who may be
 -- merged in turn (src/store/identity.rs). Events keep the number of the id they were sent with.
 CREATE TABLE @project@.identity (
@@ -212,6 +228,7 @@ INSERT INTO @project@.deletion (no, what, events, xid, files) VALUES (0, 'nothin
 ALTER TABLE @project@.subject ALTER COLUMN id SET STATISTICS 0;
 ALTER TABLE @project@.user_profile ALTER COLUMN properties SET STATISTICS 0;
 ALTER TABLE @project@.group_profile ALTER COLUMN properties SET STATISTICS 0;
+ALTER TABLE @project@.group_history ALTER COLUMN value SET STATISTICS 0;
 ALTER TABLE @project@.event_row ALTER COLUMN data SET STATISTICS 0;
 ALTER TABLE @project@.event_block ALTER COLUMN data SET STATISTICS 0;
 ALTER TABLE @project@.segment_column ALTER COLUMN data SET STATISTICS 0;

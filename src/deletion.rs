@@ -168,6 +168,10 @@ fn group(sql: &Sql, project: &Project, key: &str, id: &str, with_events: bool) -
         &project.sql("DELETE FROM @.group_profile WHERE kind = $1 AND no = $2"),
         &number,
     )?;
+    sql.write(
+        &project.sql("DELETE FROM @.group_history WHERE kind = $1 AND no = $2"),
+        &number,
+    )?;
     let mut events = 0;
     if with_events {
         let found = sql.write(
@@ -213,11 +217,14 @@ fn events(
     let context = Context::new(sql, project, &[&spec], references)?;
     reports::notice_unknown(&context, &[&spec])?;
     let selector = context.bind(&spec, USER, filter)?;
+    let properties: Vec<u32> = selector.properties().into_iter().collect();
+    let mut kinds = project.lookups.borrow().kinds(&properties);
+    kinds.extend(selector.kinds());
     let reach = Reach {
         events: selector.events(),
         span: project.calendar.days(range.0, range.1)?,
-        kinds: selector.kinds().into_iter().collect(),
-        properties: selector.properties().into_iter().collect(),
+        kinds: kinds.into_iter().collect(),
+        properties,
         ..Reach::default()
     };
     let mut erasure = Erasure::begin(sql, project)?;
@@ -234,6 +241,8 @@ fn key(sql: &Sql, project: &Project, kind: Kind, property: &str) -> Result<()> {
     erase::detach(sql, project, kind, property)?;
     for text in [
         "DELETE FROM @.group_profile WHERE kind = $1",
+        "DELETE FROM @.group_history WHERE kind = $1",
+        "DELETE FROM @.kept_history WHERE kind = $1",
         "DELETE FROM @.subject WHERE kind = $1",
     ] {
         sql.write(&project.sql(text), &[Arg::Int2(kind as i16)])?;

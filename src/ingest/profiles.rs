@@ -8,6 +8,7 @@ use crate::pg::spi::{self, Arg, Sql};
 use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
 use crate::settings;
+use crate::store::history::Recorder;
 use crate::store::identity;
 use engine::chunk::{Kind, USER};
 use engine::ingest::{self, RecordError};
@@ -61,13 +62,20 @@ fn apply(
 ) -> Result<(usize, Vec<RecordError>)> {
     let owners = owners(sql, project, &updates, &mut failed)?;
     let mut slots = lock(sql, project, &owners, &updates)?;
+    let all: Vec<Owner> = slots.keys().copied().collect();
+    let mut history = Recorder::new(sql, project, &all)?;
     let now = super::now_ms();
     let mut applied = 0;
     for (index, update) in &updates {
-        let Some(slot) = owners.get(index).and_then(|o| slots.get_mut(o)) else {
+        let Some(owner) = owners.get(index) else {
             continue;
         };
-        match profile::apply(slot.after.as_ref(), update, now, limits) {
+        let Some(slot) = slots.get_mut(owner) else {
+            continue;
+        };
+        let before = slot.after.as_ref();
+        let after = profile::apply(before, update, now, limits);
+        match after.and_then(|after| history.record(*owner, before, after, update, now)) {
             Ok(after) => {
                 slot.after = after;
                 applied += 1;
@@ -76,6 +84,7 @@ fn apply(
         }
     }
     write(sql, project, &slots)?;
+    history.write(sql, project)?;
     failed.sort_by_key(|f| f.index);
     Ok((applied, failed))
 }

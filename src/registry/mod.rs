@@ -94,12 +94,14 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 23] = [
     "event_name",
     "property",
     "subject",
     "user_profile",
     "group_profile",
+    "kept_history",
+    "group_history",
     "identity",
     "identity_sealed",
     "event_row",

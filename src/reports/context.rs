@@ -28,6 +28,8 @@ pub const GROUP_ID: &str = "$group_id";
 pub const DISTINCT_ID: &str = "$distinct_id";
 /// Before the names of what properties stand for in lookup tables.
 pub const LOOKUP: &str = "lookup.";
+/// Behind the name of a property of groups: as it was when the event happened.
+pub const AT_EVENT: &str = "@event";
 
 /// What breakdowns do without until it is asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,6 +54,8 @@ pub struct Context<'a> {
     cohorts: BTreeMap<String, Cohort>,
     /// By property and column.
     lookups: BTreeMap<(String, String), LookedUp>,
+    /// Numbers of properties of groups as they were.
+    histories: BTreeMap<(Kind, String), u32>,
     inside: Inside,
     remap: OnceCell<Remap>,
     pub on_demand: OnDemand,
@@ -137,6 +141,7 @@ impl<'a> Context<'a> {
             distinct_ids: None,
             cohorts: BTreeMap::new(),
             lookups: BTreeMap::new(),
+            histories: BTreeMap::new(),
             inside,
             remap: OnceCell::new(),
             on_demand: OnDemand::default(),
@@ -175,9 +180,15 @@ impl<'a> Context<'a> {
             self.load_user(p)?;
         }
         for (key, p) in &references.group {
-            if let Some(kind) = self.project.key(key).map(|k| k.kind) {
-                self.load_group(kind, p)?;
-                self.load_membership(kind)?;
+            let Some(kind) = self.project.key(key).map(|k| k.kind) else {
+                continue;
+            };
+            match p.strip_suffix(AT_EVENT) {
+                Some(p) => drop(self.load_history(kind, p)?),
+                None => {
+                    self.load_group(kind, p)?;
+                    self.load_membership(kind)?;
+                }
             }
         }
         for (property, column) in &references.lookups {
@@ -434,6 +445,10 @@ impl Names for Context<'_> {
             of: c.of.clone(),
             members: c.column.clone(),
         })
+    }
+    fn group_at_event(&self, kind: Kind, property: &str) -> Option<u32> {
+        let property = property.strip_suffix(AT_EVENT)?;
+        self.histories.get(&(kind, property.to_string())).copied()
     }
     fn lookup(&self, property: &str, column: &str) -> Option<LookedUp> {
         self.lookups.get(&(property.to_string(), column.to_string())).cloned()

@@ -8,6 +8,7 @@ pub mod cohort;
 pub mod erase;
 pub mod feed;
 mod fold;
+pub mod history;
 pub mod identity;
 mod kept;
 pub mod lookup;

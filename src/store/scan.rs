@@ -18,6 +18,7 @@ use engine::parallel::{PerThread, Workers};
 use engine::row;
 use engine::tick::{EVERY, Tick};
 use engine::time::Span64;
+use std::borrow::Cow;
 
 /// What a reader needs.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +37,19 @@ pub struct Need {
 }
 
 impl Need {
+    /// With what is joined to events by their groups and times, which must be read for it.
+    fn completed(&self, project: &Project) -> Cow<'_, Need> {
+        let kinds = project.lookups.borrow().kinds(&self.properties);
+        if kinds.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut need = self.clone();
+        need.kinds.extend(kinds.into_iter().filter(|k| !self.kinds.contains(k)));
+        need.kinds.sort_unstable();
+        need.cuts = None;
+        Cow::Owned(need)
+    }
+
     /// Which core columns of a segment are read.
     fn core(&self, head: &Head, may_touch: bool) -> Core {
         let place = |t: i64| self.cuts.as_ref().map(|cuts| cuts.partition_point(|c| *c <= t));
@@ -64,6 +78,8 @@ pub fn scan(
     if need.events.as_ref().is_some_and(Vec::is_empty) {
         return Ok(());
     }
+    let need = need.completed(project);
+    let need = need.as_ref();
     let waiting = waiting(sql, project, need, span)?;
     let refs: Vec<&Chunk> = waiting.iter().collect();
     let duplicates = Duplicates::new(&refs, &mut Interrupts)?;
@@ -124,7 +140,7 @@ pub fn scan_with<K: Send>(
 pub struct Passes<'a> {
     sql: &'a Sql,
     project: &'a Project,
-    need: &'a Need,
+    need: Cow<'a, Need>,
     span: Span64,
     workers: &'a Workers<'a>,
     waiting: &'a [Chunk],
@@ -143,9 +159,10 @@ impl<'a> Passes<'a> {
         waiting: &'a [Chunk],
     ) -> Result<Self> {
         let refs: Vec<&Chunk> = waiting.iter().collect();
+        let need = need.completed(project);
         Ok(Passes {
             duplicates: Duplicates::new(&refs, &mut Interrupts)?,
-            found: find(sql, project, need, span)?,
+            found: find(sql, project, &need, span)?,
             sql,
             project,
             need,
@@ -187,7 +204,7 @@ impl<'a> Passes<'a> {
             &mut Interrupts,
             |feeder| {
                 self.found
-                    .fetch(self.sql, self.project, self.need, &wanted, duplicates, &mut |raw| {
+                    .fetch(self.sql, self.project, &self.need, &wanted, duplicates, &mut |raw| {
                         let rows = raw.head.n;
                         Ok(feeder.push(raw, rows)?)
                     })
@@ -259,6 +276,8 @@ fn event_list(need: &Need) -> Option<Vec<i32>> {
 /// Wanted events that wait, decoded, with their insert columns. Of single rows some may be outside of the span.
 pub fn waiting(sql: &Sql, project: &Project, need: &Need, span: Span64) -> Result<Vec<Chunk>> {
     kept::forget_erased(project);
+    let need = need.completed(project);
+    let need = need.as_ref();
     let mut wanted = need.events.clone();
     if let Some(events) = &mut wanted {
         events.sort_unstable();

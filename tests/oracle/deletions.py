@@ -35,6 +35,7 @@ def statements(what, project):
         f"WHERE project = {quote(project)} AND by = {quote(what[1])} ORDER BY created_at DESC) AS newest_first;",
         f"SELECT analytics_groups.drop_group_key({quote(what[1])}, {p});",
         f"SELECT analytics_groups.add_group_key({quote(what[1])}, {p});",
+        f"SELECT analytics_groups.keep_history({quote(what[1])}, 'tier', {p});",
         f"SELECT analytics_groups.update_groups({quote(seed)}::jsonb, {p});",
     ]
 
@@ -99,6 +100,7 @@ def delete_group(image, key, group, events):
         return [v for v in value if group_ids(v) != [group]] or None
 
     image.groups.pop((key, group), None)
+    image.past.pop((key, group), None)
     for user, properties in list(image.users.items()):
         if group in group_ids(properties.get(key)):
             rest = left(properties[key])
@@ -134,3 +136,4 @@ def perform(image, what):
     else:
         image.registered[what[1]] = len(image.raw)
         image.groups = {of: p for of, p in image.groups.items() if of[0] != what[1]}
+        image.past = {of: p for of, p in image.past.items() if of[0] != what[1]}

@@ -26,7 +26,10 @@ def kind(value):
 
 
 def equal(a, b):
-    """Values of different types are never equal; undefined equals nothing."""
+    """Values of different types are never equal; undefined equals nothing; a list equals what one of its elements does."""
+    if (kind(a) == "list") != (kind(b) == "list"):
+        elements, other = (a, b) if kind(a) == "list" else (b, a)
+        return any(equal(e, other) for e in elements)
     return a is not None and kind(a) == kind(b) and a == b
 
 
@@ -105,6 +108,9 @@ def render(tree):
     if op == "prop" and tree[1].startswith("lookup."):
         _, name, column = tree[1].split(".")
         return f"lookup[{json.dumps(name)}][{json.dumps(column)}]"
+    if op == "prop" and tree[1].endswith("@event"):
+        _, key, name = tree[1].split(".")
+        return f"group[{json.dumps(key)}][{json.dumps(name)}]"
     if op == "prop":
         return f"properties[{json.dumps(tree[1])}]"
     if op == "user":

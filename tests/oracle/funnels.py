@@ -46,6 +46,8 @@ def source_of(item):
     """A breakdown as a source of values."""
     if isinstance(item, dict):
         return "shape", json.dumps(item)
+    if item.endswith("@event"):
+        return "prop", item
     parts = item.split(".")
     if parts[0] in ("user", "cohort"):
         return parts[0], parts[1]
@@ -67,6 +69,8 @@ def sources_in(tree):
         kind, *names = source
         if kind == "prop" and names[0].startswith("lookup."):
             kind, names = "lookup", names[0].split(".")[1:]
+        if kind == "prop" and names[0].endswith("@event"):
+            kind, names = "group", names[0].split(".")[1:]
         return ["prop", "user", "group", "lookup"].index(kind), [n.encode() for n in names]
 
     return sorted(found, key=place)

@@ -198,7 +198,23 @@ class Generator:
                     groups[key, g] = {"tier": r.choice(["high", "low", ""])}
                     if self.chance(0.5):
                         groups[key, g]["seats"] = r.choice([5, 50])
+                    if self.chance(0.5):
+                        groups[key, g]["$time"] = self.second()
         return users, groups
+
+    def second(self):
+        """When a profile was updated: a second near the events."""
+        return (self.calendar.day_start(self.day()) + self.random.choice([0, HOUR, self.random.randrange(DAY)])) // 1000
+
+    def changes(self):
+        """Groups that change their tier, in any order of time."""
+        r = self.random
+        found = {}
+        for key, ids in KEYS.items():
+            for g in ids:
+                if self.chance(0.5):
+                    found[key, g] = {"tier": r.choice(["high", "low", "mid"]), "$time": self.second()}
+        return found
 
     def identities(self):
         """What is said of who is whom: two devices alone can not be merged."""
@@ -247,6 +263,8 @@ class Generator:
             steps.insert(place, ("key", key))
         registered = max(i for i, s in enumerate(steps) if s[0] == "key") + 1
         steps.insert(r.randint(registered, len(steps)), ("profiles", *self.profiles()))
+        for _ in range(r.choice([0, 0, 1, 3])):
+            steps.insert(r.randint(registered, len(steps)), ("profiles", {}, self.changes()))
         if self.chance(0.3):
             steps.append(("profiles", {"u1": {"plan": "gold"}}, {("company_id", "acme"): {"tier": "low"}}))
         for _ in range(r.choice([0, 0, 0, 1, 2])):
@@ -297,6 +315,7 @@ class Generator:
             (r.choice(["<", ">="]), ("prop", r.choice(["lookup.plan.weight", "lookup.n.weight"])), ("lit", 1)),
             ("any", ("prop", r.choice(["lookup.tags.labels", "lookup.tags.kind"])), r.choice(["b", "paid"])),
             ("defined", ("prop", r.choice(["lookup.plan.labels", "lookup.tags.weight", "lookup.mixed.kind"]))),
+            (r.choice(["==", "!="]), ("prop", r.choice(["group.company_id.tier@event", "group.team_id.tier@event"])), ("lit", r.choice(["high", "low"]))),
         ]
         if by == "user":
             choices += [
@@ -347,6 +366,7 @@ class Generator:
             r.choice(["lookup.plan.kind", "lookup.mixed.labels", "lookup.n.kind"]),
             {"property": "$time", "unit": r.choice(["hour", "day", "week", "month", "quarter", "hour_of_day", "day_of_week"])},
             {"property": r.choice(["n", "mixed", "tags"]), "bucket": r.choice(BUCKETS)},
+            r.choice(["group.company_id.tier@event", "group.team_id.tier@event"]),
         ]
         (only,) = bys if len(bys) == 1 else (None,)
         if only is not None and self.chance(0.2):

@@ -42,9 +42,13 @@ def joined(value, property, column):
 
 
 class Properties(dict):
-    """Properties of an event that also know what they stand for."""
+    """Properties of an event that also know what they stand for, and what the event's groups had when it happened."""
+
+    past = {}  # "group.<key>.<property>@event" -> value
 
     def get(self, name, default=None):
+        if isinstance(name, str) and name.endswith("@event"):
+            return self.past.get(name)
         if isinstance(name, str) and name.startswith("lookup."):
             _, property, column = name.split(".")
             return joined(super().get(property), property, column)

@@ -153,12 +153,29 @@ def history(raw, registered, verbs=()):
     return events
 
 
+def at_event(changes, time):
+    """What the groups of an event had when it happened: of one group its value, of several the list of those set."""
+    found = []
+    for of_group in changes:
+        until = [at for at in of_group if at <= time]
+        found.append(of_group[max(until)] if until else None)
+    if len(found) < 2:
+        return found[0] if found else None
+    return [value for value in found if value is not None] or None
+
+
 class World:
     """A project as the reports see it: calendar, events that count, and the profiles of today."""
 
-    def __init__(self, raw, registered, calendar=None, users=None, groups=None, verbs=()):
+    def __init__(self, raw, registered, calendar=None, users=None, groups=None, verbs=(), past=None):
+        """`past`: (key, group id) -> {instant: the tier since then}."""
         self.calendar = calendar or Calendar()
         self.events = history(raw, registered, verbs)
+        for event in self.events:
+            event.properties.past = {
+                f"group.{key}.tier@event": at_event([(past or {}).get((key, g), {}) for g in ids], event.time)
+                for key, ids in event.groups.items()
+            }
         self.identities = Identities(raw, verbs)
         # user -> properties; what is kept under an id that became somebody else's is nobody's
         self.users = {u: p for u, p in (users or {}).items() if self.identities.end(u) == u}
@@ -295,6 +312,8 @@ def segments_of(item, world, event, by, subject, active):
         return [date_part(world.calendar, item["unit"], event.time)]
     if isinstance(item, dict):
         return bucket_of(event.properties.get(item["property"]), item["bucket"])
+    if item.endswith("@event"):
+        return segment_names(event.properties.get(item))
     parts = item.split(".")
     if parts[0] == "cohort":
         return [cohorts.segment(world, parts[1], subject)]

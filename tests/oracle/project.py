@@ -22,6 +22,7 @@ from zone import Calendar, text_of
 
 WAYS = ["ndjson", "array", "each", "copy"]
 TRANSACTIONS = ["plain", "one", "rolled back first", "savepoint"]
+NOW = 10**10  # seconds; later than every event
 numbers = count(1)
 
 
@@ -86,13 +87,18 @@ def statements_of(step, project):
         seed = {"$group_key": step[1], "$group_id": "seed", "$set": {"tier": "x", "seats": 1}}
         return [
             f"SELECT analytics_groups.add_group_key({quote(step[1])}, project => {quote(project)});",
+            f"SELECT analytics_groups.keep_history({quote(step[1])}, 'tier', project => {quote(project)});",
             f"SELECT analytics_groups.update_groups({jsonb([seed])}, project => {quote(project)});",
         ]
     if step[0] == "events":
         return in_transaction(step[2], ingest(step[1], step[3], project)) if step[3] else []
     if step[0] == "profiles":
         users = [{"$distinct_id": u, "$set": p} for u, p in step[1].items()]
-        groups = [{"$group_key": k, "$group_id": g, "$set": p} for (k, g), p in step[2].items()]
+        groups = [
+            {"$group_key": k, "$group_id": g, "$set": {n: v for n, v in p.items() if n != "$time"}}
+            | ({"$time": p["$time"]} if "$time" in p else {})
+            for (k, g), p in step[2].items()
+        ]
         return [
             f"SELECT analytics_groups.update_{name}({jsonb(updates)}, project => {quote(project)});"
             for name, updates in (("users", users), ("groups", groups))
@@ -165,6 +171,7 @@ class Image:
     def __init__(self, zone, week_start):
         self.calendar = Calendar(zone, week_start)
         self.raw, self.registered, self.users, self.groups, self.verbs = [], {}, {}, {}, []
+        self.past = {}  # of the tier of groups: since when it was what
 
     def perform(self, step):
         if step[0] == "key":
@@ -178,13 +185,24 @@ class Image:
         elif step[0] == "profiles":
             # What is sent under an id that is somebody's already is theirs.
             whose = Identities(self.raw, self.verbs).end
-            for mine, more in ((self.users, step[1]), (self.groups, step[2])):
-                for name, properties in more.items():
-                    name = whose(name) if mine is self.users else name
-                    mine[name] = mine.get(name, {}) | properties
+            for name, properties in step[1].items():
+                self.users[whose(name)] = self.users.get(whose(name), {}) | properties
+            for name, properties in step[2].items():
+                self.update_group(name, dict(properties))
+
+    def update_group(self, name, properties):
+        """What is said of a time before the last change is history alone."""
+        at = properties.pop("$time", NOW) * 1000
+        known, past = self.groups.get(name, {}), self.past.setdefault(name, {})
+        if "tier" in properties:
+            if past and at < max(past):
+                past[at] = properties.pop("tier")
+            elif properties["tier"] != known.get("tier"):
+                past[at] = properties["tier"]
+        self.groups[name] = known | properties
 
     def world(self):
-        return World(self.raw, self.registered, self.calendar, self.users, self.groups, self.verbs)
+        return World(self.raw, self.registered, self.calendar, self.users, self.groups, self.verbs, self.past)
 
 
 def as_sql(script, zone, week_start, project="repro"):

@@ -23,6 +23,7 @@ pub mod flows;
 pub mod frequency;
 pub mod funnel;
 pub mod gather;
+pub mod history;
 pub mod identity;
 pub mod ingest;
 pub mod insights;

@@ -10,8 +10,9 @@ mod tests;
 
 pub use table::{MAX_BYTES, MAX_COLUMNS, MAX_ROWS, Table};
 
-use crate::chunk::{Chunk, Column, ProfileColumn, PropertyColumn};
+use crate::chunk::{Chunk, Column, Kind, ProfileColumn, PropertyColumn};
 use crate::error::{Error, Result, try_vec};
+use crate::history::History;
 use crate::intern::push;
 use crate::tick::{EVERY, Tick};
 use crate::value::Value;
@@ -233,42 +234,81 @@ impl<'l> Joining<'l> {
     }
 }
 
-/// The columns that one call joins to properties of events.
+/// What a joined column comes from.
+#[derive(Debug, Clone)]
+enum Joined {
+    /// What the values of a property stand for.
+    Lookup(u32, Arc<Lookup>),
+    /// What the groups of the event had when it happened.
+    History(Arc<History>),
+}
+
+/// The columns that one call joins to events.
 #[derive(Debug, Clone, Default)]
-pub struct Lookups(Vec<(u32, Arc<Lookup>)>);
+pub struct Lookups(Vec<Joined>);
 
 impl Lookups {
     /// The number of a column joined to the property `of`.
     pub fn add(&mut self, of: u32, lookup: Arc<Lookup>) -> Result<u32> {
-        let no = u32::try_from(self.0.len()).map_err(|_| Error::corrupt("too many lookup tables"))?;
-        push(&mut self.0, (of, lookup))?;
+        self.number(Joined::Lookup(of, lookup))
+    }
+
+    /// The number of a column joined to the groups and the time of events.
+    pub fn add_history(&mut self, history: Arc<History>) -> Result<u32> {
+        self.number(Joined::History(history))
+    }
+
+    fn number(&mut self, joined: Joined) -> Result<u32> {
+        let no = u32::try_from(self.0.len()).map_err(|_| Error::corrupt("too many joined columns"))?;
+        push(&mut self.0, joined)?;
         Ok(JOINED | no)
     }
 
-    /// The property that a number of a joined column belongs to, and what is joined to it.
-    pub fn get(&self, property: u32) -> Option<&(u32, Arc<Lookup>)> {
+    fn joined(&self, property: u32) -> Option<&Joined> {
         self.0.get(property.checked_sub(JOINED)? as usize)
+    }
+
+    /// The property that a number of a joined column belongs to, and what is joined to it.
+    pub fn get(&self, property: u32) -> Option<(u32, Arc<Lookup>)> {
+        match self.joined(property)? {
+            Joined::Lookup(of, lookup) => Some((*of, lookup.clone())),
+            Joined::History(_) => None,
+        }
     }
 
     /// The properties that the store must deliver for these, in order.
     pub fn stored(&self, properties: &[u32]) -> Vec<u32> {
-        let all: BTreeSet<u32> = properties
-            .iter()
-            .map(|p| self.get(*p).map_or(*p, |(of, _)| *of))
-            .collect();
+        let stored = |p: &u32| match self.joined(*p) {
+            None => Some(*p),
+            Some(Joined::Lookup(of, _)) => Some(*of),
+            Some(Joined::History(_)) => None,
+        };
+        let all: BTreeSet<u32> = properties.iter().filter_map(stored).collect();
         all.into_iter().collect()
+    }
+
+    /// The group keys whose groups, and the times of events, are needed for these.
+    pub fn kinds(&self, properties: &[u32]) -> BTreeSet<Kind> {
+        let kind = |p: &u32| match self.joined(*p) {
+            Some(Joined::History(history)) => Some(history.kind),
+            _ => None,
+        };
+        properties.iter().filter_map(kind).collect()
     }
 
     /// Joins those columns to a chunk that are among `properties`.
     pub fn join(&self, chunk: &mut Chunk, properties: &[u32], tick: &mut dyn Tick) -> Result<()> {
         for p in properties {
-            if let Some((of, lookup)) = self.get(*p)
-                && let Some(column) = chunk.property(*of)
-            {
-                let column = lookup.join(column, tick)?;
-                push(&mut chunk.properties, PropertyColumn { property: *p, column })?;
-                chunk.properties.sort_unstable_by_key(|p| p.property);
-            }
+            let column = match self.joined(*p) {
+                None => continue,
+                Some(Joined::History(history)) => history.column(chunk, tick)?,
+                Some(Joined::Lookup(of, lookup)) => match chunk.property(*of) {
+                    None => continue,
+                    Some(column) => lookup.join(column, tick)?,
+                },
+            };
+            push(&mut chunk.properties, PropertyColumn { property: *p, column })?;
+            chunk.properties.sort_unstable_by_key(|p| p.property);
         }
         Ok(())
     }

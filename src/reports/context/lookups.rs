@@ -1,11 +1,12 @@
-//! Lookup tables in names: `lookup.property.column`, and what it is joined to.
+//! What is joined to events and profiles: lookup tables, `lookup.property.column`, and what properties of groups were when
+//! events happened, `group.key.property@event`.
 
 use super::{Context, LOOKUP};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
-use crate::store::lookup as table;
+use crate::store::{history, lookup as table};
 use engine::breakdown::Dimension;
-use engine::chunk::SharedProfile;
+use engine::chunk::{Kind, SharedProfile};
 use engine::expr::LookedUp;
 use std::sync::Arc;
 
@@ -23,6 +24,18 @@ impl Context<'_> {
                 "Map a property of events: SELECT analytics_groups.map_lookup('property', 'table').",
             )),
         }
+    }
+
+    /// The number of a property of groups as it was when events happened.
+    pub fn load_history(&mut self, kind: Kind, property: &str) -> Result<u32> {
+        let key = (kind, property.to_string());
+        if let Some(no) = self.histories.get(&key) {
+            return Ok(*no);
+        }
+        let history = history::read(self.sql, self.project, kind, property)?;
+        let no = self.project.lookups.borrow_mut().add_history(Arc::new(history))?;
+        self.histories.insert(key, no);
+        Ok(no)
     }
 
     /// The property and the column of a name. Both may contain dots: what is mapped decides where the property ends.
@@ -66,7 +79,7 @@ impl Context<'_> {
         let (property, column) = self.split_lookup(name)?;
         Ok(match self.load_lookup(&property, &column)? {
             LookedUp::Event(no) => {
-                let joined = self.project.lookups.borrow().get(no).cloned();
+                let joined = self.project.lookups.borrow().get(no);
                 let (of, lookup) = joined.ok_or_else(|| Failure::internal("a lookup table was not kept"))?;
                 Dimension::Lookup {
                     property: no,

@@ -3,7 +3,7 @@
 use crate::error::{Failure, Result};
 use crate::registry::Project;
 use crate::reports::arguments;
-use crate::reports::context::{Context, DISTINCT_ID, GROUP_ID, LOOKUP};
+use crate::reports::context::{AT_EVENT, Context, DISTINCT_ID, GROUP_ID, LOOKUP};
 use engine::breakdown::{Dimension, Named, Ranges, Shape};
 use engine::chunk::{Kind, USER};
 use engine::expr::SelectorSpec;
@@ -24,6 +24,11 @@ pub enum DimensionSpec {
         kind: Kind,
         property: String,
         via_profile: bool,
+    },
+    /// What the groups of the event had when it happened.
+    GroupAtEvent {
+        kind: Kind,
+        property: String,
     },
     UsersWhoDid {
         selector: SelectorSpec,
@@ -71,6 +76,9 @@ impl DimensionSpec {
                 })
             }
             DimensionSpec::User(p) => Some(Dimension::UserProfile(context.load_user(p)?)),
+            DimensionSpec::GroupAtEvent { kind, property } => {
+                Some(Dimension::EventProperty(context.load_history(*kind, property)?))
+            }
             DimensionSpec::Group {
                 kind,
                 property,
@@ -123,6 +131,12 @@ fn dimension(json: &Json, project: &Project) -> Result<DimensionSpec> {
                         .and(Err(Failure::param("breakdown", HINT)));
                 };
                 let property = rest.get(key.property.len() + 1..).unwrap_or(GROUP_ID);
+                if let Some(property) = property.strip_suffix(AT_EVENT) {
+                    return Ok(DimensionSpec::GroupAtEvent {
+                        kind: key.kind,
+                        property: property.to_string(),
+                    });
+                }
                 let (property, via_profile) = match property.strip_suffix("@profile") {
                     Some(p) => (p, true),
                     None => (property, false),

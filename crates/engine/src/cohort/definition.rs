@@ -227,6 +227,14 @@ impl Reader {
                 "Use user[\"property\"] or group[\"key\"][\"property\"]; a filter on events belongs into \"did\":{\"event\":…,\"filter\":…}.",
             ));
         }
+        if let Some((_, p)) = r.group.iter().find(|(_, p)| p.ends_with("@event")) {
+            return Err(Error::param_hint(
+                format!(
+                    "where: \"{p}\" is what a group had when an event happened, and members are chosen by their profile"
+                ),
+                "Leave @event out; a filter on events belongs into \"did\":{\"event\":…,\"filter\":…}.",
+            ));
+        }
         if r.time || r.event_name {
             return Err(Error::param_hint(
                 "where: a profile has no time and no event name",

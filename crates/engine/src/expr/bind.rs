@@ -37,6 +37,12 @@ pub trait Names {
         let _ = (property, column);
         None
     }
+    /// The number of a property of groups as it was when events happened, joined to the events; `None` = it is asked for as
+    /// it is now.
+    fn group_at_event(&self, kind: Kind, property: &str) -> Option<u32> {
+        let _ = (kind, property);
+        None
+    }
     /// The project's calendar.
     fn calendar(&self) -> &Calendar;
 }

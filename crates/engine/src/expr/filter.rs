@@ -148,6 +148,9 @@ impl Binder<'_> {
                 format!("Group keys are registered with add_group_key('{key}') and listed in the view group_keys."),
             )
         })?;
+        if let Some(no) = self.names.group_at_event(kind, property) {
+            return Ok(Leaf::Property(no));
+        }
         Ok(self.of_groups(kind, self.names.group_column(kind, property)))
     }
 

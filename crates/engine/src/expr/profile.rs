@@ -118,6 +118,12 @@ impl Binder<'_> {
 impl Resolve for Binder<'_> {
     fn leaf(&mut self, e: &Expr) -> Result<usize> {
         let field = match (e, self.scope) {
+            (Expr::Group { property, .. }, _) if property.ends_with("@event") => {
+                return Err(Error::param_hint(
+                    format!("{e} belongs to events, and profiles are queried"),
+                    "Leave @event out: profiles are as they are now; group_history lists what they were.",
+                ));
+            }
             (Expr::Property(p), _) | (Expr::User(p), ProfileScope::User) => self.property(p),
             (Expr::Group { key, property }, ProfileScope::Group(scope)) if key == scope => self.property(property),
             (Expr::DistinctId, _) => Field::Id,

@@ -69,18 +69,18 @@ impl GlobalFilter {
                 key: key.clone(),
                 property: property.clone(),
             });
-            let column = names
-                .group_kind(key)
-                .and_then(|kind| Some((kind, names.group_column(kind, property)?)));
-            add(
-                name,
-                column.map(|(kind, column)| Dimension::GroupProperty {
+            let dimension = names.group_kind(key).and_then(|kind| {
+                if let Some(no) = names.group_at_event(kind, property) {
+                    return Some(Dimension::EventProperty(no));
+                }
+                Some(Dimension::GroupProperty {
                     kind,
-                    column,
+                    column: names.group_column(kind, property)?,
                     membership: if by == USER { names.membership(kind) } else { None },
                     via_profile: false,
-                }),
-            );
+                })
+            });
+            add(name, dimension);
         }
         for (property, column) in &r.lookups {
             let name = slot(&Expr::Lookup {
