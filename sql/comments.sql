@@ -21,6 +21,15 @@ COMMENT ON FUNCTION analytics_groups.inbox_begin() IS 'Trigger of analytics_grou
 COMMENT ON FUNCTION analytics_groups.inbox_line() IS 'Trigger of analytics_groups.inbox: takes one line. Internal.';
 COMMENT ON FUNCTION analytics_groups.inbox_end() IS 'Trigger of analytics_groups.inbox: stores what was taken. Internal.';
 
+COMMENT ON FUNCTION analytics_groups.set_group(text, text, jsonb, text) IS
+'Puts a user into these groups of a key until further notice: events of the user that arrive later and don''t carry the key (by track, track_ndjson or COPY; imports are history and carry what they carry) get them, and the list of the user''s profile is set to them. What an event carries itself wins, null and "" included. The user is found under any of its ids, as identities are known when the event arrives. group_ids: an id or a list of ids; ''[]'' takes the user out of all groups of the key. For writers.
+Example: SELECT analytics_groups.set_group(''user-1'', ''company_id'', ''["acme", "globex"]'');';
+COMMENT ON FUNCTION analytics_groups.add_group(text, text, jsonb, text) IS
+'Adds one group to those that a user is in until further notice, if it is not among them, and to the list of the user''s profile; see set_group.
+Example: SELECT analytics_groups.add_group(''user-1'', ''company_id'', ''"acme"'');';
+COMMENT ON FUNCTION analytics_groups.remove_group(text, text, jsonb, text) IS
+'Takes one group away from those that a user is in until further notice, and out of the list of the user''s profile, which goes with its last group. What was attributed stays. See set_group.
+Example: SELECT analytics_groups.remove_group(''user-1'', ''company_id'', ''"acme"'');';
 COMMENT ON FUNCTION analytics_groups.track(text, text, jsonb, timestamptz, text, text) IS
 'Stores one event and attributes it to its user and to every registered group key it carries. False when the event says $ignore. Events of one event, distinct_id, time and insert_id are one event: the last stays.
 Example: SELECT analytics_groups.track(''Purchase'', ''user-1'', ''{"company_id": "acme", "amount": 99.9}'');';

@@ -14,7 +14,7 @@ BEGIN
     RETURN analytics_groups._delete_user(project_name, distinct_id);
 END $$;
 COMMENT ON FUNCTION analytics_groups.delete_user(text, text) IS
-'Deletes a user: the events of all ids that are this user, profile, links, places in frozen cohorts, and the ids themselves; returns how many events. Every report forgets the user at once; CALL analytics_groups.maintain() takes the texts off the disk, and erased() says whether anything is left. What is sent with such an id later is somebody new. An unknown id is an error. For admins; events that arrive meanwhile wait.
+'Deletes a user: the events of all ids that are this user, profile, groups until further notice, links, places in frozen cohorts, and the ids themselves; returns how many events. Every report forgets the user at once; CALL analytics_groups.maintain() takes the texts off the disk, and erased() says whether anything is left. What is sent with such an id later is somebody new. An unknown id is an error. For admins; events that arrive meanwhile wait.
 Example: SELECT analytics_groups.delete_user(''user-1'');';
 
 CREATE FUNCTION analytics_groups.delete_group(group_key text, group_id text, events boolean DEFAULT false, project text DEFAULT NULL) RETURNS bigint
@@ -31,7 +31,7 @@ BEGIN
     RETURN analytics_groups._delete_group(project_name, group_key, group_id, events);
 END $$;
 COMMENT ON FUNCTION analytics_groups.delete_group(text, text, boolean, text) IS
-'Deletes the profile of a group and takes it out of the lists of user profiles; its events stay attributed to it. With events => true they go, and the id with them; returns how many. An event that is also attributed to other groups of the key stays with these: only this group leaves it, and its id the list that was sent. An unknown group is an error. For admins.
+'Deletes the profile of a group and takes it out of the lists of user profiles and away from users who are in it until further notice; its events stay attributed to it. With events => true they go, and the id with them; returns how many. An event that is also attributed to other groups of the key stays with these: only this group leaves it, and its id the list that was sent. An unknown group is an error. For admins.
 Example: SELECT analytics_groups.delete_group(''company_id'', ''acme'', events => true);';
 
 CREATE FUNCTION analytics_groups.delete_events(event jsonb, from_date date, to_date date, filter text DEFAULT NULL, project text DEFAULT NULL) RETURNS bigint
@@ -92,7 +92,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT c.relname::text, pg_relation_filenode(c.oid), c.relfrozenxid::text::bigint
     FROM pg_class c WHERE c.relnamespace = analytics_groups._schema(project)::oid AND c.relkind = 'r'
-    AND c.relname IN ('subject', 'user_profile', 'group_profile', 'group_history', 'event_row', 'event_block', 'segment_column');
+    AND c.relname IN ('subject', 'user_profile', 'group_profile', 'group_history', 'sticky_group', 'event_row', 'event_block', 'segment_column');
 END;
 COMMENT ON FUNCTION analytics_groups._text_files(text) IS 'The tables of a project that hold ids and what events and profiles carry, each with its file and the transaction before which nothing deleted is left in it. Internal.';
 

@@ -64,6 +64,14 @@ CREATE TABLE @project@.group_history (
     PRIMARY KEY (kind, property, no, since)
 );
 
+-- Groups that a user is in until further notice: events that don't carry the key get them. no = as the user is counted.
+CREATE TABLE @project@.sticky_group (
+    kind smallint NOT NULL,
+    no   bigint   NOT NULL,
+    ids  text[] COLLATE "C" NOT NULL,
+    PRIMARY KEY (no, kind)
+);
+
 -- Ids that belong to a user: a device to whoever was first seen with it, a user to whom it was merged into, who may be
 -- merged in turn (src/store/identity.rs). Events keep the number of the id they were sent with.
 CREATE TABLE @project@.identity (
@@ -229,6 +237,7 @@ ALTER TABLE @project@.subject ALTER COLUMN id SET STATISTICS 0;
 ALTER TABLE @project@.user_profile ALTER COLUMN properties SET STATISTICS 0;
 ALTER TABLE @project@.group_profile ALTER COLUMN properties SET STATISTICS 0;
 ALTER TABLE @project@.group_history ALTER COLUMN value SET STATISTICS 0;
+ALTER TABLE @project@.sticky_group ALTER COLUMN ids SET STATISTICS 0;
 ALTER TABLE @project@.event_row ALTER COLUMN data SET STATISTICS 0;
 ALTER TABLE @project@.event_block ALTER COLUMN data SET STATISTICS 0;
 ALTER TABLE @project@.segment_column ALTER COLUMN data SET STATISTICS 0;

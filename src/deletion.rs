@@ -114,6 +114,7 @@ fn user(sql: &Sql, project: &Project, id: &str) -> Result<u64> {
     let numbers: Vec<i64> = user.all.iter().map(|no| i64::from(*no)).collect();
     for text in [
         "DELETE FROM @.user_profile WHERE no = ANY($1)",
+        "DELETE FROM @.sticky_group WHERE no = ANY($1)",
         "DELETE FROM @.subject WHERE kind = 0 AND no = ANY($1)",
     ] {
         sql.write(&project.sql(text), &[Arg::Ints(&numbers)])?;
@@ -128,8 +129,9 @@ fn user(sql: &Sql, project: &Project, id: &str) -> Result<u64> {
 const LISTED: &str = "CASE jsonb_typeof(e.value) WHEN 'number' THEN trim_scale((e.value #>> '{}')::numeric)::text
                       ELSE e.value #>> '{}' END";
 
-/// Takes a group out of the lists of user profiles; returns how many had it.
-fn leave_profiles(sql: &Sql, project: &Project, key: &str, id: &str) -> Result<u64> {
+/// Takes a group out of the lists of user profiles, or of that of one user; returns how many had it.
+pub fn leave_profiles(sql: &Sql, project: &Project, key: &str, id: &str, of: Option<i64>) -> Result<u64> {
+    let whose = if of.is_some() { "AND no = $3" } else { "" };
     let text = format!(
         "UPDATE @.user_profile p SET updated_at = now(),
              properties = CASE WHEN x.rest IS NULL THEN p.properties - $1 ELSE jsonb_set(p.properties, ARRAY[$1], x.rest) END
@@ -137,12 +139,27 @@ fn leave_profiles(sql: &Sql, project: &Project, key: &str, id: &str) -> Result<u
                              FROM jsonb_array_elements(u.list) WITH ORDINALITY e(value, n)) AS rest
                FROM (SELECT no, CASE jsonb_typeof(properties -> $1) WHEN 'array' THEN properties -> $1
                                 ELSE jsonb_build_array(properties -> $1) END AS list
-                     FROM @.user_profile WHERE properties ? $1) u
+                     FROM @.user_profile WHERE properties ? $1 {whose}) u
                WHERE EXISTS (SELECT FROM jsonb_array_elements(u.list) e WHERE {LISTED} = $2)) x
          WHERE p.no = x.no"
     );
-    let changed = sql.write(&project.sql(&text), &[Arg::Text(key), Arg::Text(id)])?;
-    Ok(changed.processed())
+    let mut args = vec![Arg::Text(key), Arg::Text(id)];
+    args.extend(of.map(Arg::Int));
+    Ok(sql.write(&project.sql(&text), &args)?.processed())
+}
+
+/// Takes a group away from the users who are in it until further notice; returns how many were.
+fn leave_users(sql: &Sql, project: &Project, kind: Kind, id: &str) -> Result<u64> {
+    let group = [Arg::Int2(kind as i16), Arg::Text(id)];
+    let left = sql
+        .write(
+            &project.sql("UPDATE @.sticky_group SET ids = array_remove(ids, $2) WHERE kind = $1 AND $2 = ANY (ids)"),
+            &group,
+        )?
+        .processed();
+    let empty = project.sql("DELETE FROM @.sticky_group WHERE kind = $1 AND ids = '{}'");
+    sql.write(&empty, &[Arg::Int2(kind as i16)])?;
+    Ok(left)
 }
 
 fn group(sql: &Sql, project: &Project, key: &str, id: &str, with_events: bool) -> Result<u64> {
@@ -153,7 +170,7 @@ fn group(sql: &Sql, project: &Project, key: &str, id: &str, with_events: bool) -
             "Delete a user with analytics_groups.delete_user('id').",
         ));
     }
-    let listed = leave_profiles(sql, project, key, id)?;
+    let listed = leave_profiles(sql, project, key, id, None)? + leave_users(sql, project, kind, id)?;
     let Some(group) = subject::find(sql, project, kind, id)? else {
         return match listed {
             0 => {
@@ -243,6 +260,7 @@ fn key(sql: &Sql, project: &Project, kind: Kind, property: &str) -> Result<()> {
         "DELETE FROM @.group_profile WHERE kind = $1",
         "DELETE FROM @.group_history WHERE kind = $1",
         "DELETE FROM @.kept_history WHERE kind = $1",
+        "DELETE FROM @.sticky_group WHERE kind = $1",
         "DELETE FROM @.subject WHERE kind = $1",
     ] {
         sql.write(&project.sql(text), &[Arg::Int2(kind as i16)])?;

@@ -191,6 +191,7 @@ fn traces(sql: &Sql, id: &str, project: Option<&str>) -> Result<Vec<(String, i64
     };
     t.rows("ids in the dictionary", "SELECT no FROM @.subject WHERE kind = 0")?;
     t.rows("profiles", "SELECT no FROM @.user_profile")?;
+    t.rows("groups until further notice", "SELECT no FROM @.sticky_group")?;
     t.rows(
         "links between ids",
         "SELECT no FROM @.identity UNION ALL SELECT linked_to FROM @.identity",

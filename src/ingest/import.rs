@@ -174,7 +174,7 @@ fn import_events(
         while let Some(lines) = reader.lines()? {
             let before = tally.rows;
             tally.rows += lines.count;
-            super::store_lines(sql, &project, &lines.bytes, true, &|_| Ok(()), &mut |stored| {
+            super::store_lines(sql, &project, &lines.bytes, true, false, &|_| Ok(()), &mut |stored| {
                 tally.imported += stored.imported;
                 tally.duplicates += stored.duplicates;
                 tally.refuse(stored.failed, before);

@@ -44,7 +44,7 @@ fn flush() -> Result<()> {
     }
     spi::connect(|sql| {
         let project = super::open(sql, None)?;
-        super::store_lines(sql, &project, &lines, true, &|_| Ok(()), &mut |stored| {
+        super::store_lines(sql, &project, &lines, true, true, &|_| Ok(()), &mut |stored| {
             INBOX.with_borrow_mut(|i| {
                 i.refused += stored.failed.len();
                 let room = KEPT_ERRORS.saturating_sub(i.failed.len());

@@ -9,6 +9,7 @@ pub mod inbox;
 pub mod profiles;
 mod read;
 mod relation;
+mod sticky;
 pub mod track;
 
 use crate::error::Result;
@@ -24,6 +25,7 @@ use engine::row::{EventRow, insert_hash};
 use engine::tick::Tick;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
+use sticky::Sticky;
 
 /// What became of the events of a call.
 pub struct Stored {
@@ -52,27 +54,32 @@ pub fn open(sql: &Sql, project: Option<&str>) -> Result<Project> {
 }
 
 /// Reads lines of events and stores them slice by slice, so that memory is bounded whatever is sent. `look` sees what was
-/// read so far, and may end it; `each` hears what became of a slice.
+/// read so far, and may end it; `each` hears what became of a slice. Events that are not `live` are history: they carry what they
+/// carry.
 pub fn store_lines(
     sql: &Sql,
     project: &Project,
     lines: &[u8],
     strict: bool,
+    live: bool,
     look: &dyn Fn(&Intake) -> Result<()>,
     each: &mut dyn FnMut(Stored),
 ) -> Result<()> {
     let (limits, keys) = (settings::limits(), keys(project));
+    let sticky = live.then(|| Sticky::of(sql, project)).flatten();
     let settings = ingest::Settings {
         limits: &limits,
         now_ms: now_ms(),
         strict,
         keys: &keys,
+        sticky: sticky.as_ref().map(|s| s as &dyn ingest::Sticky),
     };
     let mut intake = self::intake(project, &keys)?;
     // The engine's callback speaks the engine's errors; ours is kept beside it.
     let mut failure = None;
     let outcome = ingest::fill_ndjson(lines, &settings, &mut Interrupts, &mut intake, &mut |intake| {
         let mut take = || {
+            sticky.as_ref().map_or(Ok(()), Sticky::outcome)?;
             look(intake)?;
             if intake.is_full() {
                 each(store(sql, project, intake)?);

@@ -1,5 +1,6 @@
 //! The SQL functions that take events.
 
+use super::sticky::Sticky;
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
 use crate::pg::instants::to_ms;
@@ -42,7 +43,7 @@ fn run(project: Option<&str>, strict: bool, on_error: Option<&str>, lines: &[u8]
             _ => Ok(()),
         };
         let (mut imported, mut duplicates, mut failed) = (0, 0, Vec::new());
-        super::store_lines(sql, &project, lines, strict, &look, &mut |stored| {
+        super::store_lines(sql, &project, lines, strict, true, &look, &mut |stored| {
             imported += stored.imported;
             duplicates += stored.duplicates;
             failed.extend(stored.failed);
@@ -71,14 +72,18 @@ fn track_one(
         let project = super::open(sql, project)?;
         let (limits, keys) = (settings::limits(), super::keys(&project));
         let now_ms = super::now_ms();
+        let sticky = Sticky::of(sql, &project);
         let settings = Settings {
             limits: &limits,
             now_ms,
             strict: true,
             keys: &keys,
+            sticky: sticky.as_ref().map(|s| s as &dyn ingest::Sticky),
         };
         let at = at.map_or(now_ms, to_ms);
-        match ingest::from_parts(event, distinct_id, properties, at, insert_id, &settings) {
+        let outcome = ingest::from_parts(event, distinct_id, properties, at, insert_id, &settings);
+        sticky.as_ref().map_or(Ok(()), Sticky::outcome)?;
+        match outcome {
             Outcome::Event(event, notes) => super::store_one(sql, &project, &event, &notes).map(|()| true),
             Outcome::Failed(f) => Err(Failure::param(f.message, "The event was not stored.")),
             Outcome::Ignored => Ok(false),

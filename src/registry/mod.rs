@@ -29,6 +29,8 @@ pub struct Project {
     pub keys: Vec<GroupKey>,
     /// How often ids have left its dictionary.
     pub erasures: i32,
+    /// Whether users may be in groups until further notice (src/ingest/sticky.rs).
+    pub sticky: bool,
     /// Columns of lookup tables that this call joins to properties of events.
     pub lookups: RefCell<Lookups>,
 }
@@ -94,7 +96,7 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 23] = [
+const TABLES: [&str; 24] = [
     "event_name",
     "property",
     "subject",
@@ -102,6 +104,7 @@ const TABLES: [&str; 23] = [
     "group_profile",
     "kept_history",
     "group_history",
+    "sticky_group",
     "identity",
     "identity_sealed",
     "event_row",
@@ -197,7 +200,7 @@ fn standing(sql: &Sql, name: &str, fresh: bool) -> Result<Option<Standing>> {
 /// `fresh` looks past the snapshot of the calling statement: a writer must see a project or a key that the same statement
 /// has just made, and one that was registered since the statement began.
 fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
-    let text = "SELECT p.timezone, p.week_start, k.kind, k.property, p.erasures
+    let text = "SELECT p.timezone, p.week_start, k.kind, k.property, p.erasures, p.sticky
                 FROM analytics_groups.project p LEFT JOIN analytics_groups.group_key k ON k.project = p.id
                 WHERE p.name = $1";
     let rows = if fresh {
@@ -230,6 +233,7 @@ fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
         calendar,
         keys,
         erasures: rows.get(0, 4).unwrap_or(0),
+        sticky: rows.get(0, 5).unwrap_or(false),
         lookups: RefCell::default(),
     };
     Ok(Some((project, standing.may_write)))

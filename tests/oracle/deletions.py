@@ -6,6 +6,7 @@
     ("key", property)                a group key, which is registered again at once
 """
 
+import sticky
 from oracle import Identities, group_ids, is_device, sent_identity, time_ms
 from session import quote
 
@@ -20,10 +21,10 @@ def statements(what, project):
         ]
     if what[0] == "group":
         return [
-            f"SELECT 'deleted ' || analytics_groups.delete_group({quote(what[1])}, s.id, {'true' if what[3] else 'false'}, {p}) "
-            f"FROM {schema}.subject s JOIN analytics_groups.group_key k ON k.kind = s.kind "
-            f"JOIN analytics_groups.project x ON x.id = k.project AND x.name = {quote(project)} "
-            f"WHERE k.property = {quote(what[1])} AND s.id = {quote(what[2])};"
+            f"SELECT 'deleted ' || analytics_groups.delete_group({quote(what[1])}, {quote(what[2])}, {'true' if what[3] else 'false'}, {p}) "
+            f"FROM analytics_groups.group_key k JOIN analytics_groups.project x ON x.id = k.project AND x.name = {quote(project)} "
+            f"WHERE k.property = {quote(what[1])} AND (EXISTS (SELECT FROM {schema}.subject s WHERE s.kind = k.kind AND s.id = {quote(what[2])}) "
+            f"OR EXISTS (SELECT FROM {schema}.sticky_group g WHERE g.kind = k.kind AND {quote(what[2])} = ANY (g.ids)));"
         ]
     if what[0] == "events":
         days = f"{quote(what[2].isoformat())}, {quote(what[3].isoformat())}"
@@ -91,6 +92,7 @@ def delete_user(image, user):
             image.raw[index] = {**event, "properties": {k: v for k, v in p.items() if k != "$device_id"}}
     remove(image, {i for i, e in enumerate(image.raw) if theirs(sent_identity(e["properties"])[0])})
     image.users = {name: p for name, p in image.users.items() if not theirs(name)}
+    image.sticky = {of: ids for of, ids in image.sticky.items() if not theirs(of[0])}
 
 
 def delete_group(image, key, group, events):
@@ -101,6 +103,7 @@ def delete_group(image, key, group, events):
 
     image.groups.pop((key, group), None)
     image.past.pop((key, group), None)
+    sticky.forget_group(image, key, group)
     for user, properties in list(image.users.items()):
         if group in group_ids(properties.get(key)):
             rest = left(properties[key])
@@ -137,3 +140,4 @@ def perform(image, what):
         image.registered[what[1]] = len(image.raw)
         image.groups = {of: p for of, p in image.groups.items() if of[0] != what[1]}
         image.past = {of: p for of, p in image.past.items() if of[0] != what[1]}
+        image.sticky = {of: ids for of, ids in image.sticky.items() if of[1] != what[1]}

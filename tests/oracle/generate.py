@@ -226,6 +226,17 @@ class Generator:
             verbs.append((r.choice(["identify", "alias", "merge"]), *pair))
         return verbs
 
+    def sticky(self):
+        """Groups that users are in until further notice."""
+        r = self.random
+        changes = []
+        for _ in range(r.choice([1, 2, 4])):
+            key = r.choice(list(KEYS))
+            verb = r.choice(["set", "add", "add", "remove"])
+            ids = r.sample(KEYS[key], r.randint(0, min(2, len(KEYS[key])))) if verb == "set" else [r.choice(KEYS[key])]
+            changes.append((verb, r.choice(USERS), key, ids))
+        return changes
+
     def deletion(self):
         """Somebody or something to delete."""
         r = self.random
@@ -267,6 +278,8 @@ class Generator:
             steps.insert(r.randint(registered, len(steps)), ("profiles", {}, self.changes()))
         if self.chance(0.3):
             steps.append(("profiles", {"u1": {"plan": "gold"}}, {("company_id", "acme"): {"tier": "low"}}))
+        for _ in range(r.choice([0, 0, 1, 2])):
+            steps.insert(r.randint(registered, len(steps)), ("sticky", self.sticky()))
         for _ in range(r.choice([0, 0, 0, 1, 2])):
             steps.insert(r.randint(registered, len(steps)), ("delete", self.deletion()))
         if self.chance(0.5):

@@ -5,6 +5,7 @@ A script is a list of steps:
     ("events", way, transaction, events)   ingest events: way is one of WAYS, transaction one of TRANSACTIONS
     ("profiles", users, groups)            set profile properties: {id: …} and {(key, id): …}
     ("identities", verbs)                  say who is whom: [(verb, its two arguments), …]
+    ("sticky", changes)                    groups until further notice: [(verb, user, key, ids), …] (sticky.py)
     ("delete", what)                       delete a user, a group, events or a key (deletions.py)
     ("maintain", "now", "later" or "fold") settle what was ingested, or make a block of single events
     ("ask", questions)                     questions about the state reached
@@ -16,6 +17,7 @@ from itertools import count
 
 import deletions
 import lookups
+import sticky
 from oracle import Identities, World, time_ms
 from session import jsonb, quote
 from zone import Calendar, text_of
@@ -109,6 +111,8 @@ def statements_of(step, project):
             f"SELECT 'identity ' || analytics_groups.{verb}({quote(a)}, {quote(b)}, project => {quote(project)});"
             for verb, a, b in step[1]
         ]
+    if step[0] == "sticky":
+        return sticky.statements(step[1], project)
     if step[0] == "delete":
         return deletions.statements(step[1], project)
     if step[0] == "maintain" and step[1] == "later":
@@ -172,14 +176,17 @@ class Image:
         self.calendar = Calendar(zone, week_start)
         self.raw, self.registered, self.users, self.groups, self.verbs = [], {}, {}, {}, []
         self.past = {}  # of the tier of groups: since when it was what
+        self.sticky = {}
 
     def perform(self, step):
         if step[0] == "key":
             self.registered[step[1]] = len(self.raw)
         elif step[0] == "events":
-            self.raw += step[3]
+            self.raw += sticky.attached(self, step[1], step[3])
         elif step[0] == "identities":
             self.verbs += [(len(self.raw), *verb) for verb in step[1]]
+        elif step[0] == "sticky":
+            sticky.perform(self, step[1])
         elif step[0] == "delete":
             deletions.perform(self, step[1])
         elif step[0] == "profiles":

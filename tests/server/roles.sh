@@ -66,6 +66,7 @@ track="SELECT analytics_groups.track('Sold', 'ROLE', '{\"company_id\": \"acme\"}
 ndjson="SELECT analytics_groups.track_ndjson('{\"event\":\"Sold\",\"properties\":{\"distinct_id\":\"ROLE\",\"time\":1704189600,\"\$insert_id\":\"ROLE\"}}', project => 'PROJECT') ->> 'code'"
 people="SELECT analytics_groups.update_users('{\"\$distinct_id\": \"ann\", \"\$set\": {\"by\": \"ROLE\"}}', project => 'PROJECT') ->> 'code'"
 groups="SELECT analytics_groups.update_groups('{\"\$group_key\": \"company_id\", \"\$group_id\": \"acme\", \"\$set\": {\"by\": \"ROLE\"}}', project => 'PROJECT') ->> 'code'"
+sticky="SELECT analytics_groups.set_group('ROLE', 'company_id', '\"acme\"', project => 'PROJECT')"
 maintain="CALL analytics_groups.maintain('PROJECT')"
 add_key="SELECT analytics_groups.add_group_key('ROLE_id', project => 'PROJECT') IS NOT NULL"
 company="SELECT analytics_groups.unset_company_key(project => 'PROJECT')"
@@ -96,13 +97,13 @@ may reader shop t retention profile
 may reader shop 1 lifecycle frequency
 # shellcheck disable=SC2086 # one name a word
 may reader shop 1 $whom
-may_not reader shop track ndjson people groups import appended imported maintain add_key company grant drop
+may_not reader shop track ndjson people groups sticky import appended imported maintain add_key company grant drop
 may writer shop 1 count
 may writer shop t track retention
 may writer shop 200 ndjson people groups import appended imported
 # What is imported is read as the caller.
 may_not writer shop closed
-may writer shop '' maintain define
+may writer shop '' sticky maintain define
 may reader shop 1 members
 may_not reader shop define freeze drop_cohort
 may writer shop 1 freeze
@@ -117,14 +118,14 @@ may_not writer shop add_key company grant drop
 may admin shop 1 count
 may admin shop t track add_key
 may admin shop 200 ndjson people groups
-may admin shop '' maintain
+may admin shop '' sticky maintain
 # A grant to a role is a grant to its members.
 may member shop 1 count
 may_not member shop track import imported
 # shellcheck disable=SC2086
 for role in reader nobody; do may_not "$role" secret $whom; done
-for role in reader writer admin nobody member; do may_not "$role" secret count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups import appended imported maintain define freeze drop_cohort add_key drop; done
-may_not nobody shop count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups import appended imported maintain define freeze drop_cohort add_key company grant drop create
+for role in reader writer admin nobody member; do may_not "$role" secret count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups sticky import appended imported maintain define freeze drop_cohort add_key drop; done
+may_not nobody shop count funnel retention lifecycle frequency sessions flows profile members track ndjson people groups sticky import appended imported maintain define freeze drop_cohort add_key company grant drop create
 may_not other shop count track drop
 
 # Nobody sees projects, keys or names that are not theirs, nor the tables beneath.

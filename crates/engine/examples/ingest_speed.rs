@@ -253,6 +253,7 @@ mod stages {
             now_ms: 1_800_000_000_000,
             strict: true,
             keys: &keys,
+            sticky: None,
         };
         // One slice of what a call stores at once.
         let lines: usize = text.split_inclusive('\n').take(50_000).map(str::len).sum();

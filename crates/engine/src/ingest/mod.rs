@@ -34,6 +34,7 @@ mod record;
 mod scan;
 mod shape;
 mod source;
+mod sticky;
 mod when;
 
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use identity::{Identity, canonical_number, given_id, identify, is_device};
 pub use intake::{Intake, SLICE, Space};
 pub use record::{from_parts, parse_value};
 pub use source::{Sink, each_json, each_ndjson, fill_ndjson, parse_batch_json, parse_ndjson};
+pub use sticky::{Held, Sticky};
 
 pub(crate) use clean::{Bounds, cut, json_bytes, tidy};
 pub(crate) use identity::{id_text, sent_id};
@@ -80,6 +82,8 @@ pub struct Settings<'a> {
     pub strict: bool,
     /// The registered group keys; events are attributed to these alone.
     pub keys: &'a [Key],
+    /// The groups that users are in until further notice; `None` when nobody is.
+    pub sticky: Option<&'a dyn Sticky>,
 }
 
 /// An event that passed.

@@ -6,7 +6,7 @@ use super::json::{Draft, Properties};
 use super::source::too_large;
 use super::{
     Bounds, Event, Outcome, Reason, RecordProblem, Settings, Unattributed, attribute, cut, id_text, instant, settle,
-    tidy,
+    sticky, tidy,
 };
 use crate::chunk::Kind;
 use crate::value::Value;
@@ -164,6 +164,7 @@ fn make(
     // Values are read before they are cut, so that the rules see what was sent.
     let insert_id = insert_id(lookup(&pairs, "$insert_id"), settings)?;
     let (groups, notes) = groups(&pairs, index, settings)?;
+    let open = sticky::open(&pairs, settings);
     let taken = take_reserved(&mut pairs)?;
     let time = time(taken.time.or(taken.dollar_time), at, settings)?;
     let user = sent_id("properties.$user_id", lookup(&pairs, "$user_id"))?;
@@ -172,7 +173,7 @@ fn make(
     let sent = sent_id("properties.distinct_id", sent.as_ref())?;
     let who = identify(user.as_deref(), device.as_deref(), sent.as_deref(), limits);
     check_values(&mut pairs, settings)?;
-    let event = Event {
+    let mut event = Event {
         index,
         name,
         distinct_id: who.distinct_id,
@@ -183,6 +184,7 @@ fn make(
         groups,
         properties: pairs,
     };
+    sticky::attach(&mut event, &open, settings);
     Ok((event, notes))
 }
 

@@ -74,7 +74,9 @@ pub fn fill_ndjson(
     turn: &mut dyn FnMut(&mut Intake) -> Result<()>,
 ) -> Result<()> {
     each_line(bytes, settings, tick, |line, index| {
-        if line.len() <= settings.limits.record_bytes
+        // What users are in is asked for record by record; the fast reader asks nobody.
+        if settings.sticky.is_none()
+            && line.len() <= settings.limits.record_bytes
             && let Ok(text) = std::str::from_utf8(line)
             && intake.take_plain(text, settings)?
         {

@@ -4,6 +4,7 @@ mod columns;
 mod doors;
 mod exported;
 mod random;
+mod sticky;
 
 use super::*;
 use crate::error::Error;
@@ -34,6 +35,7 @@ fn one_within(record: Json, strict: bool, limits: &Limits) -> Outcome {
         now_ms: NOW,
         strict,
         keys: &keys,
+        sticky: None,
     };
     parse_value(Value::from_json(&record), 7, &s)
 }

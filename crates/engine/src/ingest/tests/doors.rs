@@ -8,6 +8,7 @@ pub(super) fn settings<'a>(limits: &'a Limits, keys: &'a [Key], strict: bool) ->
         now_ms: NOW,
         strict,
         keys,
+        sticky: None,
     }
 }
 
