@@ -8,6 +8,8 @@ CREATE TABLE analytics_groups.project (
     next_kind   smallint NOT NULL DEFAULT 1 CHECK (next_kind BETWEEN 1 AND 32767),
     -- How often ids left the dictionary: what a session remembers of it holds for one such number (src/registry/lexicon.rs).
     erasures    integer NOT NULL DEFAULT 0,
+    -- Is any event or property blocked? Only then does ingestion ask which.
+    blocked     boolean NOT NULL DEFAULT false,
     -- Maintenance drops events that are older; NULL = none.
     keep_events_for interval CHECK (keep_events_for >= '1 day'),
     created_at  timestamptz NOT NULL DEFAULT now()
@@ -71,7 +73,7 @@ CREATE POLICY administered ON analytics_groups.group_key FOR ALL
 
 GRANT USAGE ON SCHEMA analytics_groups TO PUBLIC;
 GRANT SELECT, INSERT, DELETE ON analytics_groups.project TO PUBLIC;
-GRANT UPDATE (name, next_kind, erasures, keep_events_for) ON analytics_groups.project TO PUBLIC;
+GRANT UPDATE (name, next_kind, erasures, blocked, keep_events_for) ON analytics_groups.project TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON analytics_groups.group_key TO PUBLIC;
 GRANT SELECT, USAGE ON SEQUENCE analytics_groups.project_id_seq TO PUBLIC;
 

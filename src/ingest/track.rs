@@ -41,13 +41,14 @@ fn run(project: Option<&str>, strict: bool, on_error: Option<&str>, lines: &[u8]
             Some(f) if abort => Err(refused(format!("record {}: {}", f.index, f.message))),
             _ => Ok(()),
         };
-        let (mut imported, mut duplicates, mut failed) = (0, 0, Vec::new());
+        let (mut imported, mut duplicates, mut blocked, mut failed) = (0, 0, 0, Vec::new());
         super::store_lines(sql, &project, lines, strict, &look, &mut |stored| {
             imported += stored.imported;
             duplicates += stored.duplicates;
+            blocked += stored.blocked;
             failed.extend(stored.failed);
         })?;
-        Ok(JsonB(ingest::answer(imported, duplicates, &failed)))
+        Ok(JsonB(ingest::answer(imported, duplicates, blocked, &failed)))
     })
 }
 
@@ -79,7 +80,7 @@ fn track_one(
         };
         let at = at.map_or(now_ms, to_ms);
         match ingest::from_parts(event, distinct_id, properties, at, insert_id, &settings) {
-            Outcome::Event(event, notes) => super::store_one(sql, &project, &event, &notes).map(|()| true),
+            Outcome::Event(event, notes) => super::store_one(sql, &project, event, &notes),
             Outcome::Failed(f) => Err(Failure::param(f.message, "The event was not stored.")),
             Outcome::Ignored => Ok(false),
         }

@@ -3,6 +3,7 @@
 //! Projects and keys are created by the SQL functions in sql/registry.sql; this side reads them.
 
 pub mod access;
+pub mod blocked;
 pub mod event_names;
 pub mod lexicon;
 
@@ -29,6 +30,8 @@ pub struct Project {
     pub keys: Vec<GroupKey>,
     /// How often ids have left its dictionary.
     pub erasures: i32,
+    /// Some event or property is blocked.
+    pub blocked: bool,
     /// Columns of lookup tables that this call joins to properties of events.
     pub lookups: RefCell<Lookups>,
 }
@@ -195,7 +198,7 @@ fn standing(sql: &Sql, name: &str, fresh: bool) -> Result<Option<Standing>> {
 /// `fresh` looks past the snapshot of the calling statement: a writer must see a project or a key that the same statement
 /// has just made, and one that was registered since the statement began.
 fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
-    let text = "SELECT p.timezone, p.week_start, k.kind, k.property, p.erasures
+    let text = "SELECT p.timezone, p.week_start, k.kind, k.property, p.erasures, p.blocked
                 FROM analytics_groups.project p LEFT JOIN analytics_groups.group_key k ON k.project = p.id
                 WHERE p.name = $1";
     let rows = if fresh {
@@ -228,6 +231,7 @@ fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
         calendar,
         keys,
         erasures: rows.get(0, 4).unwrap_or(0),
+        blocked: rows.get(0, 5).unwrap_or(false),
         lookups: RefCell::default(),
     };
     Ok(Some((project, standing.may_write)))
