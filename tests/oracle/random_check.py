@@ -70,7 +70,7 @@ def play(session, generator, script, tell):
     try:
         for place, step in enumerate(script):
             image.perform(step)
-            perform(session, step, project)
+            perform(session, step, project, image.blocked_events)
             if step[0] == "ask":
                 world = image.world()
                 for question in step[1]:
@@ -108,7 +108,7 @@ def export_differs(session, project, world):
     found = Counter(
         line(r["event"], r["properties"]["distinct_id"], r["properties"]["time"], r["properties"]) for r in rows
     )
-    wanted = Counter(line(e.event, e.user, e.time, e.properties) for e in world.events)
+    wanted = Counter(line(e.sent, e.user, e.time, e.properties) for e in world.events)
     return [f"too many: {x}" for x in found - wanted] + [f"missing: {x}" for x in wanted - found]
 
 
