@@ -210,7 +210,7 @@ fn events(
 ) -> Result<u64> {
     let spec = reports::selector(event, "event", &[])?;
     let references = filter.map(Expr::references).unwrap_or_default();
-    let context = Context::new(sql, project, &[&spec], references)?.as_sent();
+    let context = Context::new(sql, project, &[&spec], references)?.ungoverned();
     reports::notice_unknown(&context, &[&spec])?;
     let selector = context.bind(&spec, USER, filter)?;
     let reach = Reach {

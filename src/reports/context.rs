@@ -155,7 +155,7 @@ impl<'a> Context<'a> {
     }
 
     /// The same with events as they were sent: none is hidden or merged.
-    pub fn as_sent(mut self) -> Self {
+    pub fn ungoverned(mut self) -> Self {
         self.governed = Governed::default();
         self
     }
