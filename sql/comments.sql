@@ -186,3 +186,28 @@ Example: SELECT id, properties ->> ''plan'' FROM analytics_groups.cohort_members
 COMMENT ON FUNCTION analytics_groups.cohort_size(text, date, date, text, text) IS
 'How many were in a cohort at the end of each interval: windows slide, what happened later is left out; profiles are those of today, and a frozen cohort never changes. unit: day, week, month, quarter, year, range; at most 93 intervals.
 Example: SELECT bucket, size FROM analytics_groups.cohort_size(''buyers'', ''2024-01-01'', ''2024-03-31'', unit => ''week'');';
+
+COMMENT ON FUNCTION analytics_groups.hide_event(text, boolean, text) IS
+'Hides an event, or shows it again: it is still stored, but any event ("$any", "*") leaves it out, and so do sessions, the steps of flows and feeds. A question that names it counts it. For admins.
+Example: SELECT analytics_groups.hide_event(''Heartbeat'');';
+COMMENT ON FUNCTION analytics_groups.hide_property(text, boolean, text) IS
+'Hides an event property, or shows it again: for tools that list properties from lexicon_properties; a question that names it reads it. For admins.
+Example: SELECT analytics_groups.hide_property(''internal_id'');';
+COMMENT ON FUNCTION analytics_groups.block_event(text, boolean, text) IS
+'Blocks an event, or lets it in again: what arrives from now on is discarded, from whatever way it comes, and counted in ingest_errors and as num_blocked in the answer; what is stored stays. An event that was never sent can be blocked too. For admins.
+Example: SELECT analytics_groups.block_event(''Debug'');';
+COMMENT ON FUNCTION analytics_groups.block_property(text, boolean, text) IS
+'Blocks an event property, or lets it in again: events that arrive from now on are stored without it, which ingest_errors notes once for each batch; what is stored stays. Group keys and what tells events apart can not be blocked. For admins.
+Example: SELECT analytics_groups.block_property(''email'');';
+COMMENT ON FUNCTION analytics_groups.set_event_display_name(text, text, text) IS
+'How lexicon_events shows an event; NULL takes the name away. Questions and exports keep the name that is sent. For admins.
+Example: SELECT analytics_groups.set_event_display_name(''purchase_v2'', ''Purchase'');';
+COMMENT ON FUNCTION analytics_groups.set_property_display_name(text, text, text) IS
+'How lexicon_properties shows an event property; NULL takes the name away. For admins.
+Example: SELECT analytics_groups.set_property_display_name(''utm_source'', ''Source'');';
+COMMENT ON FUNCTION analytics_groups.merge_events(text[], text, text) IS
+'Makes events one event in every report, those already stored too: a question for any of them is one for the event they are merged into, and where events are shown its name is. Nothing stored changes: exports and deletions keep the names that were sent, and unmerge_events takes it back. For admins.
+Example: SELECT analytics_groups.merge_events(''{purchase,Purchased}'', ''Purchase'');';
+COMMENT ON FUNCTION analytics_groups.unmerge_events(text[], text) IS
+'Takes events out of the one they are merged into. For admins.
+Example: SELECT analytics_groups.unmerge_events(''{Purchased}'');';

@@ -8,7 +8,9 @@ CREATE TABLE @project@.event_name (
     display_name text,
     hidden       boolean NOT NULL DEFAULT false,
     blocked      boolean NOT NULL DEFAULT false,
-    first_seen   timestamptz NOT NULL DEFAULT now()
+    first_seen   timestamptz NOT NULL DEFAULT now(),
+    -- The event that reports take it for; events keep the number they were sent with.
+    merged_into  integer CHECK (merged_into <> no)
 );
 CREATE SEQUENCE @project@.event_name_no AS integer OWNED BY @project@.event_name.no;
 
@@ -242,10 +244,10 @@ ALTER TABLE @project@.event_row ALTER COLUMN data SET STATISTICS 0;
 ALTER TABLE @project@.event_block ALTER COLUMN data SET STATISTICS 0;
 ALTER TABLE @project@.segment_column ALTER COLUMN data SET STATISTICS 0;
 
--- What was refused or left unattributed, per call: never lost silently.
+-- What was refused, discarded as blocked or left unattributed, per call: never lost silently.
 CREATE TABLE @project@.ingest_error (
     at      timestamptz NOT NULL DEFAULT now(),
-    outcome text   NOT NULL CHECK (outcome IN ('refused', 'unattributed')),
+    outcome text   NOT NULL CHECK (outcome IN ('refused', 'unattributed', 'blocked')),
     field   text   NOT NULL,
     message text   NOT NULL,
     records bigint NOT NULL

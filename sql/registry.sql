@@ -10,6 +10,8 @@ CREATE TABLE analytics_groups.project (
     erasures    integer NOT NULL DEFAULT 0,
     -- Whether there may be rows in sticky_group: only then does ingestion look there.
     sticky      boolean NOT NULL DEFAULT false,
+    -- Is any event or property blocked? Only then does ingestion ask which.
+    blocked     boolean NOT NULL DEFAULT false,
     -- Maintenance drops events that are older; NULL = none.
     keep_events_for interval CHECK (keep_events_for >= '1 day'),
     created_at  timestamptz NOT NULL DEFAULT now()
@@ -73,7 +75,7 @@ CREATE POLICY administered ON analytics_groups.group_key FOR ALL
 
 GRANT USAGE ON SCHEMA analytics_groups TO PUBLIC;
 GRANT SELECT, INSERT, DELETE ON analytics_groups.project TO PUBLIC;
-GRANT UPDATE (name, next_kind, erasures, sticky, keep_events_for) ON analytics_groups.project TO PUBLIC;
+GRANT UPDATE (name, next_kind, erasures, sticky, blocked, keep_events_for) ON analytics_groups.project TO PUBLIC;
 GRANT SELECT, INSERT, UPDATE, DELETE ON analytics_groups.group_key TO PUBLIC;
 GRANT SELECT, USAGE ON SEQUENCE analytics_groups.project_id_seq TO PUBLIC;
 

@@ -20,22 +20,23 @@ END $$;
 COMMENT ON FUNCTION analytics_groups._count_groups(text, smallint) IS 'Groups of a key that are known, from events or profiles. Internal.';
 
 CREATE FUNCTION analytics_groups._lexicon(what text)
-RETURNS TABLE (project text, no integer, name text, display_name text, hidden boolean, blocked boolean, first_seen timestamptz)
+RETURNS TABLE (project text, no integer, name text, display_name text, hidden boolean, blocked boolean, first_seen timestamptz, merged_into text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     chosen text;
 BEGIN
     FOR chosen IN SELECT p.project FROM analytics_groups.projects p ORDER BY 1 LOOP
-        RETURN QUERY EXECUTE format('SELECT $1, t.no, t.name, t.display_name, t.hidden, t.blocked, t.first_seen FROM %I.%I t',
+        RETURN QUERY EXECUTE format('SELECT $1, t.no, t.name, t.display_name, t.hidden, t.blocked, t.first_seen, '
+            || CASE what WHEN 'event' THEN '(SELECT c.name::text FROM %1$I.%2$I c WHERE c.no = t.merged_into)' ELSE 'NULL::text' END || ' FROM %1$I.%2$I t',
             'analytics_' || chosen, CASE what WHEN 'event' THEN 'event_name' ELSE 'property' END) USING chosen;
     END LOOP;
 END $$;
 COMMENT ON FUNCTION analytics_groups._lexicon(text) IS 'Events or properties of every project the caller may use. Internal.';
 
 CREATE VIEW analytics_groups.lexicon_events AS
-SELECT project, name AS event, display_name, hidden, blocked, first_seen FROM analytics_groups._lexicon('event');
+SELECT project, name AS event, display_name, hidden, blocked, first_seen, merged_into FROM analytics_groups._lexicon('event');
 COMMENT ON VIEW analytics_groups.lexicon_events IS
-'The events that were ever sent.
+'The events that were ever sent: how they are shown, whether they are hidden or blocked, and the event that reports take them for.
 Example: SELECT event, first_seen FROM analytics_groups.lexicon_events WHERE project = ''default'';';
 
 CREATE VIEW analytics_groups.lexicon_properties AS
@@ -59,7 +60,7 @@ COMMENT ON FUNCTION analytics_groups._ingest_errors() IS 'What was refused in ev
 
 CREATE VIEW analytics_groups.ingest_errors AS SELECT * FROM analytics_groups._ingest_errors();
 COMMENT ON VIEW analytics_groups.ingest_errors IS
-'What was refused, or stored without its group, and why.
+'What was refused, discarded as blocked, or stored without its group, and why.
 Example: SELECT field, message, sum(records) FROM analytics_groups.ingest_errors WHERE project = ''default'' GROUP BY 1, 2;';
 
 CREATE FUNCTION analytics_groups._unattributed_values(project text, property text) RETURNS bigint

@@ -7,6 +7,7 @@ mod aggregates;
 mod cohorts;
 mod deletion;
 mod error;
+mod governance;
 mod ingest;
 mod lookups;
 mod pg;

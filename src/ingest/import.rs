@@ -35,6 +35,7 @@ pub(super) struct Tally {
     pub rows: usize,
     pub imported: usize,
     pub duplicates: usize,
+    pub blocked: u64,
     pub refused: usize,
     /// The first of them.
     pub shown: Vec<RecordError>,
@@ -53,7 +54,7 @@ impl Tally {
 
     /// The answer of `/import`, and how many rows there were.
     pub fn answer(self) -> JsonB {
-        let mut answer = ingest::answer(self.imported, self.duplicates, &self.shown);
+        let mut answer = ingest::answer(self.imported, self.duplicates, self.blocked, &self.shown);
         if let Json::Object(o) = &mut answer {
             o.insert("num_rows".into(), self.rows.into());
             o.insert("num_failed".into(), self.refused.into());
@@ -177,6 +178,7 @@ fn import_events(
             super::store_lines(sql, &project, &lines.bytes, true, false, &|_| Ok(()), &mut |stored| {
                 tally.imported += stored.imported;
                 tally.duplicates += stored.duplicates;
+                tally.blocked += stored.blocked;
                 tally.refuse(stored.failed, before);
             })?;
             reader.progress("import_events", tally.rows, tally.refused);

@@ -21,6 +21,7 @@ struct Inbox {
     count: usize,
     failed: Vec<RecordError>,
     refused: usize,
+    blocked: u64,
 }
 
 thread_local! {
@@ -47,6 +48,7 @@ fn flush() -> Result<()> {
         super::store_lines(sql, &project, &lines, true, true, &|_| Ok(()), &mut |stored| {
             INBOX.with_borrow_mut(|i| {
                 i.refused += stored.failed.len();
+                i.blocked += stored.blocked;
                 let room = KEPT_ERRORS.saturating_sub(i.failed.len());
                 i.failed.extend(stored.failed.into_iter().take(room).map(|mut f| {
                     f.index += before;
@@ -112,6 +114,12 @@ pub mod analytics_groups {
     ) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, ErrorReport> {
         flush()?;
         let inbox = INBOX.take();
+        if inbox.blocked > 0 {
+            interrupts::notice(&format!(
+                "{} of {} records were discarded: their events are blocked",
+                inbox.blocked, inbox.before
+            ));
+        }
         if inbox.refused > 0 {
             let listed: Vec<String> = inbox
                 .failed

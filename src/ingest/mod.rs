@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::lexicon::{self, Space};
-use crate::registry::{self, Project};
+use crate::registry::{self, Project, blocked};
 use crate::settings::{self, Dedupe};
 use crate::store::{self, Lock, append, maintain};
 use engine::chunk::USER;
@@ -31,6 +31,8 @@ use sticky::Sticky;
 pub struct Stored {
     pub imported: usize,
     pub duplicates: usize,
+    /// Events that are blocked, and were discarded.
+    pub blocked: u64,
     /// The records that were refused.
     pub failed: Vec<RecordError>,
 }
@@ -74,7 +76,7 @@ pub fn store_lines(
         keys: &keys,
         sticky: sticky.as_ref().map(|s| s as &dyn ingest::Sticky),
     };
-    let mut intake = self::intake(project, &keys)?;
+    let mut intake = self::intake(sql, project, &keys)?;
     // The engine's callback speaks the engine's errors; ours is kept beside it.
     let mut failure = None;
     let outcome = ingest::fill_ndjson(lines, &settings, &mut Interrupts, &mut intake, &mut |intake| {
@@ -112,8 +114,9 @@ pub fn keys(project: &Project) -> Vec<Key> {
 }
 
 /// An empty batch for a project.
-pub fn intake(project: &Project, keys: &[Key]) -> Result<Intake> {
+pub fn intake(sql: &Sql, project: &Project, keys: &[Key]) -> Result<Intake> {
     let mut intake = Intake::new(keys);
+    intake.block(blocked::read(sql, project)?);
     intake.know(|space| lexicon::known(project.table, space))?;
     Ok(intake)
 }
@@ -122,6 +125,7 @@ pub fn intake(project: &Project, keys: &[Key]) -> Result<Intake> {
 pub fn store(sql: &Sql, project: &Project, intake: &mut Intake) -> Result<Stored> {
     // What is learnt now is added to what is known, which must not be held meanwhile.
     intake.know(|_| Vec::new())?;
+    let stripped = intake.strip();
     for space in intake.spaces() {
         let numbers = lexicon::number(sql, project, space, &intake.unnumbered(space)?)?;
         intake.number(space, &numbers)?;
@@ -132,6 +136,8 @@ pub fn store(sql: &Sql, project: &Project, intake: &mut Intake) -> Result<Stored
     let duplicates = intake.dedupe(dedupe == Dedupe::Replace)?;
     Interrupts.tick()?;
     keep_errors(sql, project, &intake.failed, &intake.unattributed)?;
+    keep_blocked(sql, project, &intake.blocked, &stripped)?;
+    let blocked = intake.blocked.values().sum();
     append::append(sql, project, intake, dedupe)?;
     maintain::after_ingest(sql, project, imported - duplicates)?;
     let failed = std::mem::take(&mut intake.failed);
@@ -140,12 +146,28 @@ pub fn store(sql: &Sql, project: &Project, intake: &mut Intake) -> Result<Stored
     Ok(Stored {
         imported,
         duplicates,
+        blocked,
         failed,
     })
 }
 
-/// Stores one event.
-pub fn store_one(sql: &Sql, project: &Project, event: &Event, notes: &[Unattributed]) -> Result<()> {
+/// Stores one event; `false` = it is blocked.
+pub fn store_one(sql: &Sql, project: &Project, mut event: Event, notes: &[Unattributed]) -> Result<bool> {
+    if project.blocked {
+        let blocked = blocked::read(sql, project)?;
+        if blocked.events.contains(&*event.name) {
+            keep_blocked(sql, project, &BTreeMap::from([(event.name.to_string(), 1)]), &[])?;
+            return Ok(false);
+        }
+        let (off, stay) = event
+            .properties
+            .into_iter()
+            .partition(|(name, _)| blocked.properties.contains(&**name));
+        event.properties = stay;
+        let off: Vec<_> = off;
+        let off: Vec<String> = off.iter().map(|(name, _)| name.to_string()).collect();
+        keep_blocked(sql, project, &BTreeMap::new(), &off)?;
+    }
     let number = |space, name: &str| match lexicon::recall(project.table, space, name) {
         Some(no) => Ok(no),
         None => lexicon::number(sql, project, space, &[name]).map(|n| n.first().copied().unwrap_or(0)),
@@ -176,7 +198,26 @@ pub fn store_one(sql: &Sql, project: &Project, event: &Event, notes: &[Unattribu
     }
     keep_errors(sql, project, &[], notes)?;
     append::append_one(sql, project, &row, settings::dedupe()?)?;
-    maintain::after_ingest(sql, project, 1)
+    maintain::after_ingest(sql, project, 1)?;
+    Ok(true)
+}
+
+/// Counts what was discarded: events one by one, and for each property the call that carried it.
+fn keep_blocked(sql: &Sql, project: &Project, events: &BTreeMap<String, u64>, properties: &[String]) -> Result<()> {
+    let text =
+        project.sql("INSERT INTO @.ingest_error (outcome, field, message, records) VALUES ('blocked', $1, $2, $3)");
+    let keep = |field: &str, message: &str, n: u64| {
+        let n = i64::try_from(n).unwrap_or(i64::MAX);
+        sql.write(&text, &[Arg::Text(field), Arg::Text(message), Arg::Int(n)])
+    };
+    for (event, n) in events {
+        keep("event", &format!("event \"{event}\" is blocked: it was discarded"), *n)?;
+    }
+    for property in properties {
+        let field = format!("properties.{property}");
+        keep(&field, "the property is blocked: events were stored without it", 1)?;
+    }
+    Ok(())
 }
 
 fn keep_errors(sql: &Sql, project: &Project, failed: &[RecordError], unattributed: &[Unattributed]) -> Result<()> {

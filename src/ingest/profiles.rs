@@ -45,7 +45,7 @@ fn update(what: What, updates: Option<Jsonb>, project: Option<&str>) -> Result<J
         let project = super::open(sql, project)?;
         apply(sql, &project, parsed, &limits)
     })?;
-    Ok(JsonB(ingest::answer(applied, 0, &failed)))
+    Ok(JsonB(ingest::answer(applied, 0, 0, &failed)))
 }
 
 /// Reads and applies updates; returns how many, and what was wrong with the others.

@@ -42,13 +42,14 @@ fn run(project: Option<&str>, strict: bool, on_error: Option<&str>, lines: &[u8]
             Some(f) if abort => Err(refused(format!("record {}: {}", f.index, f.message))),
             _ => Ok(()),
         };
-        let (mut imported, mut duplicates, mut failed) = (0, 0, Vec::new());
+        let (mut imported, mut duplicates, mut blocked, mut failed) = (0, 0, 0, Vec::new());
         super::store_lines(sql, &project, lines, strict, true, &look, &mut |stored| {
             imported += stored.imported;
             duplicates += stored.duplicates;
+            blocked += stored.blocked;
             failed.extend(stored.failed);
         })?;
-        Ok(JsonB(ingest::answer(imported, duplicates, &failed)))
+        Ok(JsonB(ingest::answer(imported, duplicates, blocked, &failed)))
     })
 }
 
@@ -84,7 +85,7 @@ fn track_one(
         let outcome = ingest::from_parts(event, distinct_id, properties, at, insert_id, &settings);
         sticky.as_ref().map_or(Ok(()), Sticky::outcome)?;
         match outcome {
-            Outcome::Event(event, notes) => super::store_one(sql, &project, &event, &notes).map(|()| true),
+            Outcome::Event(event, notes) => super::store_one(sql, &project, event, &notes),
             Outcome::Failed(f) => Err(Failure::param(f.message, "The event was not stored.")),
             Outcome::Ignored => Ok(false),
         }

@@ -22,16 +22,23 @@ const NO_ACTIVITY: [&str; 10] = [
 /// The names of a project.
 pub struct EventNames {
     pub ranks: Ranks,
+    /// The same as reports show them: merged events in the place of the one they are merged into.
+    pub shown: Option<Ranks>,
     /// In byte order.
     pub names: Vec<String>,
     /// By event number: hidden in the lexicon.
     pub hidden: Vec<bool>,
+    /// Events, and those they are merged into.
+    into: Vec<(u32, u32)>,
 }
 
 impl EventNames {
     /// Reads them on the caller's snapshot; with `fresh`, as they are now.
     pub fn read(sql: &Sql, project: &Project, fresh: bool) -> Result<Self> {
-        let text = project.sql("SELECT no::bigint, name, hidden FROM @.event_name ORDER BY name");
+        let text = project.sql(
+            "SELECT e.no::bigint, e.name, coalesce(c.hidden, e.hidden), c.no::bigint
+             FROM @.event_name e LEFT JOIN @.event_name c ON c.no = e.merged_into ORDER BY e.name",
+        );
         let rows = if fresh {
             sql.write(&text, &[])?
         } else {
@@ -39,7 +46,7 @@ impl EventNames {
         };
         let mut sorted = engine::error::try_vec(rows.len(), "event names")?;
         let mut names = engine::error::try_vec(rows.len(), "event names")?;
-        let mut hidden = Vec::new();
+        let (mut hidden, mut into) = (Vec::new(), Vec::new());
         for i in 0..rows.len() {
             let no = u32::try_from(rows.int(i, 0)?).unwrap_or(0);
             sorted.push(no);
@@ -47,12 +54,41 @@ impl EventNames {
             if rows.get::<bool>(i, 2) == Some(true) {
                 set(&mut hidden, no);
             }
+            if let Some(target) = rows.get::<i64>(i, 3) {
+                into.push((no, u32::try_from(target).unwrap_or(0)));
+            }
         }
+        let ranks = Ranks::new(&sorted)?;
+        let shown = match into.is_empty() {
+            true => None,
+            false => Some(ranks.merged(&into)?),
+        };
         Ok(EventNames {
-            ranks: Ranks::new(&sorted)?,
+            ranks,
+            shown,
             names,
             hidden,
+            into,
         })
+    }
+
+    /// Is any event merged into another? Then what is stored in the order of names is not in the order that is shown.
+    pub fn is_merged(&self) -> bool {
+        self.shown.is_some()
+    }
+
+    /// Where events stand among the names that are shown.
+    pub fn shown(&self) -> &Ranks {
+        self.shown.as_ref().unwrap_or(&self.ranks)
+    }
+
+    /// All events that a name stands for.
+    pub fn numbers(&self, name: &str) -> Vec<u32> {
+        let Some(no) = self.number(name) else {
+            return Vec::new();
+        };
+        let others = self.into.iter().filter(|(_, target)| *target == no).map(|(e, _)| *e);
+        std::iter::once(no).chain(others).collect()
     }
 
     /// By event number: what sessions pass over, which is what is hidden and what no user does.
@@ -66,10 +102,61 @@ impl EventNames {
         out
     }
 
-    /// The number of a name.
+    /// The number of a name; of a merged event that of the one it is merged into.
     pub fn number(&self, name: &str) -> Option<u32> {
         let at = self.names.binary_search_by(|n| n.as_str().cmp(name)).ok()?;
-        Some(self.ranks.event(at as u32))
+        let no = self.ranks.event(at as u32);
+        let target = self.into.iter().find(|(e, _)| *e == no);
+        Some(target.map_or(no, |(_, target)| *target))
+    }
+}
+
+/// What selectors have to know of the lexicon.
+#[derive(Debug, Default)]
+pub struct Governed {
+    /// Events, and those they are merged into.
+    into: Vec<(u32, u32)>,
+    /// What any event is, when something is hidden.
+    pub visible: Option<Vec<u32>>,
+}
+
+impl Governed {
+    /// Reads it on the caller's snapshot.
+    pub fn read(sql: &Sql, project: &Project) -> Result<Self> {
+        let rows = sql.read(
+            &project.sql(
+                "SELECT no::bigint, hidden, merged_into::bigint FROM @.event_name WHERE hidden OR merged_into IS NOT NULL",
+            ),
+            &[],
+        )?;
+        let mut governed = Governed::default();
+        let mut hides = false;
+        for i in 0..rows.len() {
+            hides |= rows.get::<bool>(i, 1) == Some(true);
+            if let Some(target) = rows.get::<i64>(i, 2) {
+                let number = |n: i64| u32::try_from(n).unwrap_or(0);
+                governed.into.push((number(rows.int(i, 0)?), number(target)));
+            }
+        }
+        if hides {
+            let rows = sql.read(
+                &project.sql(
+                    "SELECT e.no::bigint FROM @.event_name e LEFT JOIN @.event_name c ON c.no = e.merged_into
+                     WHERE NOT coalesce(c.hidden, e.hidden) ORDER BY 1",
+                ),
+                &[],
+            )?;
+            let visible = (0..rows.len()).map(|i| Ok(u32::try_from(rows.int(i, 0)?).unwrap_or(0)));
+            governed.visible = Some(visible.collect::<Result<_>>()?);
+        }
+        Ok(governed)
+    }
+
+    /// All events that are one with an event.
+    pub fn all(&self, event: u32) -> Vec<u32> {
+        let target = self.into.iter().find(|(e, _)| *e == event).map_or(event, |(_, t)| *t);
+        let others = self.into.iter().filter(|(_, t)| *t == target).map(|(e, _)| *e);
+        std::iter::once(target).chain(others).collect()
     }
 }
 

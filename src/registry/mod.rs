@@ -3,6 +3,7 @@
 //! Projects and keys are created by the SQL functions in sql/registry.sql; this side reads them.
 
 pub mod access;
+pub mod blocked;
 pub mod event_names;
 pub mod lexicon;
 
@@ -31,6 +32,8 @@ pub struct Project {
     pub erasures: i32,
     /// Whether users may be in groups until further notice (src/ingest/sticky.rs).
     pub sticky: bool,
+    /// Some event or property is blocked.
+    pub blocked: bool,
     /// Columns of lookup tables that this call joins to properties of events.
     pub lookups: RefCell<Lookups>,
 }
@@ -200,7 +203,7 @@ fn standing(sql: &Sql, name: &str, fresh: bool) -> Result<Option<Standing>> {
 /// `fresh` looks past the snapshot of the calling statement: a writer must see a project or a key that the same statement
 /// has just made, and one that was registered since the statement began.
 fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
-    let text = "SELECT p.timezone, p.week_start, k.kind, k.property, p.erasures, p.sticky
+    let text = "SELECT p.timezone, p.week_start, k.kind, k.property, p.erasures, p.sticky, p.blocked
                 FROM analytics_groups.project p LEFT JOIN analytics_groups.group_key k ON k.project = p.id
                 WHERE p.name = $1";
     let rows = if fresh {
@@ -234,6 +237,7 @@ fn find(sql: &Sql, name: &str, fresh: bool) -> Result<Option<(Project, bool)>> {
         keys,
         erasures: rows.get(0, 4).unwrap_or(0),
         sticky: rows.get(0, 5).unwrap_or(false),
+        blocked: rows.get(0, 6).unwrap_or(false),
         lookups: RefCell::default(),
     };
     Ok(Some((project, standing.may_write)))

@@ -69,7 +69,7 @@ fn run(sql: &Sql, q: &Question) -> Result<Vec<Row>> {
     let names = EventNames::read(sql, &project, false)?;
     let mut hidden = names.hidden.clone();
     for name in &q.hide {
-        if let Some(event) = names.number(name) {
+        for event in names.numbers(name) {
             set(&mut hidden, event);
         }
     }
@@ -106,7 +106,7 @@ fn rows(sql: &Sql, project: &Project, names: &EventNames, entries: Vec<Entry>) -
                 _ => drop(object.insert(key.property.clone(), Json::Array(list))),
             }
         }
-        let event = names.ranks.rank(e.event)? as usize;
+        let event = names.shown().rank(e.event)? as usize;
         let event = names.names.get(event).cloned().unwrap_or_default();
         let properties = Json::Object(object);
         let text = properties.to_string();

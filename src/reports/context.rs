@@ -10,6 +10,7 @@ use crate::error::{Failure, Result};
 use crate::pg::interrupts::{self};
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
+use crate::registry::event_names::Governed;
 use crate::registry::lexicon::{self, Space};
 use crate::store::identity::{self, Remap};
 use engine::breakdown::{Dimension, EMPTY, NOT_SET, OTHER};
@@ -57,6 +58,7 @@ pub struct Context<'a> {
     /// Numbers of properties of groups as they were.
     histories: BTreeMap<(Kind, String), u32>,
     inside: Inside,
+    governed: Governed,
     remap: OnceCell<Remap>,
     pub on_demand: OnDemand,
 }
@@ -143,6 +145,7 @@ impl<'a> Context<'a> {
             lookups: BTreeMap::new(),
             histories: BTreeMap::new(),
             inside,
+            governed: Governed::read(sql, project)?,
             remap: OnceCell::new(),
             on_demand: OnDemand::default(),
         };
@@ -154,6 +157,12 @@ impl<'a> Context<'a> {
         c.find(Space::Event, names)?;
         c.add(&references)?;
         Ok(c)
+    }
+
+    /// The same with events as they were sent: none is hidden or merged.
+    pub fn ungoverned(mut self) -> Self {
+        self.governed = Governed::default();
+        self
     }
 
     fn find<'n>(&mut self, space: Space, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
@@ -417,6 +426,12 @@ impl<'a> Context<'a> {
 impl Names for Context<'_> {
     fn event(&self, name: &str) -> Option<u32> {
         self.events.get(name).copied()
+    }
+    fn events(&self, name: &str) -> Vec<u32> {
+        self.event(name).map_or_else(Vec::new, |no| self.governed.all(no))
+    }
+    fn any_event(&self) -> Option<&[u32]> {
+        self.governed.visible.as_deref()
     }
     fn property(&self, name: &str) -> Option<u32> {
         self.properties.get(name).copied()

@@ -35,17 +35,17 @@ use question::{AnchorSpec, Arguments, Question, SPLIT_HINT, question};
 use serde_json::Value as Json;
 
 /// By event number: what the anchor picks as far as names go, and what it names.
-fn picked(anchor: &Selector, names: &EventNames) -> (Vec<bool>, Vec<bool>) {
+fn picked(spec: &SelectorSpec, anchor: &Selector, names: &EventNames) -> (Vec<bool>, Vec<bool>) {
     let (mut anchors, mut named) = (vec![false; names.ranks.top()], Vec::new());
     for a in &anchor.alternatives {
         match a.event {
             None => anchors.fill(true),
             Some(0) => {}
-            Some(event) => {
-                set(&mut anchors, event);
-                set(&mut named, event);
-            }
+            Some(event) => set(&mut anchors, event),
         }
+    }
+    for event in spec.event_names().into_iter().flat_map(|name| names.numbers(name)) {
+        set(&mut named, event);
     }
     (anchors, named)
 }
@@ -90,10 +90,11 @@ fn ask<R>(
                 "Leave it out, or use collapse => true to see it once where it is repeated.",
             ));
         }
-        match names.number(name) {
-            Some(event) => set(&mut hidden, event),
-            None => context.notice_unknown_event(name)?,
+        let events = names.numbers(name);
+        if events.is_empty() {
+            context.notice_unknown_event(name)?;
         }
+        events.into_iter().for_each(|event| set(&mut hidden, event));
     }
     let ground = Ground {
         sql,
@@ -127,7 +128,7 @@ fn around<R>(
     f: impl FnOnce(&Around) -> Result<R>,
 ) -> Result<R> {
     let anchor = context.bind(&spec.selector, ground.by, None)?;
-    let (anchors, named) = picked(&anchor, ground.names);
+    let (anchors, named) = picked(&spec.selector, &anchor, ground.names);
     let plan = Plan {
         by: ground.by,
         entry: ground.entry,
@@ -138,7 +139,7 @@ fn around<R>(
         count: q.count,
         hidden: ground.hidden.clone(),
         named,
-        ranks: &ground.names.ranks,
+        ranks: ground.names.shown(),
         remap: ground.remap,
         memory_limit: settings::query_memory(),
     };
@@ -160,7 +161,7 @@ impl Around<'_> {
             let (first, last) = self.days()?;
             Reading::fits(self.ground.sql, self.ground.project, first, last, plan.remap)
         };
-        let partial = if plan.by == USER && unfiltered && fits()? {
+        let partial = if plan.by == USER && unfiltered && !self.ground.names.is_merged() && fits()? {
             let partials = self.streamed(&workers)?;
             engine::parallel::merge(partials.into_iter(), |a, b| a.merge(b, plan))?
         } else {
@@ -280,7 +281,8 @@ fn ways<R>(ground: &Ground, q: &Question, context: &mut Context, f: impl FnOnce(
             splits.push(Split { event, of });
         }
     }
-    let everything = context.bind(&SelectorSpec::parse(&Json::from("$any"))?, by, q.filter.as_ref())?;
+    let everything = SelectorSpec::parse(&Json::from("$any"))?;
+    let everything = context.bind(&everything, by, q.filter.as_ref())?.of_every_event();
     let mut selectors = vec![everything];
     let mut anchors = Vec::new();
     for a in &q.anchors {
@@ -288,7 +290,7 @@ fn ways<R>(ground: &Ground, q: &Question, context: &mut Context, f: impl FnOnce(
         anchors.push(Anchor {
             forward: a.forward,
             reverse: a.reverse,
-            named: picked(&bound, names).1,
+            named: picked(&a.selector, &bound, names).1,
         });
         selectors.push(bound);
     }
@@ -310,7 +312,7 @@ fn ways<R>(ground: &Ground, q: &Question, context: &mut Context, f: impl FnOnce(
         exclusions: q.exclusions.iter().map(|x| x.1).collect(),
         held,
         splits,
-        ranks: &names.ranks,
+        ranks: names.shown(),
         remap,
         sessions: sessions.as_ref(),
         memory_limit: settings::query_memory(),

@@ -194,7 +194,11 @@ fn ask<R>(
     plan.memory_limit = settings::query_memory();
     let workers = settings::workers();
     let by_stream = matches!(definition.mode, Mode::Timeout(_)) && by == USER && filter.is_none() && whose.is_none();
-    if by_stream && features.is_empty() && Reading::fits(sql, &project, from_day, to_day, plan.remap)? {
+    if by_stream
+        && features.is_empty()
+        && !names.is_merged()
+        && Reading::fits(sql, &project, from_day, to_day, plan.remap)?
+    {
         let columns = StreamKernel::new(&plan)?.columns();
         let reading = Reading::open(sql, &project, &names.ranks, (from_day, to_day), plan.remap)?;
         let kernels = stream::walk(
@@ -210,12 +214,17 @@ fn ask<R>(
         let partial = engine::parallel::merge(partials, |a, b| a.merge(b, &plan))?;
         return whole(&project, by, &plan, partial);
     }
-    let everything = context.bind(&SelectorSpec::parse(&Json::from("$any"))?, by, filter.as_ref())?;
+    let everything = SelectorSpec::parse(&Json::from("$any"))?;
+    let everything = context.bind(&everything, by, filter.as_ref())?.of_every_event();
     let bind = |s: &Option<SelectorSpec>| s.as_ref().map(|s| context.bind(s, by, None)).transpose();
     let (starts, ends) = (bind(&definition.starts)?, bind(&definition.ends)?);
     // What a start or an end names is meant, hidden or not.
-    let alternatives = starts.iter().chain(&ends).flat_map(|s| &s.alternatives);
-    for event in alternatives.filter_map(|a| a.event) {
+    let named = definition
+        .starts
+        .iter()
+        .chain(&definition.ends)
+        .flat_map(|s| s.event_names());
+    for event in named.flat_map(|name| names.numbers(name)) {
         if let Some(excluded) = plan.excluded.get_mut(event as usize) {
             *excluded = false;
         }
@@ -246,7 +255,7 @@ fn ask<R>(
             &need,
             span,
             &workers,
-            || EventKernel::new(&plan, by, &names.ranks),
+            || EventKernel::new(&plan, by, names.shown()),
             |kernel, chunk, keep, tick| {
                 let hits = everything.hits(chunk, keep, by, tick)?;
                 kernel.push(chunk, &hits, &marks(chunk, keep, tick)?, tick)
@@ -259,7 +268,7 @@ fn ask<R>(
     let question = Segmented {
         plan: &plan,
         by,
-        ranks: &names.ranks,
+        ranks: names.shown(),
         names: &names.names,
         features,
         top: q.top,

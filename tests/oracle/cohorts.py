@@ -124,7 +124,9 @@ class Members:
     """Who is in cohorts of a world, as of the end of a day."""
 
     def __init__(self, world, last):
-        self.world, self.last, self.known = World([], {}, world.calendar, world.users, world.groups), last, {}
+        self.world, self.last, self.known = World(
+            [], {}, world.calendar, world.users, world.groups, hidden=world.hidden, merged=world.merged
+        ), last, {}
         self.world.events = [*world.events, Event("Seed", "seed", 315532800000, None, SEED_PROPERTIES, {})]
         self.world.users = {**world.users, "seed": SEED_USER}
         self.end = world.calendar.span(last, last)[1]

@@ -314,7 +314,7 @@ class Ask:
         streams = defaultdict(list)
         session = sessions_of(world, self.by) if self.sessions else lambda event, subject: (subject, None)
         for event, subject in sightings(world, self.by):
-            if subject is None:
+            if subject is None or session(event, subject) is None:
                 continue
             steps = {k for k, s in enumerate(self.selectors) if matches(s, world, event, self.by, subject)}
             exclusions = {n for n, x in enumerate(self.exclude) if matches(x, world, event, self.by, subject)}

@@ -237,6 +237,20 @@ class Generator:
             changes.append((verb, r.choice(USERS), key, ids))
         return changes
 
+    def governance(self):
+        """Something to say of the lexicon. Nothing is merged into an event that is merged: only A and D e are."""
+        r = self.random
+        verb = r.choices(["hide_event", "merge_events", "unmerge_events", "block_event", "block_property"], [4, 4, 1, 1, 1])[0]
+        if verb == "hide_event":
+            return verb, [r.choice(EVENTS)], self.chance(0.8)
+        if verb == "merge_events":
+            return verb, r.choice([["A"], ["A"], ["D e"], ["A", "D e"]]), r.choice(["B", "B", "C", "All of them"])
+        if verb == "unmerge_events":
+            return verb, r.choice([["A"], ["A", "D e"]]), None
+        if verb == "block_event":
+            return verb, [r.choice(EVENTS)], True
+        return verb, [r.choice(["plan", "n", "tags", "mixed"])], True
+
     def deletion(self):
         """Somebody or something to delete."""
         r = self.random
@@ -282,6 +296,8 @@ class Generator:
             steps.insert(r.randint(registered, len(steps)), ("sticky", self.sticky()))
         for _ in range(r.choice([0, 0, 0, 1, 2])):
             steps.insert(r.randint(registered, len(steps)), ("delete", self.deletion()))
+        for _ in range(r.choice([0, 0, 0, 1, 2, 3])):
+            steps.insert(r.randint(registered, len(steps)), ("govern", *self.governance()))
         if self.chance(0.5):
             steps.insert(r.randint(registered, len(steps)), ("ask", questions[: len(questions) // 2]))
         return [*steps, ("ask", questions), ("maintain", r.choice(["now", "later"])), ("ask", questions)]

@@ -36,6 +36,7 @@ class Event(NamedTuple):
     insert_id: str | None
     properties: dict
     groups: dict
+    sent: str = ""  # the name before events were merged
 
 
 def text_of(value):
@@ -167,10 +168,14 @@ def at_event(changes, time):
 class World:
     """A project as the reports see it: calendar, events that count, and the profiles of today."""
 
-    def __init__(self, raw, registered, calendar=None, users=None, groups=None, verbs=(), past=None):
+    def __init__(
+        self, raw, registered, calendar=None, users=None, groups=None, verbs=(), past=None, hidden=(), merged=None
+    ):
         """`past`: (key, group id) -> {instant: the tier since then}."""
         self.calendar = calendar or Calendar()
-        self.events = history(raw, registered, verbs)
+        self.hidden = frozenset(hidden)  # what any event leaves out; of merged events the name they are shown by counts
+        self.merged = dict(merged or {})  # event -> the one it is merged into
+        self.events = [e._replace(event=self.shown(e.event), sent=e.event) for e in history(raw, registered, verbs)]
         for event in self.events:
             event.properties.past = {
                 f"group.{key}.tier@event": at_event([(past or {}).get((key, g), {}) for g in ids], event.time)
@@ -181,6 +186,10 @@ class World:
         self.users = {u: p for u, p in (users or {}).items() if self.identities.end(u) == u}
         self.groups = groups or {}  # (key, group id) -> properties
         self.firsts = {}  # (selector, by) -> first_times of them, once asked for
+
+    def shown(self, name):
+        """The name that reports have for an event."""
+        return self.merged.get(name, name)
 
 
 def sightings(world, by):
@@ -198,10 +207,13 @@ def sightings(world, by):
 
 
 def sessions_of(world, by, timeout=30 * MINUTE):
-    """(event, subject) -> its session, as (subject, start): no gap is longer than the timeout, and midnight ends it."""
+    """(event, subject) -> its session, as (subject, start): no gap is longer than the timeout, and midnight ends it.
+
+    What is hidden is in no session.
+    """
     times = defaultdict(set)
     for event, subject in sightings(world, by):
-        if subject is not None:
+        if subject is not None and event.event not in world.hidden:
             times[subject, world.calendar.local_date(event.time)].add(event.time)
     starts = {}
     for (subject, _), instants in times.items():
@@ -211,7 +223,7 @@ def sessions_of(world, by, timeout=30 * MINUTE):
                 start = time
             starts[subject, time] = subject, start
             last = time
-    return lambda event, subject: starts.get((subject, event.time))
+    return lambda event, subject: None if event.event in world.hidden else starts.get((subject, event.time))
 
 
 def passes(tree, world, event, by, subject):
@@ -243,7 +255,9 @@ def first_times(world, selector, by):
 def matches(selector, world, event, by, subject):
     """Whether an event selector picks an event."""
     if isinstance(selector, str):
-        return selector in ("*", "$any") or selector == event.event
+        if selector in ("*", "$any"):
+            return event.event not in world.hidden
+        return world.shown(selector) == event.event
     if selector.get("first_time"):
         every = {k: v for k, v in selector.items() if k != "first_time"}
         if event.time != first_times(world, every, by).get(subject):
@@ -629,6 +643,8 @@ def insights_of(
             if not matches(picked, world, event, by, subject):
                 continue
             if not passes(filter, world, event, by, subject) or not contributes(metric, event, subject):
+                continue
+            if session is not None and session(event, subject) is None:
                 continue
             here = ([i for i in intervals if i.start <= event.time < i.end] or [None])[0]
             if groups is not None and not cohorts.compared(groups, chosen.get((subject, here), 0)):

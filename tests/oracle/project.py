@@ -7,6 +7,7 @@ A script is a list of steps:
     ("identities", verbs)                  say who is whom: [(verb, its two arguments), …]
     ("sticky", changes)                    groups until further notice: [(verb, user, key, ids), …] (sticky.py)
     ("delete", what)                       delete a user, a group, events or a key (deletions.py)
+    ("govern", verb, names, value)         hide, block, merge or unmerge events, or block properties
     ("maintain", "now", "later" or "fold") settle what was ingested, or make a block of single events
     ("ask", questions)                     questions about the state reached
 """
@@ -83,6 +84,22 @@ def in_transaction(kind, statements):
     return statements
 
 
+def govern(step, project):
+    """The statements of a step of governance. Only what is known can be hidden or merged."""
+    _, verb, names, value = step
+    last = f"project => {quote(project)}"
+    known = f"FROM analytics_{project}.event_name WHERE name = ANY ({quote('{' + ','.join(json.dumps(n) for n in names) + '}')}::text[])"
+    if verb == "merge_events":
+        return [f"SELECT 'governed ' || count(analytics_groups.merge_events(m.names, {quote(value)}, {last})::text) "
+                f"FROM (SELECT array_agg(name::text) AS names {known}) AS m WHERE m.names IS NOT NULL;"]
+    if verb == "unmerge_events":
+        return [f"SELECT 'governed ' || count(analytics_groups.unmerge_events(m.names, {last})::text) "
+                f"FROM (SELECT array_agg(name::text) AS names {known} AND merged_into IS NOT NULL) AS m WHERE m.names IS NOT NULL;"]
+    if verb == "hide_event":
+        return [f"SELECT 'governed ' || analytics_groups.hide_event(name, {value}, {last})::text {known};"]
+    return [f"SELECT 'governed ' || analytics_groups.{verb}({quote(n)}, {value}, {last})::text;" for n in names]
+
+
 def statements_of(step, project):
     """The SQL of one step."""
     if step[0] == "key":
@@ -113,6 +130,8 @@ def statements_of(step, project):
         ]
     if step[0] == "sticky":
         return sticky.statements(step[1], project)
+    if step[0] == "govern":
+        return govern(step, project)
     if step[0] == "delete":
         return deletions.statements(step[1], project)
     if step[0] == "maintain" and step[1] == "later":
@@ -161,10 +180,12 @@ def drop(session, project):
     session.run(f"SELECT analytics_groups.drop_project({quote(project)});")
 
 
-def perform(session, step, project):
+def perform(session, step, project, blocked=()):
     """Runs one step on the server; an event that is not taken is an error."""
     for statement in statements_of(step, project):
         problems = refusals(session.run(statement))
+        if step[0] == "events" and any(e["event"] in blocked for e in step[3]):
+            problems = [p for p in problems if p != "track() returned false"]
         if problems:
             raise Refused("\n".join(problems))
 
@@ -177,12 +198,17 @@ class Image:
         self.raw, self.registered, self.users, self.groups, self.verbs = [], {}, {}, {}, []
         self.past = {}  # of the tier of groups: since when it was what
         self.sticky = {}
+        self.known, self.hidden, self.merged = {"Seed"}, set(), {}
+        self.blocked_events, self.blocked_properties = set(), set()
 
     def perform(self, step):
         if step[0] == "key":
             self.registered[step[1]] = len(self.raw)
         elif step[0] == "events":
-            self.raw += sticky.attached(self, step[1], step[3])
+            come = [e for e in step[3] if e["event"] not in self.blocked_events]
+            self.take(sticky.attached(self, step[1], come))
+        elif step[0] == "govern":
+            self.govern(*step[1:])
         elif step[0] == "identities":
             self.verbs += [(len(self.raw), *verb) for verb in step[1]]
         elif step[0] == "sticky":
@@ -208,8 +234,32 @@ class Image:
                 past[at] = properties["tier"]
         self.groups[name] = known | properties
 
+    def take(self, events):
+        """What is blocked does not arrive."""
+        for e in events:
+            if e["event"] not in self.blocked_events:
+                self.known.add(e["event"])
+                kept = {k: v for k, v in e["properties"].items() if k not in self.blocked_properties}
+                self.raw.append({**e, "properties": kept})
+
+    def govern(self, verb, names, value):
+        known = [n for n in names if n in self.known]
+        if verb == "merge_events" and known:
+            self.known.add(value)
+            self.merged |= dict.fromkeys(known, value)
+        elif verb == "unmerge_events":
+            self.merged = {a: b for a, b in self.merged.items() if a not in known}
+        elif verb == "hide_event":
+            self.hidden = self.hidden | set(known) if value else self.hidden - set(known)
+        elif verb == "block_event":
+            self.known |= set(names) if value else set()
+            self.blocked_events = self.blocked_events | set(names) if value else self.blocked_events - set(names)
+        elif verb == "block_property":
+            self.blocked_properties = self.blocked_properties | set(names) if value else self.blocked_properties - set(names)
+
     def world(self):
-        return World(self.raw, self.registered, self.calendar, self.users, self.groups, self.verbs, self.past)
+        more = {"hidden": self.hidden, "merged": self.merged}
+        return World(self.raw, self.registered, self.calendar, self.users, self.groups, self.verbs, self.past, **more)
 
 
 def as_sql(script, zone, week_start, project="repro"):

@@ -70,7 +70,7 @@ def play(session, generator, script, tell):
     try:
         for place, step in enumerate(script):
             image.perform(step)
-            perform(session, step, project)
+            perform(session, step, project, image.blocked_events)
             if step[0] == "ask":
                 world = image.world()
                 for question in step[1]:
@@ -116,9 +116,9 @@ def export_differs(session, project, world):
         f"FROM analytics_{project}.events WHERE \"time\" >= '1990-01-01'"
     )
     related = Counter(line(r["event"], r["distinct_id"], r["time"], r["properties"], r["groups"]) for r in rows)
-    plain = Counter(line(e.event, e.user, e.time, e.properties) for e in world.events)
+    plain = Counter(line(e.sent, e.user, e.time, e.properties) for e in world.events)
     grouped = Counter(
-        line(e.event, e.user, e.time, e.properties, {key: sorted(set(ids)) for key, ids in e.groups.items() if ids})
+        line(e.sent, e.user, e.time, e.properties, {key: sorted(set(ids)) for key, ids in e.groups.items() if ids})
         for e in world.events
     )
     return differences(exported, plain) + differences(related, grouped)

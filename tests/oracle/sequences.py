@@ -169,6 +169,8 @@ def cuts(
     found = []
     for subject, events in histories(world, by).items():
         events = [e for e in events if first <= e.time < last and passes(filter, world, e, by, subject)]
+        begun = [s for s in (starts, ends) if s is not None]
+        events = [e for e in events if e.event not in world.hidden or any(named(world, s, e.event) for s in begun)]
 
         def is_start(e):
             return starts is not None and matches(starts, world, e, by, subject)
@@ -236,7 +238,8 @@ class Ways:
         split=None,
         filter=None,
     ):
-        self.world, self.by, self.within, self.collapse, self.hide = world, by, within, collapse, hide
+        self.world, self.by, self.within, self.collapse = world, by, within, collapse
+        self.hide = {world.shown(name) for name in hide} | world.hidden
         self.first, self.last = world.calendar.span(from_date, to_date)
         self.anchors = anchors if isinstance(anchors, list) else [anchors]
 
@@ -250,7 +253,8 @@ class Ways:
             self.within = 30 * DAY
         whole = [1, len(self.anchors)]
         self.exclude = [(x, x.get("between", whole) if isinstance(x, dict) else whole) for x in exclude]
-        self.hold, self.split, self.filter = hold, split or {}, filter
+        self.hold, self.filter = hold, filter
+        self.split = {world.shown(name): item for name, item in reversed((split or {}).items())}
 
     def node(self, subject):
         def text(e):
@@ -272,7 +276,7 @@ class Ways:
                 continue
             parts = defaultdict(list)
             for e in events:
-                if self.first <= e.time < self.last:
+                if self.first <= e.time < self.last and session(e, subject) is not None:
                     parts[session(e, subject)].append(e)
             for part in parts.values():
                 yield subject, part
@@ -290,7 +294,7 @@ class Ways:
 
         def is_anchor(e, k):
             anchor = self.anchors[k]
-            return matches(anchor, world, e, by, subject) and (e.event not in self.hide or named(anchor, e.event))
+            return matches(anchor, world, e, by, subject) and (e.event not in self.hide or named(world, anchor, e.event))
 
         def excludes(e, k):
             return any(a <= k < b and matches(x, world, e, by, subject) for x, (a, b) in self.exclude)
@@ -392,13 +396,13 @@ def text_of_any(value):
     return json.dumps([int(v) if isinstance(v, float) and v.is_integer() else v for v in value], separators=(",", ":"), ensure_ascii=False)
 
 
-def named(selector, event):
+def named(world, selector, event):
     """Whether a selector names an event, as opposed to taking any."""
     if isinstance(selector, str):
-        return selector == event
+        return world.shown(selector) == event
     if "any" in selector:
-        return any(named(s, event) for s in selector["any"])
-    return selector["event"] == event
+        return any(named(world, s, event) for s in selector["any"])
+    return named(world, selector["event"], event)
 
 
 def sequence(blocks):

@@ -100,6 +100,7 @@ def activity(world, by, id, from_date, to_date, hide=(), before=None, page_size=
     start, end = world.calendar.span(from_date, to_date)
     end = end if before is None else min(end, before)
     id = world.identities.end(id) if by == "user" else id
+    hide = {world.shown(name) for name in hide} | world.hidden
     own = [e for e, who in sightings(world, by) if who == id and start <= e.time < end and e.event not in hide]
     if page_size is not None and len(own) > page_size:
         oldest = sorted((e.time for e in own), reverse=True)[page_size - 1]

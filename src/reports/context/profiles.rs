@@ -94,7 +94,7 @@ impl Context<'_> {
         let rows = self.sql.read(
             &self
                 .project
-                .sql("SELECT no::bigint, name FROM @.event_name ORDER BY no"),
+                .sql("SELECT e.no::bigint, coalesce(c.name, e.name) FROM @.event_name e LEFT JOIN @.event_name c ON c.no = e.merged_into ORDER BY 1"),
             &[],
         )?;
         Ok(column((0..rows.len()).map(|i| Ok((rows.int(i, 0)? as u32, Value::str(rows.text(i, 1)?)))))?.finish())

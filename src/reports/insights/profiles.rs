@@ -32,7 +32,10 @@ impl Report<'_> {
             };
             let profiles = Profiles {
                 who: self.who_has_one(spec.by)?,
-                selector: self.context.bind(&spec.selector, spec.by, self.filter.as_ref())?,
+                selector: self
+                    .context
+                    .bind(&spec.selector, spec.by, self.filter.as_ref())?
+                    .of_every_event(),
                 property,
             };
             all.push((i, profiles));

@@ -13,6 +13,14 @@ use std::sync::Arc;
 pub trait Names {
     /// Number of an event name; `None` = nobody sent it.
     fn event(&self, name: &str) -> Option<u32>;
+    /// Numbers of all events that an event name stands for: more than its own where events are merged.
+    fn events(&self, name: &str) -> Vec<u32> {
+        self.event(name).into_iter().collect()
+    }
+    /// The events that any event is; `None` = really any.
+    fn any_event(&self) -> Option<&[u32]> {
+        None
+    }
     /// Number of an event property; `None` = nobody sent it.
     fn property(&self, name: &str) -> Option<u32>;
     /// Kind of a registered group key.

@@ -164,24 +164,41 @@ impl SelectorSpec {
                     })
                 }
             };
-            let event = a.event.as_ref().map(|name| names.event(name).unwrap_or(0));
             let first = a.first.map(|n| {
                 let known = firsts.get(n).cloned();
                 known.ok_or_else(|| wrong(format!("first_time of {} is not available here", a.name())))
             });
-            Ok(Alternative {
-                event,
+            let one = Alternative {
+                event: None,
                 filter,
                 first: first.transpose()?,
-            })
+            };
+            let events = match (&a.event, names.any_event()) {
+                (None, None) => vec![None],
+                (None, Some(any)) => any.iter().copied().map(Some).collect(),
+                (Some(name), _) => names.events(name).into_iter().map(Some).collect(),
+            };
+            // Nobody sent it.
+            let events = if events.is_empty() { vec![Some(0)] } else { events };
+            Ok((one, events))
         });
-        Ok(Selector {
-            alternatives: alternatives.collect::<Result<_>>()?,
-        })
+        let mut bound = Vec::new();
+        for a in alternatives {
+            let (one, events): (Alternative, Vec<Option<u32>>) = a?;
+            bound.extend(events.into_iter().map(|event| Alternative { event, ..one.clone() }));
+        }
+        Ok(Selector { alternatives: bound })
     }
 }
 
 impl Selector {
+    /// Of one that was bound for any event: for every event, those that any event leaves out as well.
+    pub fn of_every_event(mut self) -> Selector {
+        self.alternatives.truncate(1);
+        self.alternatives.iter_mut().for_each(|a| a.event = None);
+        self
+    }
+
     /// Numbers of the events it can pick, sorted; `None` = any event.
     pub fn events(&self) -> Option<Vec<u32>> {
         let all: Option<BTreeSet<u32>> = self.alternatives.iter().map(|a| a.event).collect();

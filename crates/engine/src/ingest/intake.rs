@@ -16,6 +16,7 @@ use crate::names::Names;
 use crate::row::insert_hash;
 use crate::value::Value;
 use hashbrown::{DefaultHashBuilder, HashTable};
+use std::collections::{BTreeMap, HashSet};
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
@@ -35,6 +36,13 @@ const MOST_CELLS: usize = 16 << 20;
 const MOST_BYTES: usize = 64 << 20;
 /// Properties that are remembered from one batch to the next.
 const MOST_PROPERTIES: usize = 1000;
+
+/// Names that are blocked: events that are discarded, properties that are taken off those that stay.
+#[derive(Debug, Clone, Default)]
+pub struct Blocked {
+    pub events: HashSet<String>,
+    pub properties: HashSet<String>,
+}
 
 #[derive(Default)]
 struct Groups {
@@ -72,6 +80,9 @@ pub struct Intake {
     /// Records dropped because they carry `$ignore`.
     pub ignored: usize,
     pub unattributed: Vec<Unattributed>,
+    /// Events that were discarded because they are blocked, by their names.
+    pub blocked: BTreeMap<String, u64>,
+    block: Blocked,
 }
 
 impl Intake {
@@ -86,6 +97,37 @@ impl Intake {
             shape: Shape::new(keys),
             ..Intake::default()
         }
+    }
+
+    /// Says what is blocked, for the records that are taken in from now on.
+    pub fn block(&mut self, names: Blocked) {
+        self.block = names;
+    }
+
+    /// Takes the blocked properties off all events. Returns which there were. To be asked before names are numbered.
+    pub fn strip(&mut self) -> Vec<String> {
+        let mut stripped = Vec::new();
+        if self.block.properties.is_empty() {
+            return stripped;
+        }
+        for (i, p) in self.properties.iter_mut().enumerate() {
+            let name = self.shape.name(i);
+            if !p.is_empty() && self.block.properties.contains(name) {
+                p.clear();
+                stripped.push(name.to_string());
+            }
+        }
+        stripped
+    }
+
+    /// Discards an event that is blocked, and counts it.
+    #[inline]
+    fn discards(&mut self, event: &str) -> bool {
+        if self.block.events.is_empty() || !self.block.events.contains(event) {
+            return false;
+        }
+        *self.blocked.entry(event.to_string()).or_default() += 1;
+        true
     }
 
     /// Events so far.
@@ -130,6 +172,12 @@ impl Intake {
         if plain::read(line, settings, &mut self.shape, &mut self.plain).is_none() {
             return Ok(false);
         }
+        if !self.block.events.is_empty() {
+            let event = self.plain.event(line).to_string();
+            if self.discards(&event) {
+                return Ok(true);
+            }
+        }
         let row = self.len();
         self.events.push_now(&mut self.event_names, self.plain.event(line))?;
         match self.plain.user(line) {
@@ -167,6 +215,7 @@ impl Intake {
     /// Takes what became of a record of `bytes` bytes. After an error the batch must not be used any further.
     pub fn take(&mut self, outcome: Outcome, bytes: usize) -> Result<()> {
         match outcome {
+            Outcome::Event(e, _) if self.discards(&e.name) => {}
             Outcome::Event(e, notes) => {
                 self.take_event(&e)?;
                 for n in notes {
@@ -455,6 +504,7 @@ impl Intake {
         self.failed.clear();
         self.ignored = 0;
         self.unattributed.clear();
+        self.blocked.clear();
     }
 }
 

@@ -43,7 +43,7 @@ mod tests;
 pub use answer::answer;
 pub use attribute::{Attribution, attribute};
 pub use identity::{Identity, canonical_number, given_id, identify, is_device};
-pub use intake::{Intake, SLICE, Space};
+pub use intake::{Blocked, Intake, SLICE, Space};
 pub use record::{from_parts, parse_value};
 pub use source::{Sink, each_json, each_ndjson, fill_ndjson, parse_batch_json, parse_ndjson};
 pub use sticky::{Held, Sticky};

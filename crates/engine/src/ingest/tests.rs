@@ -1,5 +1,6 @@
 //! The rows of the law, one by one: attribution, validation, limits, reserved names, identity.
 
+mod blocked;
 mod columns;
 mod doors;
 mod exported;

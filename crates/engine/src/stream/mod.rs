@@ -92,6 +92,18 @@ impl Ranks {
         Ok(ranks)
     }
 
+    /// The same with events in the place of those that they are merged into.
+    pub fn merged(&self, into: &[(u32, u32)]) -> Result<Ranks> {
+        let mut ranks = self.clone();
+        for (event, target) in into {
+            let rank = self.rank(*target)?;
+            if let Some(slot) = ranks.by_event.get_mut(*event as usize) {
+                *slot = rank;
+            }
+        }
+        Ok(ranks)
+    }
+
     /// Where an event stands among all names.
     #[inline]
     pub fn rank(&self, event: u32) -> Result<u32> {

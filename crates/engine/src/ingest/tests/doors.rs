@@ -206,12 +206,12 @@ fn arguments_win_over_properties() {
 #[test]
 fn the_answer_has_the_shape_of_import() {
     assert_eq!(
-        answer(3, 1, &[]),
+        answer(3, 1, 0, &[]),
         json!({"code": 200, "status": "OK", "num_records_imported": 3, "num_duplicates": 1, "failed_records": []})
     );
     let failed = RecordProblem::new("properties.time", "must not be missing").at(2, Some("x".into()));
     assert_eq!(
-        answer(1, 0, &[failed]),
+        answer(1, 0, 0, &[failed]),
         json!({"code": 400, "status": "Bad Request", "error": "some data points in the request failed validation",
             "num_records_imported": 1, "num_duplicates": 0, "failed_records": [{"index": 2, "$insert_id": "x",
             "field": "properties.time", "message": "'properties.time' is invalid: must not be missing"}]})
