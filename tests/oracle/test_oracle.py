@@ -10,6 +10,7 @@ import sequences
 from funnels import funnel, p_value
 import oracle
 from oracle import World, frequency, group_ids, history, insights, lifecycle, retained, time_ms
+from project import Image
 from zone import DAY, HOUR, Calendar, instant
 
 DAY1 = date(2024, 1, 1)
@@ -135,6 +136,25 @@ class Attribution(unittest.TestCase):
         self.assertEqual(users(("identify", "a", "b"), ("merge", "a", "c")), ["c", "c", "c", "$device:D"])
         self.assertEqual(users(("alias", "a", "b"), ("alias", "b", "c")), ["a", "a", "a", "$device:D"])
         self.assertEqual(users(("merge", "a", "$device:D")), ["a", "b", "c", "a"])
+
+    def test_groups_until_further_notice(self):  # §1.4
+        image = Image("UTC", "monday")
+        sent = [ev(f"01-01 0{i}:00", "u1", "E", **p) for i, p in enumerate([{}, {"company_id": ""}, {"company_id": "own"}])]
+        image.perform(("key", "company_id"))
+        image.perform(("events", "ndjson", "plain", sent[:1]))
+        image.perform(("sticky", [("set", "u1", "company_id", ["a", "b"]), ("add", "u1", "company_id", ["c"])]))
+        image.perform(("sticky", [("add", "u1", "company_id", ["a"]), ("remove", "u1", "company_id", ["b"])]))
+        image.perform(("events", "ndjson", "plain", sent))
+        self.assertEqual([e["properties"].get("company_id") for e in image.raw], [None, ["a", "c"], "", "own"])
+        self.assertEqual(image.users, {"u1": {"company_id": ["a", "c"]}})
+        # Whoever turns out to be this user gets them; with the last group the list goes.
+        image.perform(("identities", [("identify", "$device:D", "u1")]))
+        image.perform(("events", "each", "plain", [ev("01-01 05:00", None, "E", **{"$device_id": "D"})]))
+        self.assertEqual(image.raw[-1]["properties"]["company_id"], ["a", "c"])
+        image.perform(("sticky", [("remove", "u1", "company_id", ["a"]), ("remove", "u1", "company_id", ["c"])]))
+        image.perform(("events", "ndjson", "plain", sent[:1]))
+        self.assertNotIn("company_id", image.raw[-1]["properties"])
+        self.assertEqual(image.users, {"u1": {}})
 
     def test_times(self):
         self.assertEqual(

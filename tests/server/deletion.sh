@@ -30,7 +30,8 @@ sql -c 'CALL analytics_groups.maintain()'
 equal "more wait" 1000 "$(batch 3001 4000)"
 sql -c "SELECT analytics_groups.track('One', '$user', '{\"company_id\": \"$id\"}', at => '2024-01-05 10:00Z')" \
     -c "SELECT analytics_groups.update_users('{\"\$distinct_id\": \"$user\", \"\$set\": {\"\$email\": \"$user\"}}')" \
-    -c "SELECT analytics_groups.update_groups('{\"\$group_key\": \"company_id\", \"\$group_id\": \"$id\", \"\$set\": {\"\$name\": \"$id\"}}')" >/dev/null
+    -c "SELECT analytics_groups.update_groups('{\"\$group_key\": \"company_id\", \"\$group_id\": \"$id\", \"\$set\": {\"\$name\": \"$id\"}}')" \
+    -c "SELECT analytics_groups.set_group(u, 'company_id', '[\"c1\", \"$id\"]') FROM unnest(ARRAY['$user', 'u7']) AS u" >/dev/null
 sql -c 'ANALYZE'
 equal "everybody is counted" '4001 181 19' "$(counts)"
 if [ "$(files)" -gt 0 ]; then pass "the ids are in the files of the database"; else flunk "the ids are in the files of the database"; fi
