@@ -116,6 +116,7 @@ pgrx::extension_sql_file!(
     name = "tables",
     requires = ["registry", reports::tables::relations]
 );
+pgrx::extension_sql_file!("../sql/monitor.sql", name = "monitor", requires = ["registry"]);
 pgrx::extension_sql_file!("../sql/history.sql", name = "history", requires = ["registry"]);
 pgrx::extension_sql_file!("../sql/moving.sql", name = "moving", requires = ["views"]);
 pgrx::extension_sql_file!(
