@@ -3,8 +3,11 @@
 //! Each row becomes a line of JSON, and lines go the way of `track_ndjson`, slice by slice: what is wrong with a row fails
 //! that row alone, and memory is bounded. All of an import is one transaction.
 
-use super::read::{Reader, Slot};
-use super::relation::{Mapping, Relation};
+use super::lanes;
+use super::line::Slot;
+use super::Stored;
+use super::read::{Lines, Reader};
+use super::relation::{Mapping, Relation, Selected};
 use crate::error::{Failure, Result};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self};
@@ -49,6 +52,14 @@ impl Tally {
             f.index += before;
             f
         }));
+    }
+
+    /// Adds what became of a slice of lines.
+    pub fn add(&mut self, lines: &Lines, stored: Stored) {
+        self.imported += stored.imported;
+        self.duplicates += stored.duplicates;
+        self.refuse(stored.failed, self.rows);
+        self.rows += lines.count;
     }
 
     /// The answer of `/import`, and how many rows there were.
@@ -96,7 +107,7 @@ impl Mode {
 }
 
 /// The columns that are read, and what becomes of each.
-fn slots(mapping: &Mapping, relation: &Relation) -> Result<Vec<(Slot, String)>> {
+fn slots(mapping: &Mapping, relation: &Relation) -> Result<Vec<(Slot, Selected)>> {
     const EVENT: &str =
         "Say {\"event_name\": \"Order Placed\"} when all rows are one event, or {\"event_column\": \"kind\"}.";
     const TIME: &str = "Name the column that says when it happened: {\"time_column\": \"created_at\"}.";
@@ -104,11 +115,11 @@ fn slots(mapping: &Mapping, relation: &Relation) -> Result<Vec<(Slot, String)>> 
     match (mapping.text("event_name"), mapping.column(relation, "event_column")?) {
         (Some(name), None) => {
             let begin = format!("{{\"event\":{},\"properties\":{{", Json::from(name));
-            slots.push((Slot::Begin(begin), "NULL::text".into()));
+            slots.push((Slot::Begin(begin), Selected::nothing()));
         }
         (None, Some(column)) => {
             let around = Slot::Around("{\"event\":", ",\"properties\":{");
-            slots.push((around, format!("to_json({})::text", column.text())));
+            slots.push((around, column.text()));
         }
         (Some(_), Some(_)) => {
             return Err(Failure::param(
@@ -171,16 +182,11 @@ fn import_events(
         let slots = slots(&mapping, &relation)?;
         let mut reader = Reader::open(sql, &project, &mapping, &relation, mode, &target, slots, SLICE)?;
         let mut tally = Tally::default();
-        while let Some(lines) = reader.lines()? {
-            let before = tally.rows;
-            tally.rows += lines.count;
-            super::store_lines(sql, &project, &lines.bytes, true, &|_| Ok(()), &mut |stored| {
-                tally.imported += stored.imported;
-                tally.duplicates += stored.duplicates;
-                tally.refuse(stored.failed, before);
-            })?;
+        lanes::run(sql, &project, &mut reader, &mut |reader, lines, stored| {
+            tally.add(lines, stored);
             reader.progress("import_events", tally.rows, tally.refused);
-        }
+            Ok(())
+        })?;
         reader.close()?;
         Ok(tally.answer())
     })?;

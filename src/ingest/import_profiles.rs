@@ -4,8 +4,9 @@
 
 use super::import::{Mode, Tally};
 use super::profiles;
-use super::read::{Reader, Slot};
-use super::relation::{Mapping, Relation};
+use super::line::Slot;
+use super::read::Reader;
+use super::relation::{Mapping, Relation, Selected};
 use crate::error::{Failure, Result};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi;
@@ -30,7 +31,7 @@ const KEYS: [&str; 5] = [
 const AT_ONCE: usize = 10_000;
 
 /// Whose profiles the rows are, the columns that are read, and what becomes of each.
-fn slots(project: &Project, mapping: &Mapping, relation: &Relation) -> Result<(What, Vec<(Slot, String)>)> {
+fn slots(project: &Project, mapping: &Mapping, relation: &Relation) -> Result<(What, Vec<(Slot, Selected)>)> {
     const WHOSE: &str = "Say {\"user_column\": \"id\"} for users, or {\"group_key\": \"company_id\", \"group_id_column\": \"id\"} for groups.";
     let user = mapping.column(relation, "user_column")?;
     let (what, begin, id) = match (user, mapping.text("group_key")) {
@@ -51,7 +52,7 @@ fn slots(project: &Project, mapping: &Mapping, relation: &Relation) -> Result<(W
         (None, None) => return Err(Failure::param("mapping: user_column or group_key is missing", WHOSE)),
     };
     let mut slots = vec![
-        (Slot::Begin(begin), "NULL::text".to_string()),
+        (Slot::Begin(begin), Selected::nothing()),
         (Slot::Around("", ",\"$set\":{"), id.json()),
     ];
     if let Some(column) = mapping.column(relation, "json_properties_column")? {

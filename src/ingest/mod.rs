@@ -6,6 +6,8 @@ mod identity;
 mod import;
 mod import_profiles;
 pub mod inbox;
+mod line;
+mod lanes;
 pub mod profiles;
 mod read;
 mod relation;

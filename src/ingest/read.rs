@@ -1,15 +1,15 @@
 //! Reading the rows of a relation as lines of JSON, slice by slice, and which of them were read before.
 
 use super::import::Mode;
-use super::relation::{Mapping, Relation};
+use super::line::{Slot, line};
+use super::relation::{Form, Mapping, Relation, Selected};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::{self, Interrupts};
-use crate::pg::spi::{Arg, Cursor, Rows, Sql};
+use crate::pg::row_values::Buffers;
+use crate::pg::spi::{Arg, Cursor, Sql};
 use crate::registry::Project;
 use crate::settings;
-use engine::error::Error;
 use engine::tick::Tick;
-use serde_json::Value as Json;
 use std::time::{Duration, Instant};
 
 /// Rows that are fetched at once.
@@ -20,24 +20,6 @@ const SLICE_BYTES: usize = 16 << 20;
 
 /// How often an import says how far it is.
 const EVERY: Duration = Duration::from_secs(5);
-
-/// What becomes of a value that is read.
-pub(super) enum Slot {
-    /// How every line begins, up to the brace before its properties; nothing is read.
-    Begin(String),
-    /// The same around what is read.
-    Around(&'static str, &'static str),
-    /// A JSON object whose members are properties.
-    Object,
-    /// A property: its name in quotes and a colon. What is NULL is left out.
-    Property(String),
-}
-
-impl Slot {
-    pub fn property(name: &str) -> Slot {
-        Slot::Property(format!("{}:", Json::from(name)))
-    }
-}
 
 /// A slice of lines.
 pub(super) struct Lines {
@@ -58,7 +40,8 @@ pub(super) struct Reader<'a> {
     project: &'a Project,
     /// `None` = there is nothing to read.
     cursor: Option<Cursor<'a>>,
-    slots: Vec<Slot>,
+    slots: Vec<(Slot, Form)>,
+    buffers: Buffers,
     mark: Option<Mark>,
     most: usize,
     said: Instant,
@@ -74,17 +57,19 @@ impl<'a> Reader<'a> {
         relation: &Relation,
         mode: Mode,
         target: &str,
-        slots: Vec<(Slot, String)>,
+        slots: Vec<(Slot, Selected)>,
         most: usize,
     ) -> Result<Self> {
         let insert_time = mapping.column(relation, "insert_time_column")?;
-        let (slots, columns): (Vec<Slot>, Vec<String>) = slots.into_iter().unzip();
+        let columns: Vec<String> = slots.iter().map(|(_, selected)| selected.sql.clone()).collect();
+        let slots = slots.into_iter().map(|(slot, selected)| (slot, selected.form)).collect();
         let select = format!("SELECT {} FROM {} s", columns.join(", "), relation.sql);
         let mut reader = Reader {
             sql,
             project,
             cursor: None,
             slots,
+            buffers: Buffers::default(),
             mark: None,
             most: settings::limits().batch_records.clamp(1, most),
             said: Instant::now(),
@@ -133,7 +118,7 @@ impl<'a> Reader<'a> {
                 break;
             }
             for i in 0..rows.len() {
-                line(&rows, i, &self.slots, &mut lines.bytes)?;
+                line(&rows.row(i, &mut self.buffers)?, &self.slots, &mut lines.bytes)?;
             }
             lines.count += rows.len();
         }
@@ -178,65 +163,4 @@ fn after(sql: &Sql, project: &Project, source: &str, target: &str) -> Result<Str
         &of,
     )?;
     Ok(rows.text(0, 0)?.to_string())
-}
-
-/// Appends a row as a line.
-fn line(rows: &Rows, i: usize, slots: &[Slot], out: &mut Vec<u8>) -> Result<()> {
-    let from = out.len();
-    let mut empty = true;
-    let mut whole = None;
-    for (column, slot) in slots.iter().enumerate() {
-        let value = match slot {
-            Slot::Begin(_) => None,
-            _ => rows.bytes_or_null(i, column, true)?,
-        };
-        out.try_reserve(value.as_ref().map_or(0, Vec::len) + 300)
-            .map_err(|_| Error::OutOfMemory("rows of an import"))?;
-        match (slot, value) {
-            (Slot::Begin(json), _) => out.extend_from_slice(json.as_bytes()),
-            (Slot::Around(before, after), value) => {
-                out.extend_from_slice(before.as_bytes());
-                out.extend_from_slice(value.as_deref().unwrap_or(b"null"));
-                out.extend_from_slice(after.as_bytes());
-            }
-            (_, None) => {}
-            (Slot::Object, Some(value)) => match members(&value) {
-                Some(members) => {
-                    out.extend_from_slice(members);
-                    empty = members.is_empty();
-                }
-                None if value.trim_ascii() == b"null" => {}
-                None => whole = Some((out.len(), value)),
-            },
-            (Slot::Property(name), Some(value)) => {
-                if !std::mem::take(&mut empty) {
-                    out.push(b',');
-                }
-                out.extend_from_slice(name.as_bytes());
-                out.extend_from_slice(&value);
-            }
-        }
-    }
-    if let Some((at, value)) = whole {
-        // Not an object: the record is refused for it.
-        out.truncate(at.saturating_sub(1));
-        out.extend_from_slice(&value);
-    } else {
-        out.push(b'}');
-    }
-    out.push(b'}');
-    // A line break inside of JSON is only white space between its tokens.
-    for b in out.iter_mut().skip(from) {
-        if matches!(*b, b'\n' | b'\r') {
-            *b = b' ';
-        }
-    }
-    out.push(b'\n');
-    Ok(())
-}
-
-/// What is between the braces of an object.
-fn members(json: &[u8]) -> Option<&[u8]> {
-    let inside = json.trim_ascii().strip_prefix(b"{")?.strip_suffix(b"}")?;
-    Some(inside.trim_ascii())
 }

@@ -31,28 +31,65 @@ pub struct Column {
     /// The SQL of its type.
     of_type: String,
     shape: Shape,
+    /// The type that its values are read as, when they need not become JSON in Postgres.
+    read_as: Option<&'static str>,
+}
+
+/// How what is selected becomes JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// It is JSON, as text.
+    Json,
+    /// It is a value.
+    Value,
+    /// It is an instant, and becomes a number that ingestion reads; or that number, as text.
+    Instant,
+}
+
+/// A column as it is read.
+pub struct Selected {
+    pub sql: String,
+    pub form: Form,
+}
+
+impl Selected {
+    /// Nothing is read.
+    pub fn nothing() -> Selected {
+        Selected {
+            sql: "NULL::text".into(),
+            form: Form::Json,
+        }
+    }
 }
 
 impl Column {
-    /// Its value as JSON, as SQL. Instants are written in UTC, whatever the session's time zone is.
-    pub fn json(&self) -> String {
-        match self.shape {
-            Shape::Instant => format!("to_json({} AT TIME ZONE 'UTC')::text", self.sql),
-            _ => format!("to_json({})::text", self.sql),
+    /// Its value as JSON. Instants are written in UTC, whatever the session's time zone is.
+    pub fn json(&self) -> Selected {
+        match self.read_as {
+            Some(as_type) => Selected {
+                sql: format!("{}::{as_type}", self.sql),
+                form: Form::Value,
+            },
+            None => Selected {
+                sql: format!("to_json({})::text", self.sql),
+                form: Form::Json,
+            },
         }
     }
 
-    /// Its value as text, as SQL.
-    pub fn text(&self) -> String {
-        format!("{}::text", self.sql)
+    /// Its value as a text, whatever its type is.
+    pub fn text(&self) -> Selected {
+        Selected {
+            sql: format!("{}::text", self.sql),
+            form: Form::Value,
+        }
     }
 
-    /// The instant that it is, as a number that ingestion reads, as SQL. What lies before 1971, which is refused, is 0:
-    /// a small number would be taken for seconds.
-    pub fn instant(&self) -> Result<String> {
-        let at = match self.shape {
-            Shape::Instant => self.sql.clone(),
-            Shape::Local => format!("({}::timestamp AT TIME ZONE 'UTC')", self.sql),
+    /// The instant that it is.
+    pub fn instant(&self) -> Result<Selected> {
+        let sql = match self.shape {
+            Shape::Instant => format!("{}::timestamptz", self.sql),
+            Shape::Local => format!("{}::timestamp AT TIME ZONE 'UTC'", self.sql),
             Shape::Number => return Ok(self.json()),
             _ => {
                 return Err(self.not(
@@ -61,16 +98,19 @@ impl Column {
                 ));
             }
         };
-        Ok(format!(
-            "CASE WHEN isfinite({at}) THEN CASE WHEN {at} < timestamptz '1971-01-01 00:00+00' THEN 0
-             ELSE round(extract(epoch FROM {at}) * 1000)::bigint END END::text"
-        ))
+        Ok(Selected {
+            sql,
+            form: Form::Instant,
+        })
     }
 
-    /// A JSON object of properties, as SQL.
-    pub fn object(&self) -> Result<String> {
+    /// A JSON object of properties.
+    pub fn object(&self) -> Result<Selected> {
         match self.shape {
-            Shape::Json => Ok(self.text()),
+            Shape::Json => Ok(Selected {
+                sql: format!("{}::text", self.sql),
+                form: Form::Json,
+            }),
             _ => Err(self.not("json_properties_column", "of type json or jsonb")),
         }
     }
@@ -163,6 +203,15 @@ impl Relation {
                 name: rows.text(i, 0)?.to_string(),
                 sql: format!("s.{}", rows.text(i, 1)?),
                 of_type: rows.text(i, 2)?.to_string(),
+                read_as: match rows.text(i, 3)? {
+                    "text" | "character varying" => Some("text"),
+                    "smallint" | "integer" | "bigint" => Some("bigint"),
+                    "double precision" => Some("double precision"),
+                    "boolean" => Some("boolean"),
+                    "timestamp with time zone" => Some("timestamptz"),
+                    "timestamp without time zone" => Some("timestamp"),
+                    _ => None,
+                },
                 shape: match rows.text(i, 3)? {
                     "timestamp with time zone" => Shape::Instant,
                     "timestamp without time zone" | "date" => Shape::Local,

@@ -305,6 +305,12 @@ impl Rows<'_> {
         self.processed
     }
 
+    /// A row, with the description of all of them.
+    pub(super) fn tuple(&self, row: usize) -> Option<(pg_sys::HeapTuple, pg_sys::TupleDesc)> {
+        // SAFETY: a live table with a row of this number.
+        (row < self.len()).then(|| unsafe { (*(*self.table).vals.add(row), (*self.table).tupdesc) })
+    }
+
     fn datum(&self, row: usize, column: usize) -> Option<pg_sys::Datum> {
         if row >= self.len() {
             return None;
