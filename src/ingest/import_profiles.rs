@@ -2,14 +2,16 @@
 //!
 //! Each row sets the properties that its columns say; what is NULL stays as it was.
 
-use super::import::{Mode, Tally};
-use super::profiles;
+use super::Stored;
+use super::import::Mode;
 use super::line::Slot;
-use super::read::Reader;
+use super::profiles;
+use super::read::{Asked, Reader};
 use super::relation::{Mapping, Relation, Selected};
+use super::runs::{Part, Run};
 use crate::error::{Failure, Result};
 use crate::pg::jsonb::Jsonb;
-use crate::pg::spi;
+use crate::pg::spi::{self, Sql};
 use crate::pg::{ErrorReport, Oid};
 use crate::registry::Project;
 use engine::chunk::USER;
@@ -28,7 +30,7 @@ const KEYS: [&str; 5] = [
 ];
 
 /// Profiles that are locked and written together.
-const AT_ONCE: usize = 10_000;
+pub(super) const AT_ONCE: usize = 10_000;
 
 /// Whose profiles the rows are, the columns that are read, and what becomes of each.
 fn slots(project: &Project, mapping: &Mapping, relation: &Relation) -> Result<(What, Vec<(Slot, Selected)>)> {
@@ -64,6 +66,17 @@ fn slots(project: &Project, mapping: &Mapping, relation: &Relation) -> Result<(W
     Ok((what, slots))
 }
 
+/// Applies updates, and keeps what is wrong with them.
+pub(super) fn store(sql: &Sql, project: &Project, what: What, records: &[&str]) -> Result<Stored> {
+    let (imported, failed) = profiles::apply_records(sql, project, what, records)?;
+    super::keep_errors(sql, project, &failed, &[])?;
+    Ok(Stored {
+        imported,
+        duplicates: 0,
+        failed,
+    })
+}
+
 #[pg_extern(
     schema = "analytics_groups",
     volatile,
@@ -88,20 +101,23 @@ fn import_profiles(
             Some(key) => format!("groups: {key}"),
             None => "users".to_string(),
         };
-        let mut reader = Reader::open(sql, &project, &mapping, &relation, mode, &target, slots, AT_ONCE)?;
-        let mut tally = Tally::default();
+        let asked = Asked {
+            mapping: &mapping,
+            relation: &relation,
+            mode,
+            target: &target,
+            until: None,
+            most: AT_ONCE,
+        };
+        let mut reader = Reader::open(sql, &project, &asked, slots)?;
+        let mut run = Run::new(sql, &project, "import_profiles", &relation.sql, &target);
         while let Some(lines) = reader.lines()? {
             let text = String::from_utf8(lines.bytes).map_err(|_| Failure::internal("rows that are no UTF-8"))?;
             let records: Vec<&str> = text.lines().collect();
-            let (applied, failed) = profiles::apply_records(sql, &project, what, &records)?;
-            super::keep_errors(sql, &project, &failed, &[])?;
-            tally.imported += applied;
-            tally.refuse(failed, tally.rows);
-            tally.rows += lines.count;
-            reader.progress("import_profiles", tally.rows, tally.refused);
+            run.took(lines.count, store(sql, &project, what, &records)?)?;
         }
-        reader.close()?;
-        Ok(tally.answer())
+        run.end(reader.close().as_deref(), Part::Whole)?;
+        Ok(run.tally.answer())
     })?;
     Ok(answer)
 }

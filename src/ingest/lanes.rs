@@ -1,7 +1,7 @@
 //! Two lanes of an import: while a worker reads and judges the lines of a slice, the backend fetches the rows of the next.
 //! Both are about half of the work. Without a worker the backend does one after the other.
 
-use super::read::{Lines, Reader};
+use super::read::Lines;
 use super::{Stored, intake, keys, now_ms, store};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
@@ -14,10 +14,13 @@ use engine::tick::Tick;
 use std::sync::{Mutex, PoisonError};
 
 /// Hears what became of a slice.
-pub(super) type Each<'a, 'r> = &'a mut dyn FnMut(&mut Reader<'r>, &Lines, Stored) -> Result<()>;
+pub(super) type Each<'a> = &'a mut dyn FnMut(&Lines, Stored) -> Result<()>;
+
+/// Gives the next slice; none after the last.
+pub(super) type Next<'a> = &'a mut dyn FnMut() -> Result<Option<Lines>>;
 
 /// Stores all rows that are to be read.
-pub(super) fn run<'r>(sql: &Sql, project: &Project, reader: &mut Reader<'r>, each: Each<'_, 'r>) -> Result<()> {
+pub(super) fn run(sql: &Sql, project: &Project, read: Next, each: Each) -> Result<()> {
     let (limits, keys) = (settings::limits(), keys(project));
     let settings = ingest::Settings {
         limits: &limits,
@@ -39,14 +42,14 @@ pub(super) fn run<'r>(sql: &Sql, project: &Project, reader: &mut Reader<'r>, eac
     };
     let workers = settings::import_workers();
     let mut batch = intake(project, &keys)?;
-    let mut next = reader.lines()?;
+    let mut next = read()?;
     while let Some(lines) = next.take() {
         let lane = Mutex::new((&mut batch, false));
         workers.stream(
             &mut Interrupts,
             |feeder| {
                 feeder.push(&lines, lines.count)?;
-                next = reader.lines()?;
+                next = read()?;
                 Ok::<_, Failure>(())
             },
             &|_, lines: &Lines, tick| {
@@ -63,7 +66,7 @@ pub(super) fn run<'r>(sql: &Sql, project: &Project, reader: &mut Reader<'r>, eac
             batch = intake(project, &keys)?;
             in_parts(sql, project, &lines)?
         };
-        each(reader, &lines, stored)?;
+        each(&lines, stored)?;
     }
     Ok(())
 }

@@ -4,13 +4,17 @@
 
 mod identity;
 mod import;
+mod import_csv;
 mod import_profiles;
 pub mod inbox;
-mod line;
 mod lanes;
+mod line;
+mod marks;
+mod mirror;
 pub mod profiles;
 mod read;
 mod relation;
+mod runs;
 pub mod track;
 
 use crate::error::Result;

@@ -2,6 +2,7 @@
 //!
 //! A relation is read as the caller, by statements of our own in which Postgres has quoted every name.
 
+use super::marks::Marks;
 use crate::error::{Failure, Result};
 use crate::pg::Oid;
 use crate::pg::jsonb::Jsonb;
@@ -115,27 +116,54 @@ impl Column {
         }
     }
 
-    /// The largest value, as a text that means the same in every session; and a condition for what is larger than the
-    /// parameter `after`, unless that is empty, and no larger than `until`.
-    pub fn mark(&self, after: &str, until: &str) -> Result<(String, String)> {
-        let column = &self.sql;
-        let utc = "'YYYY-MM-DD HH24:MI:SS.US'";
-        let finite = format!("max({column}) FILTER (WHERE isfinite({column}))");
-        let (largest, cast) = match self.shape {
+    /// Its values as insert times.
+    pub fn marks(&self) -> Result<Marks> {
+        let (before, behind, cast) = match self.shape {
             Shape::Instant => (
-                format!("to_char({finite} AT TIME ZONE 'UTC', {utc})"),
-                "::timestamp AT TIME ZONE 'UTC'".to_string(),
+                "to_char(",
+                " AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+                "::timestamp AT TIME ZONE 'UTC'".into(),
             ),
             Shape::Local => (
-                format!("to_char(({finite})::timestamp, {utc})"),
-                "::timestamp".to_string(),
+                "to_char((",
+                ")::timestamp, 'YYYY-MM-DD HH24:MI:SS.US')",
+                "::timestamp".into(),
             ),
-            Shape::Number => (format!("max({column})::text"), format!("::{}", self.of_type)),
+            Shape::Number => ("(", ")::text", format!("::{}", self.of_type)),
             _ => return Err(self.not("insert_time_column", "a timestamp, a date or a number")),
         };
-        let condition =
-            format!("({after} = '' OR {column} > (nullif({after}, ''){cast})) AND {column} <= ({until}{cast})");
-        Ok((largest, condition))
+        let finite = match self.shape {
+            Shape::Number => format!("{} IS NOT NULL", self.sql),
+            _ => format!("isfinite({})", self.sql),
+        };
+        Ok(Marks {
+            column: self.sql.clone(),
+            text: (before, behind),
+            cast,
+            finite,
+        })
+    }
+
+    /// What a hash of the row takes of it: the value, or a text of those that have no hash.
+    pub fn hashed(&self) -> String {
+        match (self.read_as, self.shape) {
+            (Some("text"), _) => format!("{}::text COLLATE \"C\"", self.sql),
+            (Some(_), _) | (None, Shape::Number | Shape::Local) => self.sql.clone(),
+            _ => format!("to_json({})::text COLLATE \"C\"", self.sql),
+        }
+    }
+
+    /// The text of an id that ingestion reads from it, as SQL.
+    pub fn id(&self) -> String {
+        match self.shape {
+            Shape::Number => format!("trim_scale({}::numeric)::text", self.sql),
+            _ => format!("{}::text", self.sql),
+        }
+    }
+
+    /// Its name as SQL, of the relation that is called `s`.
+    pub fn sql(&self) -> &str {
+        &self.sql
     }
 
     fn not(&self, key: &str, wanted: &str) -> Failure {
@@ -312,6 +340,19 @@ impl Mapping {
     pub fn needed<'r>(&self, relation: &'r Relation, key: &str, hint: &str) -> Result<&'r Column> {
         self.column(relation, key)?
             .ok_or_else(|| Failure::param(format!("mapping: {key} is missing"), hint))
+    }
+
+    /// The columns that say something of a row: all but those that are left out, and the insert time.
+    pub fn telling<'r>(&self, relation: &'r Relation) -> Vec<&'r Column> {
+        let named = |key: &str, c: &Column| self.text(key) == Some(c.name.as_str());
+        let is_key = |c: &Column| {
+            self.texts
+                .iter()
+                .any(|(key, name)| key.ends_with("_column") && *name == c.name)
+        };
+        let left_out = |c: &Column| self.properties.get(&c.name) == Some(&None) && !is_key(c);
+        let tells = |c: &&Column| !left_out(c) && !named("insert_time_column", c);
+        relation.columns.iter().filter(tells).collect()
     }
 
     /// The columns that become properties, with the names of these: all that no key names. `taken` are names that are

@@ -94,7 +94,7 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 21] = [
+const TABLES: [&str; 23] = [
     "event_name",
     "property",
     "subject",
@@ -115,6 +115,8 @@ const TABLES: [&str; 21] = [
     "lookup_mapping",
     "ingest_error",
     "import_mark",
+    "import_row",
+    "import_error",
     "deletion",
 ];
 
