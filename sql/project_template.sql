@@ -253,13 +253,44 @@ CREATE TABLE @project@.ingest_error (
     records bigint NOT NULL
 );
 
--- How far imports of a relation are: the largest insert time that was read, as text in UTC (src/ingest/read.rs).
+-- How far imports of a relation are: the largest insert time that was read, as text in UTC, and the rows of the latest one
+-- (src/ingest/runs.rs). pid = the backend that is at it, of an import that commits in between.
 CREATE TABLE @project@.import_mark (
-    source     text COLLATE "C" NOT NULL,
-    target     text COLLATE "C" NOT NULL,
-    mark       text NOT NULL,
-    updated_at timestamptz NOT NULL DEFAULT now(),
+    source        text COLLATE "C" NOT NULL,
+    target        text COLLATE "C" NOT NULL,
+    no            integer GENERATED ALWAYS AS IDENTITY UNIQUE,
+    mark          text NOT NULL,
+    rows_read     bigint NOT NULL DEFAULT 0,
+    rows_expected bigint,
+    imported      bigint NOT NULL DEFAULT 0,
+    refused       bigint NOT NULL DEFAULT 0,
+    pid           integer,
+    started_at    timestamptz NOT NULL DEFAULT now(),
+    updated_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source, target)
+);
+
+-- The rows that are mirrored (src/ingest/mirror.rs): key = a digest of the insert id, hash = of the content; the event that a
+-- row became is the one with this name and this hash of its insert id.
+CREATE TABLE @project@.import_row (
+    import      integer NOT NULL,
+    key         uuid    NOT NULL,
+    hash        bigint  NOT NULL,
+    event       integer NOT NULL,
+    insert_hash bigint  NOT NULL,
+    PRIMARY KEY (import, key)
+);
+
+-- Rows of imports that were refused: the first 1,000 of a call, the latest 10,000 of all.
+CREATE TABLE @project@.import_error (
+    no        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at        timestamptz NOT NULL DEFAULT now(),
+    source    text   NOT NULL,
+    target    text   NOT NULL,
+    row_no    bigint NOT NULL,
+    insert_id text,
+    field     text   NOT NULL,
+    message   text   NOT NULL
 );
 
 -- The project as relations for any SQL; nothing is stored in them (sql/tables.sql).

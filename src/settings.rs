@@ -274,10 +274,19 @@ pub fn segment_rows() -> usize {
     usize::try_from(SEGMENT_ROWS.get()).unwrap_or(1)
 }
 
+fn threads() -> usize {
+    usize::try_from(MAX_THREADS.get())
+        .unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, |n| n.get().min(4)))
+}
+
+/// The threads of an import, which has one lane beside the backend.
+pub fn import_workers() -> Workers<'static> {
+    Workers::new(threads().min(2), 1).quietly(&threads::signals_blocked)
+}
+
 /// The threads of a report.
 pub fn workers() -> Workers<'static> {
-    let threads = usize::try_from(MAX_THREADS.get())
-        .unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, |n| n.get().min(4)));
+    let threads = threads();
     let from = usize::try_from(THREAD_ROWS.get()).unwrap_or(0);
     Workers::new(threads, from).quietly(&threads::signals_blocked)
 }

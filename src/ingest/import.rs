@@ -3,12 +3,18 @@
 //! Each row becomes a line of JSON, and lines go the way of `track_ndjson`, slice by slice: what is wrong with a row fails
 //! that row alone, and memory is bounded. All of an import is one transaction.
 
-use super::read::{Reader, Slot};
-use super::relation::{Mapping, Relation};
+use super::line::Slot;
+use super::read::{Asked, Reader};
+use super::relation::{Mapping, Relation, Selected};
+use super::runs::{self, Part, Run};
+use super::{Stored, lanes, mirror};
 use crate::error::{Failure, Result};
 use crate::pg::jsonb::Jsonb;
-use crate::pg::spi::{self};
+use crate::pg::spi::{self, Sql};
 use crate::pg::{ErrorReport, Oid};
+use crate::registry::Project;
+use crate::registry::access::administered;
+use crate::store::erase;
 use engine::ingest::{self, RecordError, SLICE};
 use pgrx::JsonB;
 use pgrx::prelude::*;
@@ -52,12 +58,29 @@ impl Tally {
         }));
     }
 
+    /// Adds what became of so many rows.
+    pub fn add(&mut self, rows: usize, stored: Stored) {
+        self.imported += stored.imported;
+        self.duplicates += stored.duplicates;
+        self.blocked += stored.blocked;
+        self.refuse(stored.failed, self.rows);
+        self.rows += rows;
+    }
+
     /// The answer of `/import`, and how many rows there were.
     pub fn answer(self) -> JsonB {
+        self.answer_with(&[])
+    }
+
+    /// The same, with further numbers.
+    pub fn answer_with(self, more: &[(&str, u64)]) -> JsonB {
         let mut answer = ingest::answer(self.imported, self.duplicates, self.blocked, &self.shown);
         if let Json::Object(o) = &mut answer {
             o.insert("num_rows".into(), self.rows.into());
             o.insert("num_failed".into(), self.refused.into());
+            for (name, n) in more {
+                o.insert((*name).into(), (*n).into());
+            }
         }
         JsonB(answer)
     }
@@ -70,6 +93,8 @@ pub(super) enum Mode {
     All,
     /// Those whose insert time is later than that of all rows before.
     Append,
+    /// Those that are new or changed since the last time; what is gone goes.
+    Mirror,
 }
 
 impl Mode {
@@ -83,13 +108,17 @@ impl Mode {
                 "mode 'full' is for profiles: events would be imported again with every call",
                 "Use 'append' with insert_time_column, or 'one_time'.",
             )),
-            Some("mirror") => Err(Failure::not_available("mode 'mirror'")),
+            Some("mirror") if !full => Ok(Mode::Mirror),
+            Some("mirror") => Err(Failure::param(
+                "mode 'mirror' is for events: a property that nobody sets any more stays in a profile",
+                "Use 'full', and delete profiles with people_delete or group_delete.",
+            )),
             other => Err(Failure::param(
                 format!("unknown mode {}", other.map_or("NULL".into(), |m| format!("\"{m}\""))),
                 if full {
                     "Use 'full' (all rows), 'append' (rows inserted since the import before) or 'one_time'."
                 } else {
-                    "Use 'append' (rows inserted since the import before) or 'one_time' (all rows)."
+                    "Use 'append' (rows inserted since the import before), 'mirror' (what changed since, by insert_id_column) or 'one_time' (all rows)."
                 },
             )),
         }
@@ -97,7 +126,7 @@ impl Mode {
 }
 
 /// The columns that are read, and what becomes of each.
-fn slots(mapping: &Mapping, relation: &Relation) -> Result<Vec<(Slot, String)>> {
+fn slots(mapping: &Mapping, relation: &Relation) -> Result<Vec<(Slot, Selected)>> {
     const EVENT: &str =
         "Say {\"event_name\": \"Order Placed\"} when all rows are one event, or {\"event_column\": \"kind\"}.";
     const TIME: &str = "Name the column that says when it happened: {\"time_column\": \"created_at\"}.";
@@ -105,11 +134,11 @@ fn slots(mapping: &Mapping, relation: &Relation) -> Result<Vec<(Slot, String)>> 
     match (mapping.text("event_name"), mapping.column(relation, "event_column")?) {
         (Some(name), None) => {
             let begin = format!("{{\"event\":{},\"properties\":{{", Json::from(name));
-            slots.push((Slot::Begin(begin), "NULL::text".into()));
+            slots.push((Slot::Begin(begin), Selected::nothing()));
         }
         (None, Some(column)) => {
             let around = Slot::Around("{\"event\":", ",\"properties\":{");
-            slots.push((around, format!("to_json({})::text", column.text())));
+            slots.push((around, column.text()));
         }
         (Some(_), Some(_)) => {
             return Err(Failure::param(
@@ -147,6 +176,37 @@ fn slots(mapping: &Mapping, relation: &Relation) -> Result<Vec<(Slot, String)>> 
     Ok(slots)
 }
 
+/// What the events of a mapping are called, in the list of imports: one relation may be the source of several.
+fn target(mapping: &Mapping) -> String {
+    let of = mapping.text("event_name").or(mapping.text("event_column"));
+    format!("events: {}", of.unwrap_or_default())
+}
+
+/// Imports what is asked for in one transaction.
+fn import(
+    sql: &Sql,
+    project: &Project,
+    (mapping, relation): (&Mapping, &Relation),
+    (mode, until, part): (Mode, Option<&str>, Part),
+) -> Result<JsonB> {
+    let target = target(mapping);
+    let asked = Asked {
+        mapping,
+        relation,
+        mode,
+        target: &target,
+        until,
+        most: SLICE,
+    };
+    let mut reader = Reader::open(sql, project, &asked, slots(mapping, relation)?)?;
+    let mut run = Run::new(sql, project, "import_events", &relation.sql, &target);
+    lanes::run(sql, project, &mut || reader.lines(), &mut |lines, stored| {
+        run.took(lines.count, stored)
+    })?;
+    run.end(reader.close().as_deref(), part)?;
+    Ok(run.tally.answer())
+}
+
 #[pg_extern(
     schema = "analytics_groups",
     volatile,
@@ -162,29 +222,92 @@ fn import_events(
     project: Option<&str>,
 ) -> Result<JsonB, ErrorReport> {
     let mode = Mode::parse(mode, false)?;
+    let text = mapping.as_ref().map(|m| m.text().to_string());
     let mapping = Mapping::read(mapping, &KEYS)?;
     let answer = spi::connect(|sql| {
+        if mode == Mode::Mirror {
+            // What is wrong with the mapping is said before anything is locked.
+            let relation = Relation::open(sql, source)?;
+            mirror::identity(&mapping, &relation)?;
+            slots(&mapping, &relation)?;
+            return mirror::alone(sql, source, &text.unwrap_or_default(), project);
+        }
         let project = super::open(sql, project)?;
         let relation = Relation::open(sql, source)?;
-        // One relation may be the source of several events.
-        let of = mapping.text("event_name").or(mapping.text("event_column"));
-        let target = format!("events: {}", of.unwrap_or_default());
-        let slots = slots(&mapping, &relation)?;
-        let mut reader = Reader::open(sql, &project, &mapping, &relation, mode, &target, slots, SLICE)?;
-        let mut tally = Tally::default();
-        while let Some(lines) = reader.lines()? {
-            let before = tally.rows;
-            tally.rows += lines.count;
-            super::store_lines(sql, &project, &lines.bytes, true, false, &|_| Ok(()), &mut |stored| {
-                tally.imported += stored.imported;
-                tally.duplicates += stored.duplicates;
-                tally.blocked += stored.blocked;
-                tally.refuse(stored.failed, before);
-            })?;
-            reader.progress("import_events", tally.rows, tally.refused);
-        }
-        reader.close()?;
-        Ok(tally.answer())
+        import(sql, &project, (&mapping, &relation), (mode, None, Part::Whole))
     })?;
     Ok(answer)
+}
+
+/// Where the batches of an import end.
+#[pg_extern(schema = "analytics_groups", name = "_import_plan", volatile)]
+#[search_path(pg_catalog, pg_temp)]
+fn import_plan(
+    source: Option<Oid>,
+    mapping: Option<Jsonb>,
+    batch_rows: Option<i64>,
+    project: Option<&str>,
+) -> Result<Vec<String>, ErrorReport> {
+    let mapping = Mapping::read(mapping, &KEYS)?;
+    let rows = batch_rows.filter(|n| *n > 0).ok_or_else(|| {
+        Failure::param(
+            "batch_rows must be a positive number",
+            "It is the number of rows after which is committed, for example 500000.",
+        )
+    })?;
+    Ok(spi::connect(|sql| {
+        let project = super::open(sql, project)?;
+        let relation = Relation::open(sql, source)?;
+        slots(&mapping, &relation)?;
+        let column = mapping.column(&relation, "insert_time_column")?;
+        let marks = column.ok_or_else(super::read::no_insert_time)?.marks()?;
+        runs::plan(sql, &project, (&relation.sql, &target(&mapping)), &marks, rows)
+    })?)
+}
+
+/// One batch of an import.
+#[pg_extern(schema = "analytics_groups", name = "_import_batch", volatile)]
+#[search_path(pg_catalog, pg_temp)]
+fn import_batch(
+    source: Option<Oid>,
+    mapping: Option<Jsonb>,
+    until: &str,
+    more: bool,
+    project: Option<&str>,
+) -> Result<JsonB, ErrorReport> {
+    let mapping = Mapping::read(mapping, &KEYS)?;
+    Ok(spi::connect(|sql| {
+        let project = super::open(sql, project)?;
+        let relation = Relation::open(sql, source)?;
+        let part = Part::Batch { more };
+        import(sql, &project, (&mapping, &relation), (Mode::Append, Some(until), part))
+    })?)
+}
+
+#[pg_extern(schema = "analytics_groups", name = "_mirror_events", volatile)]
+#[search_path(pg_catalog, pg_temp)]
+fn mirror_events(source: Option<Oid>, mapping: Option<Jsonb>, project: &str) -> Result<JsonB, ErrorReport> {
+    let text = mapping.as_ref().map(|m| m.text().to_string()).unwrap_or_default();
+    let mapping = Mapping::read(mapping, &KEYS)?;
+    Ok(spi::connect(|sql| {
+        let project = administered(sql, project)?;
+        erase::lock(sql, &project.name)?;
+        let relation = Relation::open(sql, source)?;
+        let slots = slots(&mapping, &relation)?;
+        let name = mapping.text("event_name");
+        let event = match mapping.column(&relation, "event_column")? {
+            Some(column) => format!("{}::text", column.sql()),
+            None => name.map_or("NULL".into(), |_| "NULL::text".into()),
+        };
+        let run = Run::new(sql, &project, "import_events", &relation.sql, &target(&mapping));
+        let source = mirror::Source {
+            mapping: &mapping,
+            text: &text,
+            relation: &relation,
+            slots,
+            event,
+            name,
+        };
+        mirror::run(sql, &project, run, source)
+    })?)
 }

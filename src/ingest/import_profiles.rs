@@ -2,13 +2,16 @@
 //!
 //! Each row sets the properties that its columns say; what is NULL stays as it was.
 
-use super::import::{Mode, Tally};
+use super::Stored;
+use super::import::Mode;
+use super::line::Slot;
 use super::profiles;
-use super::read::{Reader, Slot};
-use super::relation::{Mapping, Relation};
+use super::read::{Asked, Reader};
+use super::relation::{Mapping, Relation, Selected};
+use super::runs::{Part, Run};
 use crate::error::{Failure, Result};
 use crate::pg::jsonb::Jsonb;
-use crate::pg::spi;
+use crate::pg::spi::{self, Sql};
 use crate::pg::{ErrorReport, Oid};
 use crate::registry::Project;
 use engine::chunk::USER;
@@ -27,10 +30,10 @@ const KEYS: [&str; 5] = [
 ];
 
 /// Profiles that are locked and written together.
-const AT_ONCE: usize = 10_000;
+pub(super) const AT_ONCE: usize = 10_000;
 
 /// Whose profiles the rows are, the columns that are read, and what becomes of each.
-fn slots(project: &Project, mapping: &Mapping, relation: &Relation) -> Result<(What, Vec<(Slot, String)>)> {
+fn slots(project: &Project, mapping: &Mapping, relation: &Relation) -> Result<(What, Vec<(Slot, Selected)>)> {
     const WHOSE: &str = "Say {\"user_column\": \"id\"} for users, or {\"group_key\": \"company_id\", \"group_id_column\": \"id\"} for groups.";
     let user = mapping.column(relation, "user_column")?;
     let (what, begin, id) = match (user, mapping.text("group_key")) {
@@ -51,7 +54,7 @@ fn slots(project: &Project, mapping: &Mapping, relation: &Relation) -> Result<(W
         (None, None) => return Err(Failure::param("mapping: user_column or group_key is missing", WHOSE)),
     };
     let mut slots = vec![
-        (Slot::Begin(begin), "NULL::text".to_string()),
+        (Slot::Begin(begin), Selected::nothing()),
         (Slot::Around("", ",\"$set\":{"), id.json()),
     ];
     if let Some(column) = mapping.column(relation, "json_properties_column")? {
@@ -61,6 +64,18 @@ fn slots(project: &Project, mapping: &Mapping, relation: &Relation) -> Result<(W
         slots.push((Slot::property(&property), column.json()));
     }
     Ok((what, slots))
+}
+
+/// Applies updates, and keeps what is wrong with them.
+pub(super) fn store(sql: &Sql, project: &Project, what: What, records: &[&str]) -> Result<Stored> {
+    let (imported, failed) = profiles::apply_records(sql, project, what, records)?;
+    super::keep_errors(sql, project, &failed, &[])?;
+    Ok(Stored {
+        imported,
+        duplicates: 0,
+        blocked: 0,
+        failed,
+    })
 }
 
 #[pg_extern(
@@ -87,20 +102,23 @@ fn import_profiles(
             Some(key) => format!("groups: {key}"),
             None => "users".to_string(),
         };
-        let mut reader = Reader::open(sql, &project, &mapping, &relation, mode, &target, slots, AT_ONCE)?;
-        let mut tally = Tally::default();
+        let asked = Asked {
+            mapping: &mapping,
+            relation: &relation,
+            mode,
+            target: &target,
+            until: None,
+            most: AT_ONCE,
+        };
+        let mut reader = Reader::open(sql, &project, &asked, slots)?;
+        let mut run = Run::new(sql, &project, "import_profiles", &relation.sql, &target);
         while let Some(lines) = reader.lines()? {
             let text = String::from_utf8(lines.bytes).map_err(|_| Failure::internal("rows that are no UTF-8"))?;
             let records: Vec<&str> = text.lines().collect();
-            let (applied, failed) = profiles::apply_records(sql, &project, what, &records)?;
-            super::keep_errors(sql, &project, &failed, &[])?;
-            tally.imported += applied;
-            tally.refuse(failed, tally.rows);
-            tally.rows += lines.count;
-            reader.progress("import_profiles", tally.rows, tally.refused);
+            run.took(lines.count, store(sql, &project, what, &records)?)?;
         }
-        reader.close()?;
-        Ok(tally.answer())
+        run.end(reader.close().as_deref(), Part::Whole)?;
+        Ok(run.tally.answer())
     })?;
     Ok(answer)
 }

@@ -4,11 +4,17 @@
 
 mod identity;
 mod import;
+mod import_csv;
 mod import_profiles;
 pub mod inbox;
+mod lanes;
+mod line;
+mod marks;
+mod mirror;
 pub mod profiles;
 mod read;
 mod relation;
+mod runs;
 mod sticky;
 pub mod track;
 

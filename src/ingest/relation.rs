@@ -2,6 +2,7 @@
 //!
 //! A relation is read as the caller, by statements of our own in which Postgres has quoted every name.
 
+use super::marks::Marks;
 use crate::error::{Failure, Result};
 use crate::pg::Oid;
 use crate::pg::jsonb::Jsonb;
@@ -31,28 +32,65 @@ pub struct Column {
     /// The SQL of its type.
     of_type: String,
     shape: Shape,
+    /// The type that its values are read as, when they need not become JSON in Postgres.
+    read_as: Option<&'static str>,
+}
+
+/// How what is selected becomes JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// It is JSON, as text.
+    Json,
+    /// It is a value.
+    Value,
+    /// It is an instant, and becomes a number that ingestion reads; or that number, as text.
+    Instant,
+}
+
+/// A column as it is read.
+pub struct Selected {
+    pub sql: String,
+    pub form: Form,
+}
+
+impl Selected {
+    /// Nothing is read.
+    pub fn nothing() -> Selected {
+        Selected {
+            sql: "NULL::text".into(),
+            form: Form::Json,
+        }
+    }
 }
 
 impl Column {
-    /// Its value as JSON, as SQL. Instants are written in UTC, whatever the session's time zone is.
-    pub fn json(&self) -> String {
-        match self.shape {
-            Shape::Instant => format!("to_json({} AT TIME ZONE 'UTC')::text", self.sql),
-            _ => format!("to_json({})::text", self.sql),
+    /// Its value as JSON. Instants are written in UTC, whatever the session's time zone is.
+    pub fn json(&self) -> Selected {
+        match self.read_as {
+            Some(as_type) => Selected {
+                sql: format!("{}::{as_type}", self.sql),
+                form: Form::Value,
+            },
+            None => Selected {
+                sql: format!("to_json({})::text", self.sql),
+                form: Form::Json,
+            },
         }
     }
 
-    /// Its value as text, as SQL.
-    pub fn text(&self) -> String {
-        format!("{}::text", self.sql)
+    /// Its value as a text, whatever its type is.
+    pub fn text(&self) -> Selected {
+        Selected {
+            sql: format!("{}::text", self.sql),
+            form: Form::Value,
+        }
     }
 
-    /// The instant that it is, as a number that ingestion reads, as SQL. What lies before 1971, which is refused, is 0:
-    /// a small number would be taken for seconds.
-    pub fn instant(&self) -> Result<String> {
-        let at = match self.shape {
-            Shape::Instant => self.sql.clone(),
-            Shape::Local => format!("({}::timestamp AT TIME ZONE 'UTC')", self.sql),
+    /// The instant that it is.
+    pub fn instant(&self) -> Result<Selected> {
+        let sql = match self.shape {
+            Shape::Instant => format!("{}::timestamptz", self.sql),
+            Shape::Local => format!("{}::timestamp AT TIME ZONE 'UTC'", self.sql),
             Shape::Number => return Ok(self.json()),
             _ => {
                 return Err(self.not(
@@ -61,41 +99,71 @@ impl Column {
                 ));
             }
         };
-        Ok(format!(
-            "CASE WHEN isfinite({at}) THEN CASE WHEN {at} < timestamptz '1971-01-01 00:00+00' THEN 0
-             ELSE round(extract(epoch FROM {at}) * 1000)::bigint END END::text"
-        ))
+        Ok(Selected {
+            sql,
+            form: Form::Instant,
+        })
     }
 
-    /// A JSON object of properties, as SQL.
-    pub fn object(&self) -> Result<String> {
+    /// A JSON object of properties.
+    pub fn object(&self) -> Result<Selected> {
         match self.shape {
-            Shape::Json => Ok(self.text()),
+            Shape::Json => Ok(Selected {
+                sql: format!("{}::text", self.sql),
+                form: Form::Json,
+            }),
             _ => Err(self.not("json_properties_column", "of type json or jsonb")),
         }
     }
 
-    /// The largest value, as a text that means the same in every session; and a condition for what is larger than the
-    /// parameter `after`, unless that is empty, and no larger than `until`.
-    pub fn mark(&self, after: &str, until: &str) -> Result<(String, String)> {
-        let column = &self.sql;
-        let utc = "'YYYY-MM-DD HH24:MI:SS.US'";
-        let finite = format!("max({column}) FILTER (WHERE isfinite({column}))");
-        let (largest, cast) = match self.shape {
+    /// Its values as insert times.
+    pub fn marks(&self) -> Result<Marks> {
+        let (before, behind, cast) = match self.shape {
             Shape::Instant => (
-                format!("to_char({finite} AT TIME ZONE 'UTC', {utc})"),
-                "::timestamp AT TIME ZONE 'UTC'".to_string(),
+                "to_char(",
+                " AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')",
+                "::timestamp AT TIME ZONE 'UTC'".into(),
             ),
             Shape::Local => (
-                format!("to_char(({finite})::timestamp, {utc})"),
-                "::timestamp".to_string(),
+                "to_char((",
+                ")::timestamp, 'YYYY-MM-DD HH24:MI:SS.US')",
+                "::timestamp".into(),
             ),
-            Shape::Number => (format!("max({column})::text"), format!("::{}", self.of_type)),
+            Shape::Number => ("(", ")::text", format!("::{}", self.of_type)),
             _ => return Err(self.not("insert_time_column", "a timestamp, a date or a number")),
         };
-        let condition =
-            format!("({after} = '' OR {column} > (nullif({after}, ''){cast})) AND {column} <= ({until}{cast})");
-        Ok((largest, condition))
+        let finite = match self.shape {
+            Shape::Number => format!("{} IS NOT NULL", self.sql),
+            _ => format!("isfinite({})", self.sql),
+        };
+        Ok(Marks {
+            column: self.sql.clone(),
+            text: (before, behind),
+            cast,
+            finite,
+        })
+    }
+
+    /// What a hash of the row takes of it: the value, or a text of those that have no hash.
+    pub fn hashed(&self) -> String {
+        match (self.read_as, self.shape) {
+            (Some("text"), _) => format!("{}::text COLLATE \"C\"", self.sql),
+            (Some(_), _) | (None, Shape::Number | Shape::Local) => self.sql.clone(),
+            _ => format!("to_json({})::text COLLATE \"C\"", self.sql),
+        }
+    }
+
+    /// The text of an id that ingestion reads from it, as SQL.
+    pub fn id(&self) -> String {
+        match self.shape {
+            Shape::Number => format!("trim_scale({}::numeric)::text", self.sql),
+            _ => format!("{}::text", self.sql),
+        }
+    }
+
+    /// Its name as SQL, of the relation that is called `s`.
+    pub fn sql(&self) -> &str {
+        &self.sql
     }
 
     fn not(&self, key: &str, wanted: &str) -> Failure {
@@ -163,6 +231,15 @@ impl Relation {
                 name: rows.text(i, 0)?.to_string(),
                 sql: format!("s.{}", rows.text(i, 1)?),
                 of_type: rows.text(i, 2)?.to_string(),
+                read_as: match rows.text(i, 3)? {
+                    "text" | "character varying" => Some("text"),
+                    "smallint" | "integer" | "bigint" => Some("bigint"),
+                    "double precision" => Some("double precision"),
+                    "boolean" => Some("boolean"),
+                    "timestamp with time zone" => Some("timestamptz"),
+                    "timestamp without time zone" => Some("timestamp"),
+                    _ => None,
+                },
                 shape: match rows.text(i, 3)? {
                     "timestamp with time zone" => Shape::Instant,
                     "timestamp without time zone" | "date" => Shape::Local,
@@ -263,6 +340,19 @@ impl Mapping {
     pub fn needed<'r>(&self, relation: &'r Relation, key: &str, hint: &str) -> Result<&'r Column> {
         self.column(relation, key)?
             .ok_or_else(|| Failure::param(format!("mapping: {key} is missing"), hint))
+    }
+
+    /// The columns that say something of a row: all but those that are left out, and the insert time.
+    pub fn telling<'r>(&self, relation: &'r Relation) -> Vec<&'r Column> {
+        let named = |key: &str, c: &Column| self.text(key) == Some(c.name.as_str());
+        let is_key = |c: &Column| {
+            self.texts
+                .iter()
+                .any(|(key, name)| key.ends_with("_column") && *name == c.name)
+        };
+        let left_out = |c: &Column| self.properties.get(&c.name) == Some(&None) && !is_key(c);
+        let tells = |c: &&Column| !left_out(c) && !named("insert_time_column", c);
+        relation.columns.iter().filter(tells).collect()
     }
 
     /// The columns that become properties, with the names of these: all that no key names. `taken` are names that are

@@ -5,7 +5,7 @@ use pgrx::datum::{Interval, TimestampWithTimeZone};
 use pgrx::pg_sys::TimestampTz;
 
 /// Microseconds from 1970-01-01 to 2000-01-01, where Postgres counts from.
-const PG_EPOCH_US: i64 = 946_684_800_000_000;
+pub(super) const PG_EPOCH_US: i64 = 946_684_800_000_000;
 const DAY_US: i64 = 86_400_000_000;
 
 /// An instant for the engine, rounded to the nearest millisecond.

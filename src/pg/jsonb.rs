@@ -46,6 +46,11 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb {
 }
 
 impl Jsonb {
+    /// The argument as it is written.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     /// The argument as a tree, for what is small: metrics, steps, selectors.
     pub fn parse(&self, argument: &str) -> Result<serde_json::Value> {
         serde_json::from_str(&self.0).map_err(|e| unreadable(argument, &e))

@@ -9,6 +9,7 @@ pub mod interrupts;
 pub mod jsonb;
 pub mod memory;
 pub mod owner;
+pub mod row_values;
 pub mod rows;
 pub mod spi;
 pub mod threads;

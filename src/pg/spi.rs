@@ -225,6 +225,15 @@ impl Sql {
     /// Opens a cursor for a statement that is run once, and may do whatever the caller may. Its rows are those of one
     /// moment, also when others are written while it is read.
     pub fn cursor(&self, sql: &str, args: &[Arg]) -> Result<Cursor<'_>> {
+        self.open_cursor(sql, args, false)
+    }
+
+    /// The same of what the calling statement sees: several of them read one state of the data.
+    pub fn cursor_of_statement(&self, sql: &str, args: &[Arg]) -> Result<Cursor<'_>> {
+        self.open_cursor(sql, args, true)
+    }
+
+    fn open_cursor(&self, sql: &str, args: &[Arg], read_only: bool) -> Result<Cursor<'_>> {
         let text = CString::new(sql).map_err(|_| Failure::internal("NUL in a statement"))?;
         let mut types: Vec<pg_sys::Oid> = args.iter().map(Arg::type_oid).collect();
         let mut datums = args.iter().map(Arg::datum).collect::<Result<Vec<_>>>()?;
@@ -236,7 +245,7 @@ impl Sql {
             if plan.is_null() {
                 return Err(Failure::internal("a statement could not be prepared"));
             }
-            pg_sys::SPI_cursor_open(std::ptr::null(), plan, datums.as_mut_ptr(), std::ptr::null(), false)
+            pg_sys::SPI_cursor_open(std::ptr::null(), plan, datums.as_mut_ptr(), std::ptr::null(), read_only)
         };
         Ok(Cursor {
             portal,
@@ -303,6 +312,12 @@ impl Rows<'_> {
     /// Rows returned or changed.
     pub fn processed(&self) -> u64 {
         self.processed
+    }
+
+    /// A row, with the description of all of them.
+    pub(super) fn tuple(&self, row: usize) -> Option<(pg_sys::HeapTuple, pg_sys::TupleDesc)> {
+        // SAFETY: a live table with a row of this number.
+        (row < self.len()).then(|| unsafe { (*(*self.table).vals.add(row), (*self.table).tupdesc) })
     }
 
     fn datum(&self, row: usize, column: usize) -> Option<pg_sys::Datum> {

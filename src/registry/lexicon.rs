@@ -12,7 +12,7 @@ pub use engine::ingest::Space;
 use engine::names::Names;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 fn select(space: Space) -> &'static str {
     match space {
@@ -39,7 +39,7 @@ fn insert(space: Space) -> String {
 }
 
 /// The names of each project and space. They are shared with whoever reads a batch just now.
-type Memories = HashMap<(Oid, Space), Rc<Names>>;
+type Memories = HashMap<(Oid, Space), Arc<Names>>;
 
 /// Bytes of names a backend remembers before it starts over: some two million ids of usual length.
 const MAX_REMEMBERED: usize = 100 << 20;
@@ -72,7 +72,7 @@ fn on_commit() {
                 }
                 // Without memory for more, what was known is known no longer: it can be looked up again.
                 Some(known) => {
-                    if Rc::make_mut(known).extend(&names).is_err() {
+                    if Arc::make_mut(known).extend(&names).is_err() {
                         m.committed.remove(&space);
                     }
                 }
@@ -101,7 +101,7 @@ pub fn hold(project: Oid, erasures: i32) {
 }
 
 /// What this backend remembers of a space: what is committed, and what the running transaction has seen.
-pub fn known(project: Oid, space: Space) -> Vec<Rc<Names>> {
+pub fn known(project: Oid, space: Space) -> Vec<Arc<Names>> {
     MEMORY.with_borrow(|m| {
         let of = |names: &Memories| names.get(&(project, space)).cloned();
         [of(&m.committed), of(&m.pending)].into_iter().flatten().collect()
@@ -119,7 +119,7 @@ pub fn recall(project: Oid, space: Space, name: &str) -> Option<u32> {
 fn remember(project: Oid, space: Space, names: &Names) -> Result<()> {
     let hooked = MEMORY.with_borrow_mut(|m| {
         let pending = m.pending.entry((project, space)).or_default();
-        Rc::make_mut(pending).extend(names)?;
+        Arc::make_mut(pending).extend(names)?;
         Ok::<_, Failure>(std::mem::replace(&mut m.hooked, true))
     })?;
     if !hooked {

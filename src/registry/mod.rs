@@ -99,7 +99,7 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 24] = [
+const TABLES: [&str; 26] = [
     "event_name",
     "property",
     "subject",
@@ -123,6 +123,8 @@ const TABLES: [&str; 24] = [
     "lookup_mapping",
     "ingest_error",
     "import_mark",
+    "import_row",
+    "import_error",
     "deletion",
 ];
 

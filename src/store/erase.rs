@@ -31,6 +31,8 @@ pub struct Reach {
     pub users: (SubjectNo, SubjectNo),
     pub kinds: Vec<Kind>,
     pub properties: Vec<u32>,
+    /// Their insert ids tell them, too: everything is read.
+    pub inserts: bool,
 }
 
 impl Default for Reach {
@@ -44,6 +46,7 @@ impl Default for Reach {
             users: (0, u32::MAX),
             kinds: Vec::new(),
             properties: Vec::new(),
+            inserts: false,
         }
     }
 }
@@ -153,7 +156,10 @@ fn erase(sealer: &mut Sealer, touched: &mut Touched, reach: &Reach, judge: &mut 
     let mut erased = 0;
     for head in heads(sql, project, reach)? {
         Interrupts.tick()?;
-        let chunk = read(sql, project, &head, reach)?;
+        let chunk = match reach.inserts {
+            true => read_whole(sql, project, &head)?,
+            false => read(sql, project, &head, reach)?,
+        };
         let mut gone = judge.gone(&chunk)?;
         let inside = |row: usize| {
             let time = chunk.time.get(row);
@@ -277,6 +283,8 @@ pub enum What {
     Events,
     Key,
     Period,
+    /// What vanished from the source of an import, or changed in it.
+    Mirror,
 }
 
 /// Notes what was deleted, and which files hold old versions of it.
@@ -287,6 +295,7 @@ pub fn log(sql: &Sql, project: &Project, what: What, events: u64) -> Result<()> 
         What::Events => ("events", true),
         What::Key => ("key", false),
         What::Period => ("period", false),
+        What::Mirror => ("mirror", false),
     };
     sql.write(
         &project.sql(

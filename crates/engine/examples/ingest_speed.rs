@@ -166,7 +166,7 @@ mod stages {
     use engine::row::{EventRow, insert_hash};
     use engine::tick::NoTick;
     use std::collections::HashMap;
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     /// Processor time of this process in seconds.
     fn cpu() -> f64 {
@@ -275,7 +275,7 @@ mod stages {
             for (i, n) in intake.unnumbered(space).unwrap().iter().enumerate() {
                 names.insert(n, i as u32 + 1).unwrap();
             }
-            known.insert(space, Rc::new(names));
+            known.insert(space, Arc::new(names));
         }
         intake.know(|space| vec![known[&space].clone()]).unwrap();
         time("  parse, all names known", count, || fill(&mut intake));

@@ -21,6 +21,15 @@ pub fn of_users(chunk: &Chunk, users: &[SubjectNo]) -> Mask {
     Mask::from_fn(chunk.len(), is)
 }
 
+/// The events with one of these hashes of insert ids, which are given ascending.
+pub fn of_inserts(chunk: &Chunk, hashes: &[u64]) -> Mask {
+    let Some(inserts) = &chunk.inserts else {
+        return Mask::none(chunk.len());
+    };
+    let is = |row: usize| inserts.hash.get(row).is_some_and(|h| hashes.binary_search(h).is_ok());
+    Mask::from_fn(chunk.len(), is)
+}
+
 /// The events that are attributed to a group and to no other of its key, and those that are attributed to others as well.
 pub fn of_group(chunk: &Chunk, kind: Kind, group: SubjectNo) -> (Mask, Mask) {
     let Some(column) = chunk.group(kind) else {
@@ -175,6 +184,17 @@ mod tests {
             let stay = others(&of_users(&chunk(&events), &users)).unwrap();
             let naive: Vec<u32> = (0..).zip(&events).filter(|(_, e)| !users.contains(&e.0)).map(|(i, _)| i).collect();
             prop_assert_eq!(stay, naive);
+        }
+
+        #[test]
+        fn inserts_tell_exactly_their_events(hashes in proptest::collection::vec(0u64..9, 0..40), gone in proptest::collection::btree_set(1u64..9, 0..4)) {
+            let mut chunk = chunk(&vec![(1, Vec::new(), false); hashes.len()]);
+            let gone: Vec<u64> = gone.into_iter().collect();
+            prop_assert!(!of_inserts(&chunk, &gone).any());
+            chunk.inserts = Some(crate::chunk::Inserts { priority: vec![1; hashes.len()], hash: hashes.clone() });
+            let found: Vec<usize> = of_inserts(&chunk, &gone).ones().collect();
+            let naive: Vec<usize> = (0..).zip(&hashes).filter(|(_, h)| gone.contains(h)).map(|(i, _)| i).collect();
+            prop_assert_eq!(found, naive);
         }
 
         #[test]

@@ -3,12 +3,13 @@
 //! A column of a table is a [`Lookup`]: what each value of the property stands for. Joined to the property of a chunk it
 //! is one more column, under a number of its own ([`Lookups`]), which filters, breakdowns and measures read like any other.
 
-mod csv;
+pub mod csv;
 mod table;
 #[cfg(test)]
 mod tests;
 
-pub use table::{MAX_BYTES, MAX_COLUMNS, MAX_ROWS, Table};
+pub use csv::MAX_COLUMNS;
+pub use table::{MAX_BYTES, MAX_ROWS, Table};
 
 use crate::chunk::{Chunk, Column, Kind, ProfileColumn, PropertyColumn};
 use crate::error::{Error, Result, try_vec};

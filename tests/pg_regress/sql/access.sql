@@ -126,6 +126,7 @@ SELECT p.oid::regprocedure AS definer
 FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
 WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'analytics_groups') AND d.deptype = 'e' AND p.prosecdef
 ORDER BY 1;
+-- One that commits can have no setting: it makes its own in every transaction.
 SELECT p.oid::regprocedure AS not_pinned
 FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass JOIN pg_language l ON l.oid = p.prolang
 WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'analytics_groups') AND d.deptype = 'e'

@@ -42,6 +42,42 @@ SELECT analytics_groups.import_events('shop.orders', '{"event_name": "Order Seen
 INSERT INTO shop.orders (no, created_at) VALUES (10, '2024-01-05 12:00Z');
 SELECT analytics_groups.import_events('shop.orders', '{"event_name": "Order Seen", "time_column": "created_at", "insert_time_column": "no"}') ->> 'num_rows' AS seen;
 
+-- import_batches does the same and commits after every so many rows, with how far it is: one that is ended loses nothing but the
+-- batch it is at. Rows of one insert time are never parted.
+CREATE TABLE shop.visits AS SELECT i AS no, '2024-03-01Z'::timestamptz + i * interval '1 minute' AS at, 'v' || i AS who, '2024-03-02Z'::timestamptz + (i / 3) * interval '1 s' AS loaded_at
+FROM generate_series(1, 10) AS i;
+CALL analytics_groups.import_batches('shop.visits', '{"event_name": "Visited", "time_column": "at", "user_column": "who", "insert_time_column": "loaded_at"}', 4);
+INSERT INTO shop.visits VALUES (11, NULL, 'v11', '2024-03-03Z');
+CALL analytics_groups.import_batches('shop.visits', '{"event_name": "Visited", "time_column": "at", "user_column": "who", "insert_time_column": "loaded_at"}');
+CALL analytics_groups.import_batches('shop.visits', '{"event_name": "Visited", "time_column": "at", "user_column": "who", "insert_time_column": "loaded_at"}');
+SELECT source, insert_time, state, rows_read, rows_expected, imported, refused FROM analytics_groups.imports WHERE target = 'events: Visited';
+SELECT source, target, row_no, field, message FROM analytics_groups.import_errors WHERE project = 't_import';
+SELECT value FROM analytics_groups.insights('["Visited"]', '2024-03-01', '2024-03-01', unit => 'range');
+CALL analytics_groups.import_batches('shop.visits', '{"event_name": "Visited", "time_column": "at"}');
+CALL analytics_groups.import_batches('shop.visits', '{"event_name": "Visited", "time_column": "at", "insert_time_column": "loaded_at"}', 0);
+BEGIN;
+CALL analytics_groups.import_batches('shop.visits', '{"event_name": "Visited", "time_column": "at", "insert_time_column": "loaded_at"}');
+ROLLBACK;
+
+-- Values as they are written: what to_json writes, with instants in UTC.
+CREATE TABLE shop.kinds (at timestamptz, a timestamptz, b timestamp, c date, d double precision, e real, f bigint, g smallint, h text, i varchar, j char(3), k json, l uuid, m numeric, n boolean);
+INSERT INTO shop.kinds VALUES ('2024-06-01Z', '2024-02-29 23:59:59.05+02', '0044-03-15 12:00 BC', '2024-02-29', 0.1, 0.25, 9007199254740993, -5, E'q"b\\t\tn\nx\x01é', 'v', 'c', E'{"a":\n1}', '00000000-0000-0000-0000-000000000001', 1.50, false),
+    ('2024-06-02Z', 'infinity', '12024-01-02', 'infinity', 'NaN', 'Infinity', 0, 0, '', '', '', 'null', NULL, 'NaN', true),
+    ('2024-06-03Z', '1969-12-31 23:59:59.999999Z', NULL, NULL, 1e300, NULL, -9223372036854775808, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+    ('2024-06-04Z', NULL, NULL, NULL, 1e-7, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
+    ('2024-06-05Z', NULL, NULL, NULL, 4, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+SELECT analytics_groups.import_events('shop.kinds', '{"event_name": "Kinds", "time_column": "at"}', 'one_time') ->> 'num_records_imported' AS imported;
+SELECT e -> 'properties' AS properties FROM analytics_groups.export_events('2024-06-01', '2024-06-30', '{Kinds}') AS e ORDER BY (e #> '{properties,time}')::bigint;
+-- The same through to_json, whatever the session's time zone is.
+SET TimeZone = 'UTC';
+CREATE VIEW shop.jsons AS SELECT at, (SELECT jsonb_object_agg(k, v) FROM jsonb_each(to_jsonb(t) - 'at') AS x(k, v) WHERE v <> 'null') AS p FROM
+    (SELECT at, a AT TIME ZONE 'UTC' AS a, b, c, d, e, f, g, h, i, j, k, l, m, n FROM shop.kinds) AS t;
+SELECT analytics_groups.import_events('shop.jsons', '{"event_name": "Jsons", "time_column": "at", "json_properties_column": "p"}', 'one_time') ->> 'num_records_imported' AS imported;
+SELECT count(*) AS differences FROM (SELECT e -> 'properties' FROM analytics_groups.export_events('2024-06-01', '2024-06-30', '{Kinds}') AS e
+    EXCEPT ALL SELECT e -> 'properties' FROM analytics_groups.export_events('2024-06-01', '2024-06-30', '{Jsons}') AS e) AS d;
+SET TimeZone = 'America/New_York';
+SELECT analytics_groups.delete_events('{"any": ["Kinds", "Jsons", "Visited"]}', '2024-01-01', '2024-12-31') AS deleted;
+
 -- The event from a column; devices, which become their users'; ids that tell duplicates apart; times as numbers. The names
 -- that the warehouse API has for columns will do as well. What is wrong with a row fails that row alone.
 CREATE TABLE shop.tracked (kind text, at bigint, device text, who int, id text, props json, company_id int[]);

@@ -3,13 +3,13 @@
 use crate::error::{Error, Result};
 use crate::intern::push;
 use crate::names::Names;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// The names of one space.
 #[derive(Default)]
 pub(super) struct SpaceNames {
     /// What the caller knows.
-    pub known: Vec<Rc<Names>>,
+    pub known: Vec<Arc<Names>>,
     /// Names without a number: 0, 1, 2 … in the order they came.
     pub new: Names,
 }

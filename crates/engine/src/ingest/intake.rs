@@ -18,7 +18,7 @@ use crate::value::Value;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::collections::{BTreeMap, HashSet};
 use std::hash::BuildHasher;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A space of names; a name has one number in each space it occurs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -146,7 +146,7 @@ impl Intake {
     }
 
     /// Says which numbers are known, for the records that are taken in from now on.
-    pub fn know(&mut self, mut of: impl FnMut(Space) -> Vec<Rc<Names>>) -> Result<()> {
+    pub fn know(&mut self, mut of: impl FnMut(Space) -> Vec<Arc<Names>>) -> Result<()> {
         self.settle()?;
         self.event_names.known = of(Space::Event);
         self.user_names.known = of(Space::Subject(USER));

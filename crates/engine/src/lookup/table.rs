@@ -1,20 +1,18 @@
 //! Reading a lookup table: from CSV, or from objects, one for each row. All of it is good or none is taken.
 
-use super::csv::Records;
+use super::csv::{MAX_COLUMNS, Records, check_header, value_of};
 use crate::error::{Error, Result, try_vec};
 use crate::intern::push;
 use crate::tick::{EVERY, Tick};
 use crate::value::Value;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Most bytes of one table.
 pub const MAX_BYTES: usize = 100_000_000;
 /// Most rows of all tables of a project together.
 pub const MAX_ROWS: usize = 5_000_000;
-/// Most columns of a table.
-pub const MAX_COLUMNS: usize = 1000;
-/// Longest name of a column, in bytes.
-const MAX_NAME: usize = 255;
+const HEADER: &str =
+    "The first line names the columns, the join key first: \"sku,category,price\". Names are different and not blank.";
 /// Problems that are told.
 const SHOWN: usize = 10;
 
@@ -122,57 +120,6 @@ fn check_rows(rows: usize) -> Result<()> {
     Ok(())
 }
 
-fn check_header(columns: &[String]) -> Result<()> {
-    const HINT: &str = "The first line names the columns, the join key first: \"sku,category,price\". Names are different and not blank.";
-    if columns.len() > MAX_COLUMNS {
-        return Err(Error::Limit {
-            message: format!("more than {MAX_COLUMNS} columns in a lookup table"),
-            hint: Some("Leave out columns that no report needs.".into()),
-        });
-    }
-    let mut seen = HashSet::new();
-    for (i, name) in columns.iter().enumerate() {
-        let wrong = |what: &str| Err(Error::param_hint(format!("header: {what}"), HINT));
-        if name.trim().is_empty() {
-            return wrong(&format!("column {} has no name", i + 1));
-        }
-        if name.len() > MAX_NAME {
-            return wrong(&format!("the name of column {} is longer than {MAX_NAME} bytes", i + 1));
-        }
-        if !seen.insert(name.as_str()) {
-            return wrong(&format!("two columns are called \"{name}\""));
-        }
-    }
-    Ok(())
-}
-
-/// What a field of CSV says: a number as JSON writes them, true or false, a list of texts, or a text; nothing when empty.
-/// Dates stay texts, which is how filters and breakdowns read them.
-fn value_of(field: String) -> Value {
-    if field.is_empty() {
-        return Value::Null;
-    }
-    if field.eq_ignore_ascii_case("true") {
-        return Value::Bool(true);
-    }
-    if field.eq_ignore_ascii_case("false") {
-        return Value::Bool(false);
-    }
-    // JSON would pass over spaces.
-    let trimmed = field.trim().len() == field.len();
-    if trimmed && field.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
-        if let Ok(n @ (Value::Int(_) | Value::Float(_))) = serde_json::from_str(&field) {
-            return n;
-        }
-    } else if trimmed
-        && field.starts_with('[')
-        && let Ok(list) = serde_json::from_str::<Vec<Box<str>>>(&field)
-    {
-        return Value::List(list.into_iter().map(Value::Str).collect());
-    }
-    Value::str(field)
-}
-
 /// The join keys met so far, with their rows.
 #[derive(Default)]
 struct Keys {
@@ -205,7 +152,7 @@ impl Table {
         let mut records = Records::new(text);
         let mut columns = Vec::new();
         match records.next(&mut columns) {
-            Ok(true) => check_header(&columns)?,
+            Ok(true) => check_header(&columns, HEADER)?,
             Ok(false) => {
                 return Err(Error::param_hint(
                     "the table is empty",
@@ -309,7 +256,7 @@ impl Table {
                     None => {
                         if columns.len() == MAX_COLUMNS {
                             columns.push(name.to_string());
-                            check_header(&columns)?;
+                            check_header(&columns, HEADER)?;
                         }
                         columns.push(name.to_string());
                         push(&mut values, Array::default())?;
@@ -323,7 +270,7 @@ impl Table {
             }
         }
         problems.none()?;
-        check_header(&columns)?;
+        check_header(&columns, HEADER)?;
         for column in &mut values {
             column.pad(rows.len())?;
         }

@@ -10,7 +10,7 @@ use crate::names::Names;
 use crate::row::{EventRow, insert_hash};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Numbers of names per space, given in the order they are asked for.
 #[derive(Default)]
@@ -267,7 +267,7 @@ proptest! {
                 for (name, no) in lexicon.0.get(&space).into_iter().flatten() {
                     names.insert(name, *no).unwrap();
                 }
-                (format!("{space:?}"), vec![Rc::new(Names::new()), Rc::new(names)])
+                (format!("{space:?}"), vec![Arc::new(Names::new()), Arc::new(names)])
             }).collect();
             intake.know(|space| known[&format!("{space:?}")].clone()).unwrap();
             fill_ndjson(&bytes, &s, &mut NoTick, &mut intake, &mut |_| Ok(())).unwrap();
