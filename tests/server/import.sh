@@ -17,11 +17,14 @@ sql -c 'CREATE EXTENSION analytics_groups' -c "ALTER DATABASE import SET analyti
 sql -c "SELECT analytics_groups.add_group_key('company_id')" >/dev/null
 sql -c "CREATE TABLE source AS SELECT 'i-' || i AS id, '2024-01-01Z'::timestamptz + i * interval '1 s' AS at, 'u' || i % 5000 AS who, 'c' || i % 50 AS company_id,
             i AS n, '2024-02-01Z'::timestamptz + (i / 10) * interval '1 s' AS loaded_at FROM generate_series(1, $rows) AS i"
+# The same with a place in the middle where reading it stops for as long as the table pause says.
+sql -c "CREATE TABLE pause AS SELECT 0::float8 AS seconds" -c "CREATE VIEW paused AS SELECT * FROM source
+    WHERE CASE WHEN n = $((rows / 2)) THEN (SELECT count(pg_sleep(seconds)) FROM pause) > 0 ELSE true END"
 sql -c "INSERT INTO source VALUES ('not an id', '2024-01-01Z', 'u1', 'c1', 0, '2024-02-01 00:00:01Z')"
 
 mapping() { printf '{"event_name": "%s", "time_column": "at", "user_column": "who", "insert_id_column": "id", "insert_time_column": "loaded_at"}' "$1"; }
 batches() { echo "CALL analytics_groups.import_batches('source', '$(mapping "$1")', $((rows / 20)))"; }
-function_of() { echo "SELECT analytics_groups.import_events('source', '$(mapping "$1")', '$2')"; }
+function_of() { echo "SELECT analytics_groups.import_events('${3:-source}', '$(mapping "$1")', '$2')"; }
 
 # What is stored of an event: how many, the sum of what tells the rows, and how many users.
 stored() {
@@ -77,11 +80,17 @@ answers 'the refused row is listed once for each' 'properties.$insert_id|1|1' \
 
 # ---- import_events is one transaction -----------------------------------------------------------------------------------
 for mode in append mirror; do
-    event="Function $mode" caught=no
-    if end_import kill "$(function_of "$event" "$mode")"; then caught=yes; fi
+    # A mirror compares and stores for seconds, wherever it is caught; appending is over so soon that it has to be held.
+    event="Function $mode" caught=no from=source until=
+    if [ "$mode" = append ]; then
+        from=paused until="SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE application_name = 'importer'"
+        sql -c "UPDATE pause SET seconds = 60"
+    fi
+    if end_import kill "$(function_of "$event" "$mode" "$from")" "$until"; then caught=yes; fi
     equal "$mode: import_events was in the middle" yes "$caught"
     equal "$mode: killed, it has left nothing" "$nothing" "$(stored "$event")"
-    sql -c "$(function_of "$event" "$mode")" >/dev/null
+    sql -c "UPDATE pause SET seconds = 0"
+    sql -c "$(function_of "$event" "$mode" "$from")" >/dev/null
     equal "$mode: run again, nothing is lost or doubled" "$all" "$(stored "$event")"
 done
 # A mirror that changes what is stored, killed and run again.

@@ -44,8 +44,9 @@ belong="SELECT count(*) FROM analytics_groups.group_members('company_id', 'acme'
 belongs="SELECT count(*) FROM analytics_groups.user_groups('ann-of-PROJECT', project => 'PROJECT')"
 figures="SELECT mau FROM analytics_groups.company_profile('acme', '2024-01-01', project => 'PROJECT')"
 export="SELECT count(*) FROM analytics_groups.export_events('2024-01-01', '2024-01-01', project => 'PROJECT')"
-relation="SELECT count(*) FROM analytics_PROJECT.events WHERE event = 'Seen'"
-relations="SELECT count(*) FROM analytics_PROJECT.users u, analytics_PROJECT.groups g WHERE g.group_id = 'acme' AND u.distinct_id = 'ann-of-PROJECT'"
+# A condition is the caller's own text: what stands in it is found where the caller says.
+relation="SELECT count(*) FROM analytics_PROJECT.events WHERE event OPERATOR(pg_catalog.=) 'Seen'"
+relations="SELECT count(*) FROM analytics_PROJECT.users u, analytics_PROJECT.groups g WHERE g.group_id OPERATOR(pg_catalog.=) 'acme' AND u.distinct_id OPERATOR(pg_catalog.=) 'ann-of-PROJECT'"
 links="SELECT count(*) + 1 FROM analytics_groups.export_identities(project => 'PROJECT')"
 import="SELECT analytics_groups.import_events('public.rows', '{\"event_column\": \"kind\", \"time_column\": \"at\", \"user_column\": \"who\"}', 'one_time', project => 'PROJECT') ->> 'code'"
 appended="SELECT analytics_groups.import_events('public.rows', '{\"event_column\": \"kind\", \"time_column\": \"at\", \"insert_time_column\": \"at\"}', project => 'PROJECT') ->> 'code'"
