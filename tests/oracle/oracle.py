@@ -154,6 +154,17 @@ def history(raw, registered, verbs=()):
     return events
 
 
+def listed(world, key, ids):
+    """The groups of a user's profile list. The server knows a group from its first event or profile on; whether one that only
+    a list names is a segment is open."""
+    if world.named is None:
+        world.named = set(world.groups) | {(k, g) for e in world.events for k, of_event in e.groups.items() for g in of_event}
+    for g in ids:
+        if (key, g) not in world.named:
+            raise Undetermined(f"{key} {g} is named by profiles of users alone")
+    return ids
+
+
 def at_event(changes, time):
     """What the groups of an event had when it happened: of one group its value, of several the list of those set."""
     found = []
@@ -185,6 +196,7 @@ class World:
         # user -> properties; what is kept under an id that became somebody else's is nobody's
         self.users = {u: p for u, p in (users or {}).items() if self.identities.end(u) == u}
         self.groups = groups or {}  # (key, group id) -> properties
+        self.named = None  # groups that an event or a profile of theirs names
         self.firsts = {}  # (selector, by) -> first_times of them, once asked for
 
     def shown(self, name):
@@ -341,7 +353,7 @@ def segments_of(item, world, event, by, subject, active):
     else:
         ids = event.groups.get(key, [])
         if not ids and by == "user":  # by way of the user's profile when the event itself names no group
-            ids = group_ids(world.users.get(event.user, {}).get(key))
+            ids = listed(world, key, group_ids(world.users.get(event.user, {}).get(key)))
     if len(parts) == 2:
         return ids or [NOT_SET]
     if not ids:
@@ -494,7 +506,7 @@ def segments_of_profile(item, world, by, subject, own):
     if parts[0] == "user":
         return segment_names(own.get(parts[1]))
     key = parts[1]
-    groups = {subject: own} if key == by else {g: world.groups.get((key, g), {}) for g in group_ids(own.get(key))}
+    groups = {subject: own} if key == by else {g: world.groups.get((key, g), {}) for g in listed(world, key, group_ids(own.get(key)))}
     if len(parts) == 2:
         return sorted(groups) or [NOT_SET]
     return sorted({name for p in groups.values() for name in segment_names(p.get(parts[2]))}) or [NOT_SET]
