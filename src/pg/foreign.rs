@@ -297,6 +297,9 @@ unsafe fn asked(
     }
 }
 
+/// Days from 2000-01-01 to the end of the range of timestamps, 294277-01-01; infinity is greater.
+const DAYS_OF_INSTANTS: i32 = 106_751_983;
+
 /// A value of a condition; `None` = NULL.
 ///
 /// # Safety
@@ -310,6 +313,8 @@ unsafe fn value(datum: pg_sys::Datum, of: pg_sys::Oid) -> Option<Value> {
             pg_sys::TIMESTAMPOID => {
                 direct_function_call::<pg_sys::Datum>(pg_sys::timestamp_timestamptz, &[Some(datum)]).map(instant)
             }
+            // Days beyond what an instant can hold are later than every event.
+            pg_sys::DATEOID if datum.value() as i32 >= DAYS_OF_INSTANTS => Some(Value::Instant(i64::MAX)),
             pg_sys::DATEOID => {
                 direct_function_call::<pg_sys::Datum>(pg_sys::date_timestamptz, &[Some(datum)]).map(instant)
             }

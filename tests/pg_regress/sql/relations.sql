@@ -42,6 +42,8 @@ SELECT event FROM analytics_bi.events WHERE "time" > '2024-01-09 09:05Z' AND dat
 SELECT event FROM analytics_bi.events WHERE "time" = timestamp '2024-01-10 09:00:00.25';
 SELECT count(*) FROM analytics_bi.events WHERE "time" >= now() - interval '30 days';
 SELECT count(*) FROM analytics_bi.events WHERE "time" < 'infinity' AND "time" > '-infinity';
+SELECT count(*) FROM analytics_bi.events WHERE "time" < date '5000000-01-01' AND "time" >= date '4000-01-01 BC';
+SELECT count(*) FROM analytics_bi.events WHERE "time" < date 'infinity' AND "time" > date '-infinity';
 SELECT count(*) FROM analytics_bi.events WHERE "time" > NULL;
 SELECT count(*) FROM analytics_bi.events WHERE event = 'Order' AND event = 'Login';
 SET timezone = 'America/New_York';
