@@ -1,6 +1,7 @@
 //! import_profiles_csv: profiles of users, or of the groups of a key, from a text of CSV.
 
 use super::import_profiles::{AT_ONCE, store};
+use super::relation::properties;
 use super::runs::{Part, Run};
 use crate::error::{Failure, Result};
 use crate::pg::ErrorReport;
@@ -74,18 +75,7 @@ impl Mapping {
                     out.columns = Some(names);
                 }
                 ("property_mappings", Json::Object(pairs)) => {
-                    for (column, property) in pairs {
-                        let property = match property {
-                            Json::Null => None,
-                            Json::String(name) if !name.is_empty() => Some(name),
-                            _ => {
-                                return Err(wrong(format!(
-                                    "property_mappings: the property of \"{column}\" must be a name, or null"
-                                )));
-                            }
-                        };
-                        out.properties.insert(column, property);
-                    }
+                    out.properties = properties(pairs).map_err(wrong)?;
                 }
                 ("user_column" | "group_id_column" | "group_key" | "columns" | "property_mappings", _) => {
                     return Err(wrong(format!("{key} is of the wrong type")));

@@ -276,6 +276,18 @@ pub struct Mapping {
     properties: BTreeMap<String, Option<String>>,
 }
 
+/// What `property_mappings` of a mapping says: the property of a column, or that it is none. Errors say what is wrong.
+pub(super) fn properties(pairs: serde_json::Map<String, Json>) -> Result<BTreeMap<String, Option<String>>, String> {
+    let property = |(column, property): (String, Json)| match property {
+        Json::Null => Ok((column, None)),
+        Json::String(name) if !name.is_empty() => Ok((column, Some(name))),
+        _ => Err(format!(
+            "property_mappings: the property of \"{column}\" must be a name, or null to leave the column out"
+        )),
+    };
+    pairs.into_iter().map(property).collect()
+}
+
 impl Mapping {
     /// Reads an object with some of these keys. The names that the warehouse API has for columns, which end in
     /// `_column_name`, are taken as well.
@@ -302,18 +314,7 @@ impl Mapping {
             match value {
                 Json::Null => {}
                 Json::Object(pairs) if key == "property_mappings" => {
-                    for (column, property) in pairs {
-                        let property = match property {
-                            Json::Null => None,
-                            Json::String(name) if !name.is_empty() => Some(name),
-                            _ => {
-                                return Err(wrong(format!(
-                                    "property_mappings: the property of \"{column}\" must be a name, or null to leave the column out"
-                                )));
-                            }
-                        };
-                        out.properties.insert(column, property);
-                    }
+                    out.properties = properties(pairs).map_err(wrong)?;
                 }
                 _ if key == "property_mappings" => return Err(wrong("property_mappings must be an object".into())),
                 Json::String(text) if keys.contains(&key.as_str()) && !text.is_empty() => {
