@@ -49,6 +49,9 @@ def results(logs):
     for line in lines(os.path.join(logs, "oracle__random_check.log")):
         if m := re.match(r"(\w+): (\d+) agree, (\d+) differ$", line):
             found["random:" + m[1]] = m[3] == "0" and m[2] != "0"
+    for line in lines(os.path.join(logs, "oracle__identity_check.log")):
+        if m := re.match(r"(\d+) passed, (\d+) failed$", line):
+            found["oracle:identity_check"] = m[1] != "0" and m[2] == "0"
     for path in glob.glob(os.path.join(logs, "server__*.log")):
         if counts := [m for line in lines(path) if (m := re.match(r"(\d+) passed, (\d+) failed$", line))]:
             found["server:" + os.path.basename(path)[len("server__") : -len(".log")]] = counts[-1][2] == "0"
