@@ -22,6 +22,12 @@ static SEGMENT_ROWS: GucSetting<i32> = GucSetting::<i32>::new(65_536);
 static MAX_RECORD_SIZE: GucSetting<i32> = GucSetting::<i32>::new(1024);
 static MAX_PROPERTIES: GucSetting<i32> = GucSetting::<i32>::new(255);
 static MAX_STRING_LENGTH: GucSetting<i32> = GucSetting::<i32>::new(255);
+static MAX_LIST_ELEMENTS: GucSetting<i32> = GucSetting::<i32>::new(254);
+static MAX_OBJECT_KEYS: GucSetting<i32> = GucSetting::<i32>::new(255);
+static MAX_NESTING_DEPTH: GucSetting<i32> = GucSetting::<i32>::new(3);
+static MAX_VALUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(8);
+static MAX_PROFILE_VALUE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(256);
+static MAX_INSERT_ID_LENGTH: GucSetting<i32> = GucSetting::<i32>::new(36);
 static MAX_PROFILE_PROPERTIES: GucSetting<i32> = GucSetting::<i32>::new(2000);
 static MAX_BATCH_RECORDS: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
 
@@ -176,6 +182,54 @@ pub fn register() {
         GucFlags::empty(),
     );
     int(
+        c"analytics_groups.max_list_elements",
+        c"Elements of one list of an event.",
+        c"An event with a longer list is refused; the lists of group keys may be as long as an event.",
+        &MAX_LIST_ELEMENTS,
+        1..=100_000,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.max_object_keys",
+        c"Keys of one object of an event.",
+        c"An event with more is refused.",
+        &MAX_OBJECT_KEYS,
+        1..=100_000,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.max_nesting_depth",
+        c"How deep objects and lists may lie in one another below a property.",
+        c"A record with more is refused.",
+        &MAX_NESTING_DEPTH,
+        1..=12,
+        GucFlags::empty(),
+    );
+    int(
+        c"analytics_groups.max_value_size",
+        c"Size of one list or object of an event.",
+        c"An event with a larger one is refused; the lists of group keys may be as large as an event.",
+        &MAX_VALUE_SIZE,
+        1..=102_400,
+        GucFlags::UNIT_KB,
+    );
+    int(
+        c"analytics_groups.max_profile_value_size",
+        c"Size of one list or object of a profile.",
+        c"An update that would make a larger one is refused.",
+        &MAX_PROFILE_VALUE_SIZE,
+        1..=102_400,
+        GucFlags::UNIT_KB,
+    );
+    int(
+        c"analytics_groups.max_insert_id_length",
+        c"Bytes of $insert_id.",
+        c"An event with a longer one is refused.",
+        &MAX_INSERT_ID_LENGTH,
+        1..=255,
+        GucFlags::empty(),
+    );
+    int(
         c"analytics_groups.max_profile_properties",
         c"Properties of one profile.",
         c"An update that would add more is refused.",
@@ -204,7 +258,12 @@ pub fn limits() -> Limits {
         profile_properties: n(&MAX_PROFILE_PROPERTIES),
         groups_per_event: n(&MAX_GROUPS_PER_EVENT),
         batch_records: n(&MAX_BATCH_RECORDS),
-        ..Limits::default()
+        object_keys: n(&MAX_OBJECT_KEYS),
+        depth: n(&MAX_NESTING_DEPTH),
+        list_elements: n(&MAX_LIST_ELEMENTS),
+        event_compound_bytes: n(&MAX_VALUE_SIZE) << 10,
+        profile_compound_bytes: n(&MAX_PROFILE_VALUE_SIZE) << 10,
+        insert_id_bytes: n(&MAX_INSERT_ID_LENGTH),
     }
 }
 

@@ -36,7 +36,7 @@ impl Default for Limits {
             properties: 255,
             object_keys: 255,
             depth: 3,
-            list_elements: 255,
+            list_elements: 254,
             string_chars: 255,
             event_compound_bytes: 8 << 10,
             profile_compound_bytes: 256 << 10,

@@ -30,7 +30,7 @@ SELECT n AS keys, pg_temp.properties(jsonb_build_object('o', pg_temp.keys(n))) F
 SELECT v AS value, pg_temp.properties(jsonb_build_object('o', v))
 FROM unnest(ARRAY['{"a": 1}', '{"a": {"b": 1}}', '{"a": {"b": {"c": 1}}}', '{"a": {"b": {"c": {"d": 1}}}}']::jsonb[]) AS v;
 
--- ---- arrays: up to 255 elements, but for the ids of a group key, of which an event is attributed to 300 ------------------------------------------------------------
+-- ---- arrays: fewer than 255 elements, but for the ids of a group key, of which an event is attributed to 300 ------------------------------------------------------------
 SELECT n AS elements, pg_temp.properties(jsonb_build_object('l', pg_temp.elements(n))) AS "of a property",
        pg_temp.properties(jsonb_build_object('company_id', pg_temp.elements(n))) AS "of a group key"
 FROM unnest('{254,255,256,301}'::int[]) AS n;

@@ -158,7 +158,7 @@ fn the_first_300_distinct_ids_are_kept() {
 
 #[test]
 fn lists_of_groups_are_exempt_from_the_limits_of_lists() {
-    // 300 UUIDs: more than 255 elements and more than 8 KB.
+    // 300 UUIDs: more than 254 elements and more than 8 KB.
     let ids: Vec<String> = (0..300).map(|i| format!("{i:036}")).collect();
     assert_eq!(companies(json!(ids)).len(), 300);
     assert_eq!(refused(json!({"other": ids}), true).0, "properties.other");
@@ -232,8 +232,8 @@ fn sizes_are_limited() {
     assert_eq!(refused(many(255), true).0, "properties");
     assert_eq!(event(json!({"o": many(255)}), true).properties.len(), 1);
     assert_eq!(refused(json!({"o": many(256)}), true).0, "properties.o");
-    assert_eq!(event(json!({"l": vec![0; 255]}), true).properties.len(), 1);
-    assert_eq!(refused(json!({"l": vec![0; 256]}), true).0, "properties.l");
+    assert_eq!(event(json!({"l": vec![0; 254]}), true).properties.len(), 1);
+    assert_eq!(refused(json!({"l": vec![0; 255]}), true).0, "properties.l");
     assert_eq!(event(json!({"d": {"a": {"b": {"c": 1}}}}), true).properties.len(), 1);
     assert_eq!(refused(json!({"d": {"a": {"b": {"c": {}}}}}), true).0, "properties.d");
     assert_eq!(refused(json!({"d": [[[[]]]]}), false).0, "properties.d");
