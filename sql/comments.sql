@@ -4,6 +4,7 @@ COMMENT ON FUNCTION analytics_groups._check_calendar(text, text) IS 'Refuses tim
 COMMENT ON FUNCTION analytics_groups._project_template() IS 'The tables of a project as SQL. Internal.';
 COMMENT ON FUNCTION analytics_groups._change_access(text, oid, text, boolean) IS 'Grants or revokes as the owner of a project, for its admins. Internal: use grant_access and revoke_access.';
 COMMENT ON FUNCTION analytics_groups._create_sequence(text, smallint) IS 'Makes the numbers of a new group key, for the admins of a project. Internal: use add_group_key.';
+COMMENT ON FUNCTION analytics_groups._number_listed(text, smallint, text) IS 'Makes the groups known that profiles of users list under a key just registered. Internal: use add_group_key.';
 COMMENT ON FUNCTION analytics_groups._max_group_keys() IS 'The setting analytics_groups.max_group_keys. Internal.';
 COMMENT ON FUNCTION analytics_groups._maintain(text, boolean) IS 'Seals what waits in one project; returns how many events. Internal: use CALL analytics_groups.maintain().';
 COMMENT ON FUNCTION analytics_groups._fold(text) IS 'Makes one block of the single events that wait in a project; returns how many. Internal: ingestion does it, see the setting analytics_groups.fold_after.';
@@ -12,6 +13,7 @@ COMMENT ON FUNCTION analytics_groups._hold(text) IS 'Waits for everybody who wri
 COMMENT ON FUNCTION analytics_groups._delete_user(text, text) IS 'Internal: use delete_user.';
 COMMENT ON FUNCTION analytics_groups._delete_group(text, text, text, boolean) IS 'Internal: use delete_group.';
 COMMENT ON FUNCTION analytics_groups._delete_events(text, jsonb, date, date, text) IS 'Internal: use delete_events.';
+COMMENT ON FUNCTION analytics_groups._merge_groups(text, text, text, text) IS 'Internal: use merge_groups.';
 COMMENT ON FUNCTION analytics_groups._drop_key(text, smallint, text) IS 'Internal: use drop_group_key.';
 COMMENT ON FUNCTION analytics_groups.erased(text, text) IS
 'Proves a deletion: reads everything that is stored and names each place where something of a user is left, under any id, or of a number whose id is gone. No row: nothing is. Until CALL analytics_groups.maintain() has written them anew, tables are named that still hold the deleted rows on disk. Texts that other users'' events or profiles carry are not theirs and not looked at; backups and the write-ahead log keep what they have for as long as they are kept.
@@ -215,6 +217,18 @@ Example: SELECT analytics_groups.set_property_display_name(''utm_source'', ''Sou
 COMMENT ON FUNCTION analytics_groups.merge_events(text[], text, text) IS
 'Makes events one event in every report, those already stored too: a question for any of them is one for the event they are merged into, and where events are shown its name is. Nothing stored changes: exports and deletions keep the names that were sent, and unmerge_events takes it back. For admins.
 Example: SELECT analytics_groups.merge_events(''{purchase,Purchased}'', ''Purchase'');';
+COMMENT ON FUNCTION analytics_groups.add_drop_filter(text, jsonb, text) IS
+'From now on discards the events of a name that carry, of each property named, one of the values named; a list that an event carries has a value when one of its elements is it. What is discarded is counted in num_blocked and ingest_errors; what is stored already stays. Adding the same filter again changes nothing; a project has at most 15. For admins.
+Example: SELECT analytics_groups.add_drop_filter(''Page View'', ''{"env": ["test", "staging"], "bot": true}'');';
+COMMENT ON FUNCTION analytics_groups.remove_drop_filter(text, jsonb, text) IS
+'Removes a drop filter, or every one of an event when no properties are given; returns how many. For admins.
+Example: SELECT analytics_groups.remove_drop_filter(''Page View'');';
+COMMENT ON FUNCTION analytics_groups.merge_properties(text[], text, text) IS
+'Makes properties of events one property in every report, for events already stored too: a question for any of them is one for the property they are merged into, and of an event that carries several of them that one counts, then the others in the order in which they were first sent. Nothing stored changes: exports, feeds and deletions keep what was sent, and unmerge_properties takes it back. Not for group keys, nor for properties of profiles. For admins.
+Example: SELECT analytics_groups.merge_properties(''{Plan,plan_name}'', ''plan'');';
+COMMENT ON FUNCTION analytics_groups.unmerge_properties(text[], text) IS
+'Takes properties out of the one they are merged into. For admins.
+Example: SELECT analytics_groups.unmerge_properties(''{plan_name}'');';
 COMMENT ON FUNCTION analytics_groups.unmerge_events(text[], text) IS
 'Takes events out of the one they are merged into. For admins.
 Example: SELECT analytics_groups.unmerge_events(''{Purchased}'');';

@@ -92,7 +92,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     SELECT c.relname::text, pg_relation_filenode(c.oid), c.relfrozenxid::text::bigint
     FROM pg_class c WHERE c.relnamespace = analytics_groups._schema(project)::oid AND c.relkind = 'r'
-    AND c.relname IN ('subject', 'user_profile', 'group_profile', 'group_history', 'sticky_group', 'event_row', 'event_block', 'segment_column');
+    AND c.relname IN ('subject', 'user_profile', 'group_profile', 'group_history', 'sticky_group', 'merged_group', 'event_row', 'event_block', 'segment_column');
 END;
 COMMENT ON FUNCTION analytics_groups._text_files(text) IS 'The tables of a project that hold ids and what events and profiles carry, each with its file and the transaction before which nothing deleted is left in it. Internal.';
 
@@ -141,20 +141,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION analytics_groups._scrub(text) IS 'Writes tables anew that still hold old versions of deleted rows on disk. Internal: maintain does it.';
 
-CREATE FUNCTION analytics_groups._deletions()
-RETURNS TABLE (project text, at timestamptz, what text, events bigint, on_disk boolean)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    chosen text;
-BEGIN
-    FOR chosen IN SELECT p.project FROM analytics_groups.projects p ORDER BY 1 LOOP
-        RETURN QUERY EXECUTE format('SELECT $1, d.at, d.what, d.events, EXISTS (SELECT FROM analytics_groups._on_disk($1) o WHERE o.deletion = d.no)
-            FROM %I.deletion d WHERE d.no > 0 ORDER BY d.no', 'analytics_' || chosen) USING chosen;
-    END LOOP;
-END $$;
-COMMENT ON FUNCTION analytics_groups._deletions() IS 'What was deleted in every project the caller may use. Internal.';
-
-CREATE VIEW analytics_groups.deletions AS SELECT * FROM analytics_groups._deletions();
+CREATE VIEW analytics_groups.deletions AS
+SELECT * FROM analytics_groups._of_projects($q$
+    SELECT $1, d.at, d.what, d.events, EXISTS (SELECT FROM analytics_groups._on_disk($1) o WHERE o.deletion = d.no)
+    FROM %1$I.deletion d WHERE d.no > 0 ORDER BY d.no$q$)
+AS (project text, at timestamptz, what text, events bigint, on_disk boolean);
 COMMENT ON VIEW analytics_groups.deletions IS
 'What was deleted and when, never of whom: user, group, events, key, or period (what keep_events_for let go). on_disk: old versions of the rows are still in the files of the tables, until CALL analytics_groups.maintain().
 Example: SELECT at, what, events, on_disk FROM analytics_groups.deletions WHERE project = ''default'';';

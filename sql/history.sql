@@ -37,9 +37,9 @@ DECLARE
 BEGIN
     RETURN QUERY EXECUTE format($q$
         SELECT h.property::text, CASE WHEN h.since = 0 THEN '-infinity' ELSE to_timestamp(h.since / 1000.0) END, h.value
-        FROM %1$I.group_history h JOIN %1$I.subject s ON s.kind = h.kind AND s.no = h.no
-        WHERE h.kind = $1 AND s.id = $2 AND ($3 IS NULL OR h.property = $3) ORDER BY 1, 2$q$,
-        'analytics_' || analytics_groups._project_name(project)) USING key_kind, group_id, property;
+        FROM %1$I.group_history h
+        WHERE h.kind = $1 AND h.no = analytics_groups._group_no($4, $1, $2) AND ($3 IS NULL OR h.property = $3) ORDER BY 1, 2$q$,
+        'analytics_' || analytics_groups._project_name(project)) USING key_kind, group_id, property, project;
 END $$;
 COMMENT ON FUNCTION analytics_groups.group_history(text, text, text, text) IS
 'What properties of a group were, and since when: those that keep_history was called for. -infinity = it was set when this began; NULL = not set since then.

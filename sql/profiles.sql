@@ -1,5 +1,20 @@
 -- One function per operation on one profile, and reading one profile.
 
+CREATE FUNCTION analytics_groups._group_id(value jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE jsonb_typeof(value) WHEN 'number' THEN trim_scale((value #>> '{}')::numeric)::text ELSE value #>> '{}' END;
+COMMENT ON FUNCTION analytics_groups._group_id(jsonb) IS 'The group that a value of a key names, as events are attributed. Internal.';
+
+CREATE FUNCTION analytics_groups._listed(properties jsonb, key text) RETURNS SETOF text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT analytics_groups._group_id(e.value)
+    FROM jsonb_array_elements(CASE jsonb_typeof(properties -> key) WHEN 'array' THEN properties -> key
+                              ELSE jsonb_build_array(properties -> key) END) e
+    WHERE analytics_groups._group_id(e.value) <> '';
+END;
+COMMENT ON FUNCTION analytics_groups._listed(jsonb, text) IS 'The groups of a key that the profile of a user lists. Internal.';
+
 CREATE FUNCTION analytics_groups._only(answer jsonb) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -140,15 +155,27 @@ COMMENT ON FUNCTION analytics_groups.user_profile(text, text) IS
 'The properties of a user, by any of its ids; NULL when there is no profile.
 Example: SELECT analytics_groups.user_profile(''user-1'');';
 
+CREATE FUNCTION analytics_groups._group_no(project text, kind smallint, id text) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found bigint;
+BEGIN
+    EXECUTE format('SELECT s.no FROM %1$I.subject s WHERE s.kind = $1 AND s.id = $2
+                    UNION ALL SELECT m.no FROM %1$I.merged_group m WHERE m.kind = $1 AND m.id = $2',
+                   'analytics_' || analytics_groups._project_name(project)) INTO found USING kind, id;
+    RETURN found;
+END $$;
+COMMENT ON FUNCTION analytics_groups._group_no(text, smallint, text) IS 'The number of a group, also by an id that was merged into it. Internal.';
+
 CREATE FUNCTION analytics_groups.group_profile(group_key text, group_id text, project text DEFAULT NULL) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     key_kind smallint := analytics_groups._key(analytics_groups._need(project, 'reader'), group_key);
     found jsonb;
 BEGIN
-    EXECUTE format('SELECT p.properties FROM %1$I.group_profile p JOIN %1$I.subject s ON s.kind = p.kind AND s.no = p.no
-                    WHERE s.kind = $1 AND s.id = $2', 'analytics_' || analytics_groups._project_name(project))
-        INTO found USING key_kind, group_id;
+    EXECUTE format('SELECT p.properties FROM %I.group_profile p
+                    WHERE p.kind = $1 AND p.no = analytics_groups._group_no($2, $1, $3)', 'analytics_' || analytics_groups._project_name(project))
+        INTO found USING key_kind, project, group_id;
     RETURN found;
 END $$;
 COMMENT ON FUNCTION analytics_groups.group_profile(text, text, text) IS

@@ -20,9 +20,19 @@ CREATE TABLE @project@.property (
     display_name text,
     hidden       boolean NOT NULL DEFAULT false,
     blocked      boolean NOT NULL DEFAULT false,
-    first_seen   timestamptz NOT NULL DEFAULT now()
+    first_seen   timestamptz NOT NULL DEFAULT now(),
+    -- The property that reports read it as; events keep what they carry.
+    merged_into  integer CHECK (merged_into <> no)
 );
 CREATE SEQUENCE @project@.property_no AS integer OWNED BY @project@.property.no;
+
+-- Events that are discarded when each of some properties is one of some values: {"property": value or [values], …}.
+CREATE TABLE @project@.drop_filter (
+    no         integer PRIMARY KEY,
+    event      text COLLATE "C" NOT NULL,
+    properties jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
 
 -- Dictionary of subjects: kind 0 = users, others = group keys. Dense numbers per kind, in first-seen order.
 CREATE TABLE @project@.subject (
@@ -72,6 +82,16 @@ CREATE TABLE @project@.sticky_group (
     no   bigint   NOT NULL,
     ids  text[] COLLATE "C" NOT NULL,
     PRIMARY KEY (no, kind)
+);
+
+-- Ids of groups that were merged into others: what comes with such an id is the other's. Never the id of a group that is
+-- in the dictionary, nor a number that is not.
+CREATE TABLE @project@.merged_group (
+    kind      smallint NOT NULL,
+    id        text COLLATE "C" NOT NULL,
+    no        bigint NOT NULL,
+    merged_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (kind, id)
 );
 
 -- Ids that belong to a user: a device to whoever was first seen with it, a user to whom it was merged into, who may be

@@ -232,6 +232,7 @@ BEGIN
     END LOOP;
     INSERT INTO analytics_groups.group_key (project, kind, property, display_name, data_group_id)
         VALUES (project_id, new_kind, property, coalesce(display_name, property), new_id);
+    PERFORM analytics_groups._number_listed(project_name, new_kind, property);
     IF backfill THEN
         PERFORM analytics_groups._backfill(project_name, new_kind, property);
     END IF;

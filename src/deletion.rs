@@ -28,7 +28,7 @@ use pgrx::datum::Date;
 use pgrx::prelude::*;
 
 /// Runs `f` as the owner of a project that the caller administers, while nobody else writes.
-fn alone<R>(project: &str, f: impl FnOnce(&Sql, &Project) -> Result<R>) -> Result<R> {
+pub fn alone<R>(project: &str, f: impl FnOnce(&Sql, &Project) -> Result<R>) -> Result<R> {
     spi::connect(|sql| {
         let project = administered(sql, project)?;
         erase::lock(sql, &project.name)?;
@@ -49,7 +49,8 @@ impl Judge for OfUser<'_> {
 struct OfGroup<'a> {
     kind: Kind,
     no: SubjectNo,
-    id: &'a str,
+    /// Its own, and those that were merged into it.
+    ids: &'a [String],
     property: Option<u32>,
     limits: Limits,
 }
@@ -68,7 +69,7 @@ impl Judge for OfGroup<'_> {
             attribute(Some(v), &self.limits, false)
                 .ids
                 .iter()
-                .any(|id| **id == *self.id)
+                .any(|id| self.ids.iter().any(|own| **id == **own))
         };
         let group = (self.kind, self.no);
         Ok(leave(chunk, group, rows, self.property, &names, &mut Interrupts)?)
@@ -125,22 +126,19 @@ fn user(sql: &Sql, project: &Project, id: &str) -> Result<u64> {
     Ok(events)
 }
 
-/// The id in a profile property, as attribution reads it.
-const LISTED: &str = "CASE jsonb_typeof(e.value) WHEN 'number' THEN trim_scale((e.value #>> '{}')::numeric)::text
-                      ELSE e.value #>> '{}' END";
-
 /// Takes a group out of the lists of user profiles, or of that of one user; returns how many had it.
 pub fn leave_profiles(sql: &Sql, project: &Project, key: &str, id: &str, of: Option<i64>) -> Result<u64> {
     let whose = if of.is_some() { "AND no = $3" } else { "" };
     let text = format!(
         "UPDATE @.user_profile p SET updated_at = now(),
              properties = CASE WHEN x.rest IS NULL THEN p.properties - $1 ELSE jsonb_set(p.properties, ARRAY[$1], x.rest) END
-         FROM (SELECT u.no, (SELECT jsonb_agg(e.value ORDER BY e.n) FILTER (WHERE {LISTED} IS DISTINCT FROM $2)
+         FROM (SELECT u.no, (SELECT jsonb_agg(e.value ORDER BY e.n)
+                                 FILTER (WHERE analytics_groups._group_id(e.value) IS DISTINCT FROM $2)
                              FROM jsonb_array_elements(u.list) WITH ORDINALITY e(value, n)) AS rest
                FROM (SELECT no, CASE jsonb_typeof(properties -> $1) WHEN 'array' THEN properties -> $1
                                 ELSE jsonb_build_array(properties -> $1) END AS list
                      FROM @.user_profile WHERE properties ? $1 {whose}) u
-               WHERE EXISTS (SELECT FROM jsonb_array_elements(u.list) e WHERE {LISTED} = $2)) x
+               WHERE EXISTS (SELECT FROM jsonb_array_elements(u.list) e WHERE analytics_groups._group_id(e.value) = $2)) x
          WHERE p.no = x.no"
     );
     let mut args = vec![Arg::Text(key), Arg::Text(id)];
@@ -170,8 +168,26 @@ fn group(sql: &Sql, project: &Project, key: &str, id: &str, with_events: bool) -
             "Delete a user with analytics_groups.delete_user('id').",
         ));
     }
-    let listed = leave_profiles(sql, project, key, id, None)? + leave_users(sql, project, kind, id)?;
-    let Some(group) = subject::find(sql, project, kind, id)? else {
+    let group = subject::find(sql, project, kind, id)?;
+    let ids = match &group {
+        Some(group) => subject::names(sql, project, group)?,
+        None => vec![id.to_string()],
+    };
+    let own = match &group {
+        Some(group) => subject::ids(sql, project, kind, &[group.no])?.remove(&group.no),
+        None => None,
+    };
+    if let Some(own) = own.filter(|own| own != id) {
+        return Err(Failure::param(
+            format!("group \"{id}\" of key \"{key}\" was merged into \"{own}\""),
+            format!("Delete \"{own}\", which is both."),
+        ));
+    }
+    let mut listed = 0;
+    for id in &ids {
+        listed += leave_profiles(sql, project, key, id, None)? + leave_users(sql, project, kind, id)?;
+    }
+    let Some(group) = group else {
         return match listed {
             0 => {
                 let what = format!("group \"{id}\" of key \"{key}\"");
@@ -200,7 +216,7 @@ fn group(sql: &Sql, project: &Project, key: &str, id: &str, with_events: bool) -
         let mut judge = OfGroup {
             kind,
             no: group.no,
-            id,
+            ids: &ids,
             property: property.and_then(|no| u32::try_from(no).ok()),
             limits: settings::limits(),
         };
@@ -211,10 +227,12 @@ fn group(sql: &Sql, project: &Project, key: &str, id: &str, with_events: bool) -
         let mut erasure = Erasure::begin(sql, project)?;
         events = erasure.erase(&reach, &mut judge)?;
         erasure.end()?;
-        sql.write(
-            &project.sql("DELETE FROM @.subject WHERE kind = $1 AND no = $2"),
-            &number,
-        )?;
+        for text in [
+            "DELETE FROM @.subject WHERE kind = $1 AND no = $2",
+            "DELETE FROM @.merged_group WHERE kind = $1 AND no = $2",
+        ] {
+            sql.write(&project.sql(text), &number)?;
+        }
         cohort::forget(sql, project, kind, &[group.no])?;
         erase::ids_are_gone(sql, project)?;
     }
@@ -231,7 +249,7 @@ fn events(
 ) -> Result<u64> {
     let spec = reports::selector(event, "event", &[])?;
     let references = filter.map(Expr::references).unwrap_or_default();
-    let context = Context::new(sql, project, &[&spec], references)?.ungoverned();
+    let context = Context::new(sql, project, &[&spec], references)?.ungoverned()?;
     reports::notice_unknown(&context, &[&spec])?;
     let selector = context.bind(&spec, USER, filter)?;
     let properties: Vec<u32> = selector.properties().into_iter().collect();
@@ -261,6 +279,7 @@ fn key(sql: &Sql, project: &Project, kind: Kind, property: &str) -> Result<()> {
         "DELETE FROM @.group_history WHERE kind = $1",
         "DELETE FROM @.kept_history WHERE kind = $1",
         "DELETE FROM @.sticky_group WHERE kind = $1",
+        "DELETE FROM @.merged_group WHERE kind = $1",
         "DELETE FROM @.subject WHERE kind = $1",
     ] {
         sql.write(&project.sql(text), &[Arg::Int2(kind as i16)])?;

@@ -8,6 +8,7 @@ mod cohorts;
 mod deletion;
 mod error;
 mod governance;
+mod group_merges;
 mod ingest;
 mod lookups;
 mod pg;
@@ -131,6 +132,11 @@ pgrx::extension_sql_file!(
         deletion::erase_events,
         deletion::drop_key
     ]
+);
+pgrx::extension_sql_file!(
+    "../sql/merging.sql",
+    name = "merging",
+    requires = ["registry", group_merges::merge_groups]
 );
 pgrx::extension_sql_file!("../sql/comments.sql", finalize);
 

@@ -27,6 +27,7 @@ use crate::settings::{self, Dedupe};
 use crate::store::{self, Lock, append, maintain};
 use engine::chunk::USER;
 use engine::ingest::{self, Event, Intake, Key, Reason, RecordError, Unattributed};
+use engine::regroup;
 use engine::row::{EventRow, insert_hash};
 use engine::tick::Tick;
 use std::collections::BTreeMap;
@@ -142,8 +143,8 @@ pub fn store(sql: &Sql, project: &Project, intake: &mut Intake) -> Result<Stored
     let duplicates = intake.dedupe(dedupe == Dedupe::Replace)?;
     Interrupts.tick()?;
     keep_errors(sql, project, &intake.failed, &intake.unattributed)?;
-    keep_blocked(sql, project, &intake.blocked, &stripped)?;
-    let blocked = intake.blocked.values().sum();
+    keep_blocked(sql, project, &intake.blocked, &intake.dropped, &stripped)?;
+    let blocked = intake.blocked.values().chain(intake.dropped.values()).sum();
     append::append(sql, project, intake, dedupe)?;
     maintain::after_ingest(sql, project, imported - duplicates)?;
     let failed = std::mem::take(&mut intake.failed);
@@ -161,8 +162,13 @@ pub fn store(sql: &Sql, project: &Project, intake: &mut Intake) -> Result<Stored
 pub fn store_one(sql: &Sql, project: &Project, mut event: Event, notes: &[Unattributed]) -> Result<bool> {
     if project.blocked {
         let blocked = blocked::read(sql, project)?;
+        let one = |event: &str| BTreeMap::from([(event.to_string(), 1)]);
         if blocked.events.contains(&*event.name) {
-            keep_blocked(sql, project, &BTreeMap::from([(event.name.to_string(), 1)]), &[])?;
+            keep_blocked(sql, project, &one(&event.name), &BTreeMap::new(), &[])?;
+            return Ok(false);
+        }
+        if blocked.drops(&event) {
+            keep_blocked(sql, project, &BTreeMap::new(), &one(&event.name), &[])?;
             return Ok(false);
         }
         let (off, stay) = event
@@ -172,7 +178,7 @@ pub fn store_one(sql: &Sql, project: &Project, mut event: Event, notes: &[Unattr
         event.properties = stay;
         let off: Vec<_> = off;
         let off: Vec<String> = off.iter().map(|(name, _)| name.to_string()).collect();
-        keep_blocked(sql, project, &BTreeMap::new(), &off)?;
+        keep_blocked(sql, project, &BTreeMap::new(), &BTreeMap::new(), &off)?;
     }
     let number = |space, name: &str| match lexicon::recall(project.table, space, name) {
         Some(no) => Ok(no),
@@ -198,7 +204,8 @@ pub fn store_one(sql: &Sql, project: &Project, mut event: Event, notes: &[Unattr
         let ids: Vec<&str> = ids.iter().map(|id| &**id).collect();
         let numbers = match ids.as_slice() {
             [one] => vec![number(Space::Subject(*kind), one)?],
-            ids => lexicon::number(sql, project, Space::Subject(*kind), ids)?,
+            // Two ids of a list may be one group by now.
+            ids => regroup::distinct(lexicon::number(sql, project, Space::Subject(*kind), ids)?),
         };
         row.groups.push((*kind, numbers));
     }
@@ -209,7 +216,13 @@ pub fn store_one(sql: &Sql, project: &Project, mut event: Event, notes: &[Unattr
 }
 
 /// Counts what was discarded: events one by one, and for each property the call that carried it.
-fn keep_blocked(sql: &Sql, project: &Project, events: &BTreeMap<String, u64>, properties: &[String]) -> Result<()> {
+fn keep_blocked(
+    sql: &Sql,
+    project: &Project,
+    events: &BTreeMap<String, u64>,
+    dropped: &BTreeMap<String, u64>,
+    properties: &[String],
+) -> Result<()> {
     let text =
         project.sql("INSERT INTO @.ingest_error (outcome, field, message, records) VALUES ('blocked', $1, $2, $3)");
     let keep = |field: &str, message: &str, n: u64| {
@@ -218,6 +231,13 @@ fn keep_blocked(sql: &Sql, project: &Project, events: &BTreeMap<String, u64>, pr
     };
     for (event, n) in events {
         keep("event", &format!("event \"{event}\" is blocked: it was discarded"), *n)?;
+    }
+    for (event, n) in dropped {
+        keep(
+            "event",
+            &format!("event \"{event}\" matched a drop filter: it was discarded"),
+            *n,
+        )?;
     }
     for property in properties {
         let field = format!("properties.{property}");

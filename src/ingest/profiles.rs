@@ -5,8 +5,8 @@ use crate::pg::ErrorReport;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Arg, Sql};
-use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
+use crate::registry::{Project, access};
 use crate::settings;
 use crate::store::history::Recorder;
 use crate::store::identity;
@@ -84,6 +84,7 @@ fn apply(
         }
     }
     write(sql, project, &slots)?;
+    know_listed(sql, project, &slots)?;
     history.write(sql, project)?;
     failed.sort_by_key(|f| f.index);
     Ok((applied, failed))
@@ -264,6 +265,57 @@ fn write(sql: &Sql, project: &Project, slots: &BTreeMap<Owner, Slot>) -> Result<
             sql.write(&delete, &[Arg::Ints(&gone), kind_no])?;
         }
     }
+    Ok(())
+}
+
+/// Makes the groups known that changed profiles of users list: a list may be all that is known of a group.
+fn know_listed(sql: &Sql, project: &Project, slots: &BTreeMap<Owner, Slot>) -> Result<()> {
+    for key in &project.keys {
+        let list = |profile: &Option<Value>| match profile {
+            Some(Value::Object(pairs)) => pairs
+                .iter()
+                .find(|(name, _)| **name == *key.property)
+                .map(|(_, v)| v.clone()),
+            _ => None,
+        };
+        let users = slots.iter().filter(|((kind, _), _)| *kind == USER);
+        let changed: Vec<i64> = users
+            .filter(|(_, slot)| list(&slot.after).is_some_and(|after| list(&slot.before) != Some(after)))
+            .map(|((_, no), _)| i64::from(*no))
+            .collect();
+        if !changed.is_empty() {
+            number_listed(sql, project, key.kind, &key.property, Some(&changed))?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives a number to each group that profiles list under a key, those of some users or of all. An id that is longer than
+/// ids may be names no group.
+fn number_listed(sql: &Sql, project: &Project, kind: Kind, property: &str, users: Option<&[i64]>) -> Result<()> {
+    let whose = if users.is_some() { "AND p.no = ANY($4)" } else { "" };
+    let text = project.sql(&format!(
+        "SELECT DISTINCT l.id FROM @.user_profile p CROSS JOIN LATERAL analytics_groups._listed(p.properties, $1) l (id)
+         WHERE p.properties ? $1 AND length(l.id) <= $3 {whose}
+         AND NOT EXISTS (SELECT FROM @.subject s WHERE s.kind = $2 AND s.id = l.id)
+         AND NOT EXISTS (SELECT FROM @.merged_group m WHERE m.kind = $2 AND m.id = l.id)"
+    ));
+    let longest = i32::try_from(settings::limits().string_chars).unwrap_or(i32::MAX);
+    let mut args = vec![Arg::Text(property), Arg::Int2(kind as i16), Arg::Int4(longest)];
+    args.extend(users.map(Arg::Ints));
+    let rows = sql.write(&text, &args)?;
+    let ids = (0..rows.len()).map(|i| rows.text(i, 0)).collect::<Result<Vec<_>>>()?;
+    lexicon::number(sql, project, Space::Subject(kind), &ids)?;
+    Ok(())
+}
+
+#[pg_extern(schema = "analytics_groups", name = "_number_listed", volatile, strict)]
+#[search_path(pg_catalog, pg_temp)]
+fn number_listed_of_all(project: &str, kind: i16, property: &str) -> Result<(), ErrorReport> {
+    spi::connect(|sql| {
+        let project = access::administered(sql, project)?;
+        number_listed(sql, &project, kind as Kind, property, None)
+    })?;
     Ok(())
 }
 

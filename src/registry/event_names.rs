@@ -118,6 +118,8 @@ pub struct Governed {
     into: Vec<(u32, u32)>,
     /// What any event is, when something is hidden.
     pub visible: Option<Vec<u32>>,
+    /// Properties, and those they are merged into, in order of their numbers.
+    properties: Vec<(u32, u32)>,
 }
 
 impl Governed {
@@ -125,7 +127,9 @@ impl Governed {
     pub fn read(sql: &Sql, project: &Project) -> Result<Self> {
         let rows = sql.read(
             &project.sql(
-                "SELECT no::bigint, hidden, merged_into::bigint FROM @.event_name WHERE hidden OR merged_into IS NOT NULL",
+                "SELECT no::bigint, hidden, merged_into::bigint, true FROM @.event_name WHERE hidden OR merged_into IS NOT NULL
+                 UNION ALL SELECT no::bigint, false, merged_into::bigint, false FROM @.property WHERE merged_into IS NOT NULL
+                 ORDER BY 1",
             ),
             &[],
         )?;
@@ -135,7 +139,13 @@ impl Governed {
             hides |= rows.get::<bool>(i, 1) == Some(true);
             if let Some(target) = rows.get::<i64>(i, 2) {
                 let number = |n: i64| u32::try_from(n).unwrap_or(0);
-                governed.into.push((number(rows.int(i, 0)?), number(target)));
+                let of_events = rows.get::<bool>(i, 3) == Some(true);
+                let into = if of_events {
+                    &mut governed.into
+                } else {
+                    &mut governed.properties
+                };
+                into.push((number(rows.int(i, 0)?), number(target)));
             }
         }
         if hides {
@@ -150,6 +160,18 @@ impl Governed {
             governed.visible = Some(visible.collect::<Result<_>>()?);
         }
         Ok(governed)
+    }
+
+    /// All properties that are one with a property, the one that they are merged into first; `None` when it is alone.
+    pub fn one(&self, property: u32) -> Option<Vec<u32>> {
+        let target = self
+            .properties
+            .iter()
+            .find(|(p, _)| *p == property)
+            .map_or(property, |(_, t)| *t);
+        let others = self.properties.iter().filter(|(_, t)| *t == target).map(|(p, _)| *p);
+        let all: Vec<u32> = std::iter::once(target).chain(others).collect();
+        (all.len() > 1).then_some(all)
     }
 
     /// All events that are one with an event.

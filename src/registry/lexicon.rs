@@ -8,6 +8,7 @@ use crate::error::{Failure, Result};
 use crate::pg::Oid;
 use crate::pg::spi::{Arg, Sql};
 use crate::pg::transaction;
+use engine::chunk::USER;
 pub use engine::ingest::Space;
 use engine::names::Names;
 use std::cell::RefCell;
@@ -18,7 +19,12 @@ fn select(space: Space) -> &'static str {
     match space {
         Space::Event => "SELECT name, no::bigint FROM @.event_name WHERE name = ANY($1)",
         Space::Property => "SELECT name, no::bigint FROM @.property WHERE name = ANY($1)",
-        Space::Subject(_) => "SELECT id, no FROM @.subject WHERE id = ANY($1) AND kind = $2",
+        Space::Subject(USER) => "SELECT id, no FROM @.subject WHERE id = ANY($1) AND kind = $2",
+        // The id of a group that was merged is one more id of the other.
+        Space::Subject(_) => {
+            "SELECT id, no FROM @.subject WHERE id = ANY($1) AND kind = $2
+             UNION ALL SELECT id, no FROM @.merged_group WHERE id = ANY($1) AND kind = $2"
+        }
     }
 }
 

@@ -99,15 +99,17 @@ impl Project {
 
 /// The tables that are read or written by name. That they are ordinary tables is checked with every call: the schema
 /// belongs to whoever created the project.
-const TABLES: [&str; 26] = [
+const TABLES: [&str; 28] = [
     "event_name",
     "property",
+    "drop_filter",
     "subject",
     "user_profile",
     "group_profile",
     "kept_history",
     "group_history",
     "sticky_group",
+    "merged_group",
     "identity",
     "identity_sealed",
     "event_row",

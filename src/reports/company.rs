@@ -37,6 +37,7 @@ fn company_key(sql: &Sql, project: &Project) -> Result<(Kind, String)> {
 }
 
 struct Profile {
+    id: String,
     name: Option<String>,
     figures: Figures,
     properties: serde_json::Value,
@@ -79,7 +80,10 @@ fn run(sql: &Sql, id: &str, as_of: Option<Date>, project: Option<&str>) -> Resul
     let figures = in_parts(count, |a, b| Ok(a.merge(b)))?;
     let properties = subject::profile(sql, &project, kind, company.no)?;
     let name = properties.get(&name_property).and_then(|n| n.as_str());
+    // Asked for by an id that was merged, it answers with its own.
+    let own = subject::ids(sql, &project, kind, &[company.no])?.remove(&company.no);
     Ok(Profile {
+        id: own.unwrap_or_else(|| id.to_string()),
         name: name.map(str::to_string),
         figures,
         properties,
@@ -119,7 +123,7 @@ fn company_profile(
     let p = spi::connect(|sql| run(sql, id, as_of, project))?;
     let f = p.figures;
     let row = (
-        id.to_string(),
+        p.id,
         p.name,
         f.dau as i64,
         f.wau as i64,

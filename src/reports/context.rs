@@ -55,6 +55,8 @@ pub struct Context<'a> {
     cohorts: BTreeMap<String, Cohort>,
     /// By property and column.
     lookups: BTreeMap<(String, String), LookedUp>,
+    /// Numbers of properties that are one, by the one that they are merged into.
+    merged: HashMap<u32, u32>,
     /// Numbers of properties of groups as they were.
     histories: BTreeMap<(Kind, String), u32>,
     inside: Inside,
@@ -143,6 +145,7 @@ impl<'a> Context<'a> {
             distinct_ids: None,
             cohorts: BTreeMap::new(),
             lookups: BTreeMap::new(),
+            merged: HashMap::new(),
             histories: BTreeMap::new(),
             inside,
             governed: Governed::read(sql, project)?,
@@ -159,10 +162,12 @@ impl<'a> Context<'a> {
         Ok(c)
     }
 
-    /// The same with events as they were sent: none is hidden or merged.
-    pub fn ungoverned(mut self) -> Self {
+    /// The same with events and their properties as they were sent: none is hidden or merged.
+    pub fn ungoverned(mut self) -> Result<Self> {
         self.governed = Governed::default();
-        self
+        let names: Vec<String> = std::mem::take(&mut self.properties).into_keys().collect();
+        self.find(Space::Property, names.iter().map(String::as_str))?;
+        Ok(self)
     }
 
     fn find<'n>(&mut self, space: Space, names: impl IntoIterator<Item = &'n str>) -> Result<()> {
@@ -170,14 +175,29 @@ impl<'a> Context<'a> {
         if names.is_empty() {
             return Ok(());
         }
-        let found = lexicon::find(self.sql, self.project, space, &names)?;
-        let into = if space == Space::Event {
-            &mut self.events
-        } else {
-            &mut self.properties
-        };
-        into.extend(found.into_iter().map(|(n, no)| (n.to_string(), no)));
+        for (name, no) in lexicon::find(self.sql, self.project, space, &names)? {
+            if space == Space::Event {
+                self.events.insert(name.to_string(), no);
+            } else {
+                let no = self.one(no)?;
+                self.properties.insert(name.to_string(), no);
+            }
+        }
         Ok(())
+    }
+
+    /// The number under which a property is read: that of its own column, or of the one that it shares with others.
+    fn one(&mut self, property: u32) -> Result<u32> {
+        let Some(all) = self.governed.one(property) else {
+            return Ok(property);
+        };
+        let target = all.first().copied().unwrap_or(property);
+        if let Some(no) = self.merged.get(&target) {
+            return Ok(*no);
+        }
+        let no = self.project.lookups.borrow_mut().add_merged(all)?;
+        self.merged.insert(target, no);
+        Ok(no)
     }
 
     fn add(&mut self, references: &References) -> Result<()> {

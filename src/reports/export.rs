@@ -47,7 +47,7 @@ fn run(sql: &Sql, q: Question, rows: &mut JsonbRows) -> Result<()> {
         },
     };
     let references = filter.as_ref().map(Expr::references).unwrap_or_default();
-    let context = Context::new(sql, &project, &[&spec], references)?.ungoverned();
+    let context = Context::new(sql, &project, &[&spec], references)?.ungoverned()?;
     arguments::notice_unknown(&context, &[&spec])?;
     let selector = context.bind(&spec, USER, filter.as_ref())?;
     let remap = context.remap()?;

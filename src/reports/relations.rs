@@ -105,20 +105,24 @@ fn group_members_of(
     let until = at.map_or(i64::MAX, |at| to_ms(at).saturating_add(1));
     let mut ties: BTreeMap<SubjectNo, Tie> = BTreeMap::new();
     // A group that no event and no profile names may still be listed.
-    if let Some(group) = subject::find(sql, &project, kind, id)? {
+    let group = subject::find(sql, &project, kind, id)?;
+    let names = match &group {
+        Some(group) => subject::names(sql, &project, group)?,
+        None => vec![id.to_string()],
+    };
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    if let Some(group) = group {
         for (_, user, together) in together(sql, &project, &group, vec![USER], until)? {
             ties.entry(user).or_default().together = Some(together);
         }
     }
     let rows = sql.read(
         &project.sql(
-            "SELECT p.no FROM @.user_profile p WHERE p.properties ? $1 AND EXISTS (
-                 SELECT FROM jsonb_array_elements(CASE jsonb_typeof(p.properties -> $1) WHEN 'array' THEN p.properties -> $1
-                     ELSE jsonb_build_array(p.properties -> $1) END) e
-                 WHERE $2 = CASE jsonb_typeof(e.value)
-                     WHEN 'number' THEN trim_scale((e.value #>> '{}')::numeric)::text ELSE e.value #>> '{}' END)",
+            "SELECT p.no FROM @.user_profile p
+             WHERE p.properties ? $1 AND EXISTS (
+                 SELECT FROM analytics_groups._listed(p.properties, $1) l (id) WHERE l.id = ANY($2))",
         ),
-        &[Arg::Text(key), Arg::Text(id)],
+        &[Arg::Text(key), Arg::Texts(&names)],
     )?;
     let mut listed = engine::error::try_vec(rows.len(), "members of a group")?;
     for i in 0..rows.len() {
@@ -161,13 +165,10 @@ fn user_groups_of(sql: &Sql, id: &str, project: Option<&str>) -> Result<Vec<(Str
         let rows = sql.read(
             &project.sql(
                 "SELECT DISTINCT coalesce(s.no, 0), l.id FROM @.user_profile p
-                 CROSS JOIN LATERAL jsonb_array_elements(
-                     CASE jsonb_typeof(p.properties -> $1) WHEN 'array' THEN p.properties -> $1
-                     ELSE jsonb_build_array(p.properties -> $1) END) e
-                 CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(e.value)
-                     WHEN 'number' THEN trim_scale((e.value #>> '{}')::numeric)::text ELSE e.value #>> '{}' END AS id) l
-                 LEFT JOIN @.subject s ON s.kind = $2 AND s.id = l.id
-                 WHERE p.no = $3 AND p.properties ? $1 AND l.id <> ''",
+                 CROSS JOIN LATERAL analytics_groups._listed(p.properties, $1) l (id)
+                 LEFT JOIN (SELECT kind, id, no FROM @.subject UNION ALL SELECT kind, id, no FROM @.merged_group) s
+                     ON s.kind = $2 AND s.id = l.id
+                 WHERE p.no = $3 AND p.properties ? $1",
             ),
             &[
                 Arg::Text(&key.property),

@@ -3,6 +3,7 @@
 use crate::error::{Failure, Result};
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
+use crate::registry::lexicon::{self, Space};
 use crate::store::identity;
 use engine::chunk::{Kind, SubjectNo, USER};
 use std::collections::BTreeMap;
@@ -18,14 +19,10 @@ pub struct Subject {
 
 /// The subject of an id; `None` when nothing is known of it.
 pub fn find(sql: &Sql, project: &Project, kind: Kind, id: &str) -> Result<Option<Subject>> {
-    let rows = sql.read(
-        &project.sql("SELECT no FROM @.subject WHERE kind = $1 AND id = $2"),
-        &[Arg::Int2(kind as i16), Arg::Text(id)],
-    )?;
-    if rows.len() == 0 {
+    let found = lexicon::find(sql, project, Space::Subject(kind), &[id])?;
+    let Some(no) = found.get(id).copied() else {
         return Ok(None);
-    }
-    let no = u32::try_from(rows.int(0, 0)?).unwrap_or(0);
+    };
     if kind != USER {
         return Ok(Some(Subject {
             kind,
@@ -40,6 +37,18 @@ pub fn find(sql: &Sql, project: &Project, kind: Kind, id: &str) -> Result<Option
         no: user,
         all: identity::cluster(sql, project, user)?,
     }))
+}
+
+/// Every id of a group: its own, and those of groups that were merged into it.
+pub fn names(sql: &Sql, project: &Project, group: &Subject) -> Result<Vec<String>> {
+    let rows = sql.read(
+        &project.sql(
+            "SELECT id FROM @.subject WHERE kind = $1 AND no = $2
+             UNION ALL SELECT id FROM @.merged_group WHERE kind = $1 AND no = $2 ORDER BY 1",
+        ),
+        &[Arg::Int2(group.kind as i16), Arg::Int(i64::from(group.no))],
+    )?;
+    (0..rows.len()).map(|i| Ok(rows.text(i, 0)?.to_string())).collect()
 }
 
 /// The ids of subjects.

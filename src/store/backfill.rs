@@ -13,6 +13,7 @@ use engine::chunk::{Chunk, Column, GroupColumn, Kind, PropertyColumn};
 use engine::codec;
 use engine::ingest::attribute;
 use engine::limits::Limits;
+use engine::regroup;
 use engine::row;
 use engine::tick::{EVERY, Tick};
 use engine::value::Value;
@@ -41,7 +42,7 @@ impl Attributor<'_> {
         let numbers = lexicon::assign(self.sql, self.project, Space::Subject(self.kind), names)?;
         for (v, list) in &ids {
             let groups = list.iter().filter_map(|id| numbers.get(&**id).copied()).collect();
-            self.known.insert(v.clone(), groups);
+            self.known.insert(v.clone(), regroup::distinct(groups));
         }
         Ok(())
     }

@@ -137,6 +137,25 @@ pub fn verify(sql: &Sql, project: &Project, problem: &mut dyn FnMut(&str, String
 
 /// Takes subjects (in order) out of frozen cohorts.
 pub fn forget(sql: &Sql, project: &Project, kind: Kind, gone: &[SubjectNo]) -> Result<()> {
+    change(sql, project, kind, &|members| {
+        members.retain(|no| gone.binary_search(no).is_err())
+    })
+}
+
+/// Puts a group in the place of another in frozen cohorts.
+pub fn merge(sql: &Sql, project: &Project, kind: Kind, from: SubjectNo, into: SubjectNo) -> Result<()> {
+    change(sql, project, kind, &|members| {
+        if let Ok(at) = members.binary_search(&from) {
+            members.remove(at);
+            if let Err(at) = members.binary_search(&into) {
+                members.insert(at, into);
+            }
+        }
+    })
+}
+
+/// Changes the members (in order) of every frozen cohort of a kind.
+fn change(sql: &Sql, project: &Project, kind: Kind, f: &dyn Fn(&mut Vec<SubjectNo>)) -> Result<()> {
     let rows = sql.write(
         &project.sql("SELECT name, members FROM @.cohort WHERE kind = $1 AND members IS NOT NULL ORDER BY name"),
         &[Arg::Int2(kind as i16)],
@@ -144,11 +163,12 @@ pub fn forget(sql: &Sql, project: &Project, kind: Kind, gone: &[SubjectNo]) -> R
     for i in 0..rows.len() {
         Interrupts.tick()?;
         let name = rows.text(i, 0)?;
-        let mut left = members(name, &rows.bytes(i, 1)?, &mut Budget::new(usize::MAX))?.to_vec();
-        let before = left.len();
-        left.retain(|no| gone.binary_search(no).is_err());
-        if left.len() < before {
-            let bytes = codec::encode_subjects(&left, &mut Interrupts)?;
+        let before = members(name, &rows.bytes(i, 1)?, &mut Budget::new(usize::MAX))?.to_vec();
+        let mut after = engine::error::try_vec(before.len(), "members")?;
+        after.extend_from_slice(&before);
+        f(&mut after);
+        if after != before {
+            let bytes = codec::encode_subjects(&after, &mut Interrupts)?;
             sql.write(
                 &project.sql("UPDATE @.cohort SET members = $2 WHERE name = $1"),
                 &[Arg::Text(name), Arg::Bytes(&bytes)],

@@ -47,6 +47,26 @@ fn known(sql: &Sql, project: &Project) -> Result<Known> {
     })
 }
 
+/// Ids that were merged into a group that is not there, or that are of a group themselves.
+fn check_merged(sql: &Sql, project: &Project, problems: &mut Problems) -> Result<()> {
+    let rows = sql.read(
+        &project.sql(
+            "SELECT m.id, EXISTS (SELECT FROM @.subject s WHERE s.kind = m.kind AND s.id = m.id) FROM @.merged_group m
+             WHERE NOT EXISTS (SELECT FROM @.subject s WHERE s.kind = m.kind AND s.no = m.no)
+             OR EXISTS (SELECT FROM @.subject s WHERE s.kind = m.kind AND s.id = m.id) ORDER BY m.kind, m.id",
+        ),
+        &[],
+    )?;
+    for i in 0..rows.len() {
+        let why = match rows.get::<bool>(i, 1) {
+            Some(true) => "is a group of its own",
+            _ => "was merged into a group that is not in the dictionary",
+        };
+        problems.add(&format!("group \"{}\"", rows.text(i, 0)?), why);
+    }
+    Ok(())
+}
+
 /// Collects problems as (object, problem).
 struct Problems(Vec<(String, String)>);
 
@@ -324,6 +344,7 @@ fn verify(
         verify_waiting(sql, &project, &known, &mut problems)?;
         super::sets::check::verify(sql, &project, &mut |object, what| problems.add(object, what))?;
         super::identity::verify(sql, &project, &mut |object, problem| problems.add(object, problem))?;
+        check_merged(sql, &project, &mut problems)?;
         super::cohort::verify(sql, &project, &mut |object, problem| problems.add(object, problem))?;
         super::lookup::verify(sql, &project, &mut |object, problem| problems.add(object, problem))?;
         super::stream::verify(sql, &project, &mut |object, problem| problems.add(&object, problem))?;

@@ -7,7 +7,7 @@
 """
 
 import sticky
-from oracle import Identities, group_ids, is_device, sent_identity, time_ms
+from oracle import Identities, group_ids, is_device, merged_ids, sent_identity, time_ms
 from session import quote
 
 
@@ -23,7 +23,8 @@ def statements(what, project):
         return [
             f"SELECT 'deleted ' || analytics_groups.delete_group({quote(what[1])}, {quote(what[2])}, {'true' if what[3] else 'false'}, {p}) "
             f"FROM analytics_groups.group_key k JOIN analytics_groups.project x ON x.id = k.project AND x.name = {quote(project)} "
-            f"WHERE k.property = {quote(what[1])} AND (EXISTS (SELECT FROM {schema}.subject s WHERE s.kind = k.kind AND s.id = {quote(what[2])}) "
+            f"WHERE k.property = {quote(what[1])} AND NOT EXISTS (SELECT FROM {schema}.merged_group m WHERE m.kind = k.kind AND m.id = {quote(what[2])}) "
+            f"AND (EXISTS (SELECT FROM {schema}.subject s WHERE s.kind = k.kind AND s.id = {quote(what[2])}) "
             f"OR EXISTS (SELECT FROM {schema}.sticky_group g WHERE g.kind = k.kind AND {quote(what[2])} = ANY (g.ids)));"
         ]
     if what[0] == "events":
@@ -96,16 +97,23 @@ def delete_user(image, user):
 
 
 def delete_group(image, key, group, events):
+    if (key, group) in image.one:  # it is another group, which nobody said should go
+        return
+
+    def is_it(value):
+        return merged_ids(key, group_ids(value), image.one) == [group]
+
     def left(value):
         if not isinstance(value, list):
-            return None if group_ids(value) == [group] else value
-        return [v for v in value if group_ids(v) != [group]] or None
+            return None if is_it(value) else value
+        return [v for v in value if not is_it(v)] or None
 
     image.groups.pop((key, group), None)
     image.past.pop((key, group), None)
-    sticky.forget_group(image, key, group)
+    for id in [group, *(id for (k, id), into in image.one.items() if k == key and into == group)]:
+        sticky.forget_group(image, key, id)
     for user, properties in list(image.users.items()):
-        if group in group_ids(properties.get(key)):
+        if group in merged_ids(key, group_ids(properties.get(key)), image.one):
             rest = left(properties[key])
             image.users[user] = {k: v for k, v in properties.items() if k != key} | ({key: rest} if rest else {})
     if not events:
@@ -113,12 +121,14 @@ def delete_group(image, key, group, events):
     gone = set()
     for same, index in counting(image.raw).items():
         p = image.raw[index]["properties"]
-        groups = group_ids(p.get(key)) if index >= image.registered.get(key, len(image.raw)) else []
+        known = index >= image.registered.get(key, len(image.raw))
+        groups = merged_ids(key, group_ids(p.get(key)), image.one) if known else []
         if groups == [group]:
             gone.add(same)
         elif group in groups:
             image.raw[index] = {**image.raw[index], "properties": {**p, key: left(p[key])}}
     remove_identities(image, gone)
+    image.one = {of: into for of, into in image.one.items() if of[0] != key or into != group}
 
 
 def delete_events(image, name, first, last):
@@ -141,3 +151,4 @@ def perform(image, what):
         image.groups = {of: p for of, p in image.groups.items() if of[0] != what[1]}
         image.past = {of: p for of, p in image.past.items() if of[0] != what[1]}
         image.sticky = {of: ids for of, ids in image.sticky.items() if of[1] != what[1]}
+        image.one = {of: into for of, into in image.one.items() if of[0] != what[1]}

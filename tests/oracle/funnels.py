@@ -12,7 +12,7 @@ from statistics import mean, median
 
 import cohorts
 import expression
-from oracle import bucket_of, date_part, group_ids, listed, matches, number_of, segment_names, sessions_of, sightings
+from oracle import bucket_of, date_part, matches, number_of, segment_names, sessions_of, sightings
 from zone import DAY, HOUR, MINUTE
 
 OTHER = "$other"
@@ -89,7 +89,7 @@ def value_of(source, world, event, by, subject):
     _, name, prop = source
     ids = [subject] if name == by else event.groups.get(name, [])
     if not ids and by == "user":
-        ids = listed(world, name, group_ids(world.users.get(event.user, {}).get(name)))
+        ids = world.listed(event.user, name)
     values = [g if prop is None else world.groups.get((name, g), {}).get(prop) for g in ids]
     if len(values) < 2:
         return values[0] if values else None

@@ -237,10 +237,21 @@ class Generator:
             changes.append((verb, r.choice(USERS), key, ids))
         return changes
 
+    def same_groups(self):
+        """Two groups that are one: a key, the one that is given up, and the one that stays."""
+        key = self.random.choice([key for key, ids in KEYS.items() if len(ids) > 1])
+        return key, *self.random.sample(KEYS[key], 2)
+
     def governance(self):
         """Something to say of the lexicon. Nothing is merged into an event that is merged: only A and D e are."""
         r = self.random
-        verb = r.choices(["hide_event", "merge_events", "unmerge_events", "block_event", "block_property"], [4, 4, 1, 1, 1])[0]
+        verbs = {"hide_event": 4, "merge_events": 4, "unmerge_events": 1, "block_event": 1, "block_property": 1}
+        verbs |= {"merge_properties": 4, "unmerge_properties": 1}
+        verb = r.choices(list(verbs), list(verbs.values()))[0]
+        if verb == "merge_properties":
+            return verb, r.choice([["n"], ["tags"], ["n", "tags"]]), r.choice(["plan", "mixed", "All of them"])
+        if verb == "unmerge_properties":
+            return verb, r.choice([["n"], ["n", "tags"]]), None
         if verb == "hide_event":
             return verb, [r.choice(EVENTS)], self.chance(0.8)
         if verb == "merge_events":
@@ -294,6 +305,8 @@ class Generator:
             steps.append(("profiles", {"u1": {"plan": "gold"}}, {("company_id", "acme"): {"tier": "low"}}))
         for _ in range(r.choice([0, 0, 1, 2])):
             steps.insert(r.randint(registered, len(steps)), ("sticky", self.sticky()))
+        for _ in range(r.choice([0, 0, 0, 1, 2])):
+            steps.insert(r.randint(registered, len(steps)), ("merge groups", *self.same_groups()))
         for _ in range(r.choice([0, 0, 0, 1, 2])):
             steps.insert(r.randint(registered, len(steps)), ("delete", self.deletion()))
         for _ in range(r.choice([0, 0, 0, 1, 2, 3])):

@@ -45,14 +45,16 @@ class Properties(dict):
     """Properties of an event that also know what they stand for, and what the event's groups had when it happened."""
 
     past = {}  # "group.<key>.<property>@event" -> value
+    one = {}  # a property that is merged, or merged into -> all that are one with it, in the order in which they count
 
     def get(self, name, default=None):
         if isinstance(name, str) and name.endswith("@event"):
             return self.past.get(name)
         if isinstance(name, str) and name.startswith("lookup."):
             _, property, column = name.split(".")
-            return joined(super().get(property), property, column)
-        return super().get(name, default)
+            return joined(self.get(property), property, column)
+        carried = (super(Properties, self).get(n) for n in self.one.get(name, [name]))
+        return next((v for v in carried if v is not None), default)
 
 
 def csv():

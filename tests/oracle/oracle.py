@@ -124,7 +124,12 @@ class Identities:
         return True
 
 
-def history(raw, registered, verbs=()):
+def merged_ids(key, ids, one):
+    """Groups by the ids they have after merges, each once. `one`: (key, id) -> the id of the group it was merged into."""
+    return list(dict.fromkeys(one.get((key, g), g) for g in ids))
+
+
+def history(raw, registered, verbs=(), one=None):
     """The events that count. `registered`: how many events had been ingested when a group key was registered."""
     identities = Identities(raw, verbs)
 
@@ -148,21 +153,14 @@ def history(raw, registered, verbs=()):
                 time=time_ms(properties["time"]),
                 insert_id=properties.get("$insert_id"),
                 properties=lookups.Properties(properties),
-                groups={key: group_ids(properties.get(key)) for key, since in registered.items() if index >= since},
+                groups={
+                    key: merged_ids(key, group_ids(properties.get(key)), one or {})
+                    for key, since in registered.items()
+                    if index >= since
+                },
             )
         )
     return events
-
-
-def listed(world, key, ids):
-    """The groups of a user's profile list. The server knows a group from its first event or profile on; whether one that only
-    a list names is a segment is open."""
-    if world.named is None:
-        world.named = set(world.groups) | {(k, g) for e in world.events for k, of_event in e.groups.items() for g in of_event}
-    for g in ids:
-        if (key, g) not in world.named:
-            raise Undetermined(f"{key} {g} is named by profiles of users alone")
-    return ids
 
 
 def at_event(changes, time):
@@ -180,14 +178,19 @@ class World:
     """A project as the reports see it: calendar, events that count, and the profiles of today."""
 
     def __init__(
-        self, raw, registered, calendar=None, users=None, groups=None, verbs=(), past=None, hidden=(), merged=None
+        self, raw, registered, calendar=None, users=None, groups=None, verbs=(), past=None, hidden=(), merged=None, groups_in_one=None,
+        merged_properties=None,
     ):
-        """`past`: (key, group id) -> {instant: the tier since then}."""
+        """`past`: (key, group id) -> {instant: the tier since then}; `groups_in_one`: (key, id) -> the group it was merged into."""
         self.calendar = calendar or Calendar()
         self.hidden = frozenset(hidden)  # what any event leaves out; of merged events the name they are shown by counts
         self.merged = dict(merged or {})  # event -> the one it is merged into
-        self.events = [e._replace(event=self.shown(e.event), sent=e.event) for e in history(raw, registered, verbs)]
+        self.events = [e._replace(event=self.shown(e.event), sent=e.event) for e in history(raw, registered, verbs, groups_in_one)]
+        of = merged_properties or {}  # property -> the one it is merged into
+        one = {into: [into, *sorted(p for p in of if of[p] == into)] for into in of.values()}
+        one |= {p: one[into] for p, into in of.items()}
         for event in self.events:
+            event.properties.one = one
             event.properties.past = {
                 f"group.{key}.tier@event": at_event([(past or {}).get((key, g), {}) for g in ids], event.time)
                 for key, ids in event.groups.items()
@@ -196,8 +199,16 @@ class World:
         # user -> properties; what is kept under an id that became somebody else's is nobody's
         self.users = {u: p for u, p in (users or {}).items() if self.identities.end(u) == u}
         self.groups = groups or {}  # (key, group id) -> properties
-        self.named = None  # groups that an event or a profile of theirs names
+        self.one = groups_in_one or {}
         self.firsts = {}  # (selector, by) -> first_times of them, once asked for
+
+    def groups_of(self, key, value):
+        """The groups that a value of a profile lists."""
+        return merged_ids(key, group_ids(value), self.one)
+
+    def listed(self, user, key):
+        """The groups that the profile of a user lists."""
+        return self.groups_of(key, self.users.get(user, {}).get(key))
 
     def shown(self, name):
         """The name that reports have for an event."""
@@ -353,7 +364,7 @@ def segments_of(item, world, event, by, subject, active):
     else:
         ids = event.groups.get(key, [])
         if not ids and by == "user":  # by way of the user's profile when the event itself names no group
-            ids = listed(world, key, group_ids(world.users.get(event.user, {}).get(key)))
+            ids = world.listed(event.user, key)
     if len(parts) == 2:
         return ids or [NOT_SET]
     if not ids:
@@ -506,7 +517,7 @@ def segments_of_profile(item, world, by, subject, own):
     if parts[0] == "user":
         return segment_names(own.get(parts[1]))
     key = parts[1]
-    groups = {subject: own} if key == by else {g: world.groups.get((key, g), {}) for g in listed(world, key, group_ids(own.get(key)))}
+    groups = {subject: own} if key == by else {g: world.groups.get((key, g), {}) for g in world.groups_of(key, own.get(key))}
     if len(parts) == 2:
         return sorted(groups) or [NOT_SET]
     return sorted({name for p in groups.values() for name in segment_names(p.get(parts[2]))}) or [NOT_SET]

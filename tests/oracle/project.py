@@ -7,6 +7,7 @@ A script is a list of steps:
     ("identities", verbs)                  say who is whom: [(verb, its two arguments), …]
     ("sticky", changes)                    groups until further notice: [(verb, user, key, ids), …] (sticky.py)
     ("delete", what)                       delete a user, a group, events or a key (deletions.py)
+    ("merge groups", key, from, into)      two groups of a key are one
     ("govern", verb, names, value)         hide, block, merge or unmerge events, or block properties
     ("maintain", "now", "later" or "fold") settle what was ingested, or make a block of single events
     ("ask", questions)                     questions about the state reached
@@ -95,9 +96,23 @@ def govern(step, project):
     if verb == "unmerge_events":
         return [f"SELECT 'governed ' || count(analytics_groups.unmerge_events(m.names, {last})::text) "
                 f"FROM (SELECT array_agg(name::text) AS names {known} AND merged_into IS NOT NULL) AS m WHERE m.names IS NOT NULL;"]
+    if verb == "merge_properties":
+        return [f"SELECT 'governed ' || analytics_groups.merge_properties(ARRAY[{', '.join(map(quote, names))}], {quote(value)}, {last})::text;"]
+    if verb == "unmerge_properties":
+        known = known.replace("event_name", "property")
+        return [f"SELECT 'governed ' || count(analytics_groups.unmerge_properties(m.names, {last})::text) "
+                f"FROM (SELECT array_agg(name::text) AS names {known} AND merged_into IS NOT NULL) AS m WHERE m.names IS NOT NULL;"]
     if verb == "hide_event":
         return [f"SELECT 'governed ' || analytics_groups.hide_event(name, {value}, {last})::text {known};"]
     return [f"SELECT 'governed ' || analytics_groups.{verb}({quote(n)}, {value}, {last})::text;" for n in names]
+
+
+def merge_groups(step, project):
+    """The statement that merges two groups, unless one is the other already, or a third one."""
+    key, gone, into = map(quote, step[1:])
+    merged = f"SELECT FROM analytics_groups.export_group_merges({quote(project)}) m WHERE m.group_key = {key}"
+    return [f"SELECT 'merged ' || analytics_groups.merge_groups({key}, {gone}, {into}, project => {quote(project)}) "
+            f"WHERE {gone} <> {into} AND NOT EXISTS ({merged} AND (m.from_id = {gone} OR m.from_id = {into} AND m.into_id = {gone}));"]
 
 
 def statements_of(step, project):
@@ -130,6 +145,8 @@ def statements_of(step, project):
         ]
     if step[0] == "sticky":
         return sticky.statements(step[1], project)
+    if step[0] == "merge groups":
+        return merge_groups(step, project)
     if step[0] == "govern":
         return govern(step, project)
     if step[0] == "delete":
@@ -198,7 +215,8 @@ class Image:
         self.raw, self.registered, self.users, self.groups, self.verbs = [], {}, {}, {}, []
         self.past = {}  # of the tier of groups: since when it was what
         self.sticky = {}
-        self.known, self.hidden, self.merged = {"Seed"}, set(), {}
+        self.one = {}  # (key, id) -> the group it was merged into
+        self.known, self.hidden, self.merged, self.merged_properties = {"Seed"}, set(), {}, {}
         self.blocked_events, self.blocked_properties = set(), set()
 
     def perform(self, step):
@@ -213,6 +231,8 @@ class Image:
             self.verbs += [(len(self.raw), *verb) for verb in step[1]]
         elif step[0] == "sticky":
             sticky.perform(self, step[1])
+        elif step[0] == "merge groups":
+            self.merge_groups(*step[1:])
         elif step[0] == "delete":
             deletions.perform(self, step[1])
         elif step[0] == "profiles":
@@ -220,8 +240,23 @@ class Image:
             whose = Identities(self.raw, self.verbs).end
             for name, properties in step[1].items():
                 self.users[whose(name)] = self.users.get(whose(name), {}) | properties
-            for name, properties in step[2].items():
-                self.update_group(name, dict(properties))
+            for (key, group), properties in step[2].items():
+                self.update_group((key, self.one.get((key, group), group)), dict(properties))
+
+    def merge_groups(self, key, gone, into):
+        """What only the group that is given up has becomes the other's."""
+        into = self.one.get((key, into), into)
+        if gone == into or (key, gone) in self.one:
+            return
+        self.one = {of: into if of[0] == key and group == gone else group for of, group in self.one.items()}
+        self.one[key, gone] = into
+        past = self.past.pop((key, gone), {})
+        if not self.past.get((key, into)):
+            self.past[key, into] = past
+        properties = self.groups.pop((key, gone), None)
+        if properties:
+            known = self.groups.get((key, into), {})
+            self.update_group((key, into), {n: v for n, v in properties.items() if n not in known})
 
     def update_group(self, name, properties):
         """What is said of a time before the last change is history alone."""
@@ -249,6 +284,10 @@ class Image:
             self.merged |= dict.fromkeys(known, value)
         elif verb == "unmerge_events":
             self.merged = {a: b for a, b in self.merged.items() if a not in known}
+        elif verb == "merge_properties":
+            self.merged_properties |= dict.fromkeys(names, value)
+        elif verb == "unmerge_properties":
+            self.merged_properties = {a: b for a, b in self.merged_properties.items() if a not in names}
         elif verb == "hide_event":
             self.hidden = self.hidden | set(known) if value else self.hidden - set(known)
         elif verb == "block_event":
@@ -258,7 +297,7 @@ class Image:
             self.blocked_properties = self.blocked_properties | set(names) if value else self.blocked_properties - set(names)
 
     def world(self):
-        more = {"hidden": self.hidden, "merged": self.merged}
+        more = {"hidden": self.hidden, "merged": self.merged, "groups_in_one": self.one, "merged_properties": self.merged_properties}
         return World(self.raw, self.registered, self.calendar, self.users, self.groups, self.verbs, self.past, **more)
 
 

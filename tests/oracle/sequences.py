@@ -74,7 +74,7 @@ def cut(world, events, timeout, starts, is_start, is_end, property):
             continue
         if session is not None:
             if property is not None:
-                ended = canonical(session[-1].properties[property]) != canonical(e.properties[property])
+                ended = canonical(session[-1].properties.get(property)) != canonical(e.properties.get(property))
             else:
                 ended = e.time - session[-1].time > timeout
             if ended:
@@ -182,7 +182,7 @@ def cuts(
             must_agree(events, lambda e: (is_start(e), is_end(e)))
         if property is not None:
             events = [e for e in events if e.properties.get(property) is not None]
-            must_agree(events, lambda e: canonical(e.properties[property]))
+            must_agree(events, lambda e: canonical(e.properties.get(property)))
         days = defaultdict(list)
         for e in events:
             days[world.calendar.local_date(e.time)].append(e)

@@ -3,7 +3,7 @@
 import json
 from datetime import timedelta
 
-from oracle import Undetermined, group_ids, sightings
+from oracle import Undetermined, sightings
 from session import quote
 from zone import DAY
 
@@ -61,8 +61,9 @@ def tie(listed, events):
 
 def group_members(world, group_key, group_id, at=None):
     """{user: row}"""
+    group_id = world.one.get((group_key, group_id), group_id)
     own = [e for e in world.events if group_id in e.groups.get(group_key, []) and (at is None or e.time <= at)]
-    listed = {u for u, p in world.users.items() if group_id in group_ids(p.get(group_key))}
+    listed = {u for u in world.users if group_id in world.listed(u, group_key)}
     users = {e.user for e in own if e.user is not None} | listed
     return {u: tie(u in listed, [e for e in own if e.user == u]) for u in users}
 
@@ -73,7 +74,7 @@ def user_groups(world, distinct_id):
     own = [e for e in world.events if e.user == distinct_id]
     rows = {}
     for key in ("company_id", "team_id"):
-        listed = group_ids(world.users.get(distinct_id, {}).get(key))
+        listed = world.listed(distinct_id, key)
         for group in {g for e in own for g in e.groups.get(key, [])} | set(listed):
             rows[key, group] = tie(group in listed, [e for e in own if group in e.groups.get(key, [])])
     return rows
@@ -88,7 +89,7 @@ def plain(value):
 
 def carried(properties):
     """What is compared of the properties of an event."""
-    return {k: plain(properties[k]) for k in PROPERTIES if properties.get(k) is not None}
+    return {k: plain(properties[k]) for k in PROPERTIES if dict.get(properties, k) is not None}
 
 
 def key_of(at, event, user, properties):
@@ -99,7 +100,7 @@ def activity(world, by, id, from_date, to_date, hide=(), before=None, page_size=
     """{(at, event, user, properties): how often}"""
     start, end = world.calendar.span(from_date, to_date)
     end = end if before is None else min(end, before)
-    id = world.identities.end(id) if by == "user" else id
+    id = world.identities.end(id) if by == "user" else world.one.get((by, id), id)
     hide = {world.shown(name) for name in hide} | world.hidden
     own = [e for e, who in sightings(world, by) if who == id and start <= e.time < end and e.event not in hide]
     if page_size is not None and len(own) > page_size:
@@ -115,6 +116,7 @@ def activity(world, by, id, from_date, to_date, hide=(), before=None, page_size=
 def company_profile(world, group_id, as_of):
     """{company: figures}"""
     calendar = world.calendar
+    group_id = world.one.get(("company_id", group_id), group_id)
     if ("company_id", group_id) not in world.groups and not any(
         group_id in e.groups.get("company_id", []) for e in world.events
     ):

@@ -38,6 +38,7 @@ pub mod partial;
 pub mod pieces;
 pub mod postings;
 pub mod profile;
+pub mod regroup;
 pub mod relations;
 pub mod retention;
 pub mod row;

@@ -4,6 +4,7 @@
 //! is one more column, under a number of its own ([`Lookups`]), which filters, breakdowns and measures read like any other.
 
 pub mod csv;
+mod merged;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -242,6 +243,8 @@ enum Joined {
     Lookup(u32, Arc<Lookup>),
     /// What the groups of the event had when it happened.
     History(Arc<History>),
+    /// Properties that are one: the first that the event carries.
+    Merged(Vec<u32>),
 }
 
 /// The columns that one call joins to events.
@@ -259,6 +262,11 @@ impl Lookups {
         self.number(Joined::History(history))
     }
 
+    /// The number of the column of properties that are one, in the order in which they count.
+    pub fn add_merged(&mut self, properties: Vec<u32>) -> Result<u32> {
+        self.number(Joined::Merged(properties))
+    }
+
     fn number(&mut self, joined: Joined) -> Result<u32> {
         let no = u32::try_from(self.0.len()).map_err(|_| Error::corrupt("too many joined columns"))?;
         push(&mut self.0, joined)?;
@@ -273,18 +281,21 @@ impl Lookups {
     pub fn get(&self, property: u32) -> Option<(u32, Arc<Lookup>)> {
         match self.joined(property)? {
             Joined::Lookup(of, lookup) => Some((*of, lookup.clone())),
-            Joined::History(_) => None,
+            Joined::History(_) | Joined::Merged(_) => None,
         }
     }
 
     /// The properties that the store must deliver for these, in order.
     pub fn stored(&self, properties: &[u32]) -> Vec<u32> {
-        let stored = |p: &u32| match self.joined(*p) {
-            None => Some(*p),
-            Some(Joined::Lookup(of, _)) => Some(*of),
-            Some(Joined::History(_)) => None,
-        };
-        let all: BTreeSet<u32> = properties.iter().filter_map(stored).collect();
+        let mut all = BTreeSet::new();
+        for p in properties {
+            match self.joined(*p) {
+                None => drop(all.insert(*p)),
+                Some(Joined::Lookup(of, _)) => all.extend(self.stored(&[*of])),
+                Some(Joined::History(_)) => {}
+                Some(Joined::Merged(of)) => all.extend(of),
+            }
+        }
         all.into_iter().collect()
     }
 
@@ -300,17 +311,33 @@ impl Lookups {
     /// Joins those columns to a chunk that are among `properties`.
     pub fn join(&self, chunk: &mut Chunk, properties: &[u32], tick: &mut dyn Tick) -> Result<()> {
         for p in properties {
-            let column = match self.joined(*p) {
-                None => continue,
-                Some(Joined::History(history)) => history.column(chunk, tick)?,
-                Some(Joined::Lookup(of, lookup)) => match chunk.property(*of) {
-                    None => continue,
-                    Some(column) => lookup.join(column, tick)?,
-                },
-            };
-            push(&mut chunk.properties, PropertyColumn { property: *p, column })?;
-            chunk.properties.sort_unstable_by_key(|p| p.property);
+            if let Some(joined) = self.joined(*p)
+                && let Some(column) = self.column(joined, chunk, tick)?
+            {
+                push(&mut chunk.properties, PropertyColumn { property: *p, column })?;
+                chunk.properties.sort_unstable_by_key(|p| p.property);
+            }
         }
         Ok(())
+    }
+
+    /// A joined column of a chunk; `None` when no event has anything there.
+    fn column(&self, joined: &Joined, chunk: &Chunk, tick: &mut dyn Tick) -> Result<Option<Column>> {
+        match joined {
+            Joined::History(history) => history.column(chunk, tick).map(Some),
+            Joined::Merged(of) => {
+                let mut columns = try_vec(of.len(), MEMORY)?;
+                columns.extend(of.iter().filter_map(|p| chunk.property(*p)));
+                merged::first_of(&columns, tick)
+            }
+            Joined::Lookup(of, lookup) => match (chunk.property(*of), self.joined(*of)) {
+                (Some(column), _) => lookup.join(column, tick).map(Some),
+                (None, Some(merged @ Joined::Merged(_))) => match self.column(merged, chunk, tick)? {
+                    Some(column) => lookup.join(&column, tick).map(Some),
+                    None => Ok(None),
+                },
+                _ => Ok(None),
+            },
+        }
     }
 }

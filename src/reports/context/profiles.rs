@@ -26,11 +26,9 @@ impl Context<'_> {
         let rows = self.sql.read(
             &self.project.sql(
                 "SELECT p.no, s.no FROM @.user_profile p
-                 CROSS JOIN LATERAL jsonb_array_elements(
-                     CASE jsonb_typeof(p.properties -> $1) WHEN 'array' THEN p.properties -> $1
-                     ELSE jsonb_build_array(p.properties -> $1) END) e
-                 JOIN @.subject s ON s.kind = $2 AND s.id = CASE jsonb_typeof(e.value)
-                     WHEN 'number' THEN trim_scale((e.value #>> '{}')::numeric)::text ELSE e.value #>> '{}' END
+                 CROSS JOIN LATERAL analytics_groups._listed(p.properties, $1) l (id)
+                 JOIN (SELECT kind, id, no FROM @.subject UNION ALL SELECT kind, id, no FROM @.merged_group) s
+                     ON s.kind = $2 AND s.id = l.id
                  WHERE p.properties ? $1 GROUP BY p.no, s.no ORDER BY p.no, s.no",
             ),
             &[Arg::Text(&key.property), Arg::Int2(kind as i16)],

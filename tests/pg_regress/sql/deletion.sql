@@ -134,7 +134,7 @@ SELECT analytics_groups.drop_group_key('company_id');
 SELECT * FROM analytics_groups.verify();
 SELECT property, groups, attributed_events FROM analytics_groups.group_keys WHERE project = 't_deletion';
 SELECT value::int AS events, segment FROM analytics_groups.insights('["Buy"]', '2024-01-01', '2024-01-31', 'range', breakdown => '["company_id"]') ORDER BY segment;
--- Registered again it begins anew; with backfill it finds what is stored.
+-- Registered again it begins anew, with the groups that profiles of users list; with backfill it finds what is stored.
 SELECT analytics_groups.add_group_key('company_id') IS NOT NULL AS registered;
 SELECT property, groups, attributed_events FROM analytics_groups.group_keys WHERE project = 't_deletion' ORDER BY property;
 SELECT pg_temp.sent('Buy', 'bob', 60, '{"company_id": "beta"}');

@@ -7,16 +7,17 @@ use super::cells::{Cells, SpaceNames};
 use super::column::{PropertyBuilder, pick};
 use super::plain::{self, Plain};
 use super::shape::Shape;
-use super::{Event, INSERT_ID_PROPERTY, Key, Outcome, RecordError, Settings, Unattributed, cut};
+use super::{Blocked, Event, INSERT_ID_PROPERTY, Key, Outcome, RecordError, Settings, Unattributed, cut};
 use crate::block;
 use crate::chunk::{GroupColumn, Inserts, Kind, SubjectNo, USER};
 use crate::error::{Error, Result, try_vec};
 use crate::intern::{pad_to, push};
 use crate::names::Names;
+use crate::regroup;
 use crate::row::insert_hash;
 use crate::value::Value;
 use hashbrown::{DefaultHashBuilder, HashTable};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -36,13 +37,6 @@ const MOST_CELLS: usize = 16 << 20;
 const MOST_BYTES: usize = 64 << 20;
 /// Properties that are remembered from one batch to the next.
 const MOST_PROPERTIES: usize = 1000;
-
-/// Names that are blocked: events that are discarded, properties that are taken off those that stay.
-#[derive(Debug, Clone, Default)]
-pub struct Blocked {
-    pub events: HashSet<String>,
-    pub properties: HashSet<String>,
-}
 
 #[derive(Default)]
 struct Groups {
@@ -82,6 +76,8 @@ pub struct Intake {
     pub unattributed: Vec<Unattributed>,
     /// Events that were discarded because they are blocked, by their names.
     pub blocked: BTreeMap<String, u64>,
+    /// The same of those that were discarded for what they carry.
+    pub dropped: BTreeMap<String, u64>,
     block: Blocked,
 }
 
@@ -172,10 +168,13 @@ impl Intake {
         if plain::read(line, settings, &mut self.shape, &mut self.plain).is_none() {
             return Ok(false);
         }
-        if !self.block.events.is_empty() {
+        if !self.block.events.is_empty() || !self.block.filters.is_empty() {
             let event = self.plain.event(line).to_string();
             if self.discards(&event) {
                 return Ok(true);
+            }
+            if self.block.suspects(&event) {
+                return Ok(false);
             }
         }
         let row = self.len();
@@ -216,6 +215,9 @@ impl Intake {
     pub fn take(&mut self, outcome: Outcome, bytes: usize) -> Result<()> {
         match outcome {
             Outcome::Event(e, _) if self.discards(&e.name) => {}
+            Outcome::Event(e, _) if self.block.drops(&e) => {
+                *self.dropped.entry(e.name.to_string()).or_default() += 1;
+            }
             Outcome::Event(e, notes) => {
                 self.take_event(&e)?;
                 for n in notes {
@@ -443,7 +445,8 @@ impl Intake {
             pad_to(&mut g.first.numbers, n)?;
             let mut more = try_vec(g.more_rows.len(), "further groups")?;
             more.extend(g.more_rows.iter().copied().zip(g.more.numbers.iter().copied()));
-            more.sort_unstable();
+            // Two ids of a list may be one group by now.
+            regroup::once(&g.first.numbers, &mut more);
             let column = GroupColumn {
                 kind: g.kind,
                 first: std::mem::take(&mut g.first.numbers),
@@ -505,6 +508,7 @@ impl Intake {
         self.ignored = 0;
         self.unattributed.clear();
         self.blocked.clear();
+        self.dropped.clear();
     }
 }
 

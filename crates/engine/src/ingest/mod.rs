@@ -23,6 +23,7 @@
 
 mod answer;
 mod attribute;
+mod blocked;
 mod cells;
 mod clean;
 mod column;
@@ -42,8 +43,9 @@ mod tests;
 
 pub use answer::answer;
 pub use attribute::{Attribution, attribute};
+pub use blocked::{Blocked, DropFilter};
 pub use identity::{Identity, canonical_number, given_id, identify, is_device};
-pub use intake::{Blocked, Intake, SLICE, Space};
+pub use intake::{Intake, SLICE, Space};
 pub use record::{from_parts, parse_value};
 pub use source::{Sink, each_json, each_ndjson, fill_ndjson, parse_batch_json, parse_ndjson};
 pub use sticky::{Held, Sticky};
@@ -87,7 +89,7 @@ pub struct Settings<'a> {
 }
 
 /// An event that passed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Event {
     /// Position of the record in what was sent, from 0.
     pub index: usize,
