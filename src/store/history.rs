@@ -32,6 +32,14 @@ pub fn read(sql: &Sql, project: &Project, kind: Kind, property: &str) -> Result<
             ),
         ));
     }
+    // Before any of it is in memory: what a row takes there, and what its value does.
+    let size = sql.read(
+        &project.sql(
+            "SELECT count(*) * 64 + coalesce(sum(pg_column_size(value)), 0) FROM @.group_history WHERE kind = $1 AND property = $2",
+        ),
+        &of,
+    )?;
+    within_memory(property, usize::try_from(size.int(0, 0)?).unwrap_or(usize::MAX))?;
     let rows = sql.read(
         &project.sql(
             "SELECT no, since, coalesce(value, 'null')::text FROM @.group_history
@@ -49,17 +57,19 @@ pub fn read(sql: &Sql, project: &Project, kind: Kind, property: &str) -> Result<
         change().map_err(|f| Error::corrupt(f.message))
     });
     let history = History::new(kind, changes, &mut Interrupts)?;
-    let bytes = history.memory();
-    if bytes > settings::query_memory() {
-        return Err(Error::Limit {
-            message: format!(
-                "the history of \"{property}\" needs {bytes} bytes, more than analytics_groups.query_memory"
-            ),
-            hint: Some("Raise the setting.".into()),
-        }
-        .into());
-    }
+    within_memory(property, history.memory())?;
     Ok(history)
+}
+
+fn within_memory(property: &str, bytes: usize) -> Result<()> {
+    if bytes <= settings::query_memory() {
+        return Ok(());
+    }
+    Err(Error::Limit {
+        message: format!("the history of \"{property}\" needs {bytes} bytes, more than analytics_groups.query_memory"),
+        hint: Some("Raise the setting.".into()),
+    }
+    .into())
 }
 
 /// A property of one group: kind, number, name.

@@ -89,6 +89,15 @@ SELECT changed, value FROM analytics_groups.group_history('company_id', 'globex'
 SELECT analytics_groups.keep_history('company_id', 'plan', keep => false);
 SELECT DISTINCT changed FROM analytics_groups.group_history('company_id', 'acme');
 SELECT analytics_groups.drop_cohort('once_pro');
+-- A history that does not fit into the memory of a report is not read into it.
+SELECT analytics_groups.keep_history('team', 'tier');
+SELECT analytics_groups.update_groups((SELECT jsonb_agg(jsonb_build_object('$group_key', 'team', '$group_id', 't' || i, '$set', '{"tier": "gold"}'::jsonb))
+                                       FROM generate_series(1, 20000) AS i)) ->> 'num_records_imported' AS imported;
+SET analytics_groups.query_memory = '1MB';
+SELECT * FROM analytics_groups.insights('["Visit"]', '2024-01-01', '2024-03-31', unit => 'range', breakdown => '["group.team.tier@event"]');
+RESET analytics_groups.query_memory;
+SELECT analytics_groups.drop_group_key('team');
+
 SELECT analytics_groups.drop_group_key('company_id');
 SELECT count(*) FROM analytics_t_history.group_history;
 SELECT * FROM analytics_groups.verify(project => 't_history');

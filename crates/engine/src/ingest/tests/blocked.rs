@@ -37,6 +37,7 @@ fn blocked_names_leave_nothing_behind() {
     let blocked = Blocked {
         events: HashSet::from(["Debug".to_string()]),
         properties: HashSet::from(["secret".to_string()]),
+        ..Blocked::default()
     };
     let mut intake = filled(LINES.as_bytes(), &[], blocked);
     assert_eq!(intake.len(), 1);
@@ -53,6 +54,25 @@ fn blocked_names_leave_nothing_behind() {
     assert_eq!(properties, ["$insert_id", "plan"]);
     intake.clear();
     assert!(intake.blocked.is_empty());
+}
+
+#[test]
+fn dropped_events_leave_nothing_behind() {
+    const LINES: &str = r#"
+{"event":"View","properties":{"distinct_id":"u1","time":1704096000,"env":"test","only here":1}}
+{"event":"View","properties":{"distinct_id":"u2","time":1704096000,"env":"live"}}
+{"event":"View","properties":{"distinct_id":"u3","time":1704096000,"env":["live","test"]}}
+{"event":"Click","properties":{"distinct_id":"u4","time":1704096000,"env":"test"}}
+"#;
+    let filter = serde_json::from_str(r#"{"env": "test"}"#).unwrap();
+    let blocked = Blocked {
+        filters: vec![DropFilter::new("View", filter).unwrap()],
+        ..Blocked::default()
+    };
+    let mut intake = filled(LINES.as_bytes(), &[], blocked);
+    assert_eq!(intake.dropped.get("View"), Some(&2));
+    assert_eq!(names(&mut intake, Space::Subject(USER)), ["u2", "u4"]);
+    assert_eq!(names(&mut intake, Space::Property), ["env"]);
 }
 
 proptest! {
