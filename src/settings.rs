@@ -128,7 +128,7 @@ pub fn register() {
     int(
         c"analytics_groups.max_threads",
         c"Threads one report may use, the backend's own included.",
-        c"-1 is the number of processors, at most 4. With 0 or 1 a report starts no threads. Threads only compute: everything that touches the database stays in the backend's main thread. Small reports start none.",
+        c"-1 is the number of processors, at most 4. With 0 or 1 a report starts no threads. Threads only compute: everything that touches the database stays in the backend's main thread. Small reports start none. Maintenance encodes segments on as many, and an import reads rows on one beside its own.",
         &MAX_THREADS,
         -1..=64,
         GucFlags::empty(),

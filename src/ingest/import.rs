@@ -197,6 +197,7 @@ fn import(
         target: &target,
         until,
         most: SLICE,
+        order: None,
     };
     let mut reader = Reader::open(sql, project, &asked, slots(mapping, relation)?)?;
     let mut run = Run::new(sql, project, "import_events", &relation.sql, &target);

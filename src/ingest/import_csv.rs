@@ -11,6 +11,7 @@ use crate::pg::spi;
 use crate::registry::Project;
 use crate::reports::required;
 use crate::settings;
+use crate::store::history::Said;
 use engine::chunk::USER;
 use engine::ingest::RecordError;
 use engine::lookup::csv::{Records, check_header, value_of};
@@ -240,7 +241,7 @@ fn import_profiles_csv(
             let ended = found == Ok(false);
             if ended || row - run.tally.rows >= AT_ONCE {
                 let texts: Vec<&str> = updates.iter().map(String::as_str).collect();
-                let mut stored = store(sql, &project, columns.what, &texts)?;
+                let mut stored = store(sql, &project, columns.what, Said::Changes, &texts)?;
                 for f in &mut stored.failed {
                     f.index = places.get(f.index).copied().unwrap_or(0);
                 }

@@ -1,6 +1,7 @@
 //! import_profiles: the rows of a relation as profiles of users, or of the groups of a key.
 //!
-//! Each row sets the properties that its columns say; what is NULL stays as it was.
+//! Each row sets the properties that its columns say; what is NULL stays as it was. With a start time, the rows of a group are
+//! its versions: each holds until the next begins, so that what is NULL is not set while it holds.
 
 use super::Stored;
 use super::import::Mode;
@@ -12,8 +13,9 @@ use super::runs::{Part, Run};
 use crate::error::{Failure, Result};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::spi::{self, Sql};
-use crate::pg::{ErrorReport, Oid};
+use crate::pg::{ErrorReport, Oid, interrupts};
 use crate::registry::Project;
+use crate::store::history::{self, Said};
 use engine::chunk::USER;
 use engine::profile::What;
 use pgrx::JsonB;
@@ -21,12 +23,13 @@ use pgrx::prelude::*;
 use serde_json::Value as Json;
 
 /// What a mapping of profiles may say, beside the properties.
-const KEYS: [&str; 5] = [
+const KEYS: [&str; 6] = [
     "user_column",
     "group_key",
     "group_id_column",
     "json_properties_column",
     "insert_time_column",
+    "start_time_column",
 ];
 
 /// Profiles that are locked and written together.
@@ -53,22 +56,74 @@ fn slots(project: &Project, mapping: &Mapping, relation: &Relation) -> Result<(W
         }
         (None, None) => return Err(Failure::param("mapping: user_column or group_key is missing", WHOSE)),
     };
-    let mut slots = vec![
-        (Slot::Begin(begin), Selected::nothing()),
-        (Slot::Around("", ",\"$set\":{"), id.json()),
-    ];
+    let start = mapping.column(relation, "start_time_column")?;
+    let mut slots = vec![(Slot::Begin(begin), Selected::nothing())];
+    match start {
+        None => slots.push((Slot::Around("", ",\"$set\":{"), id.json())),
+        Some(_) if what == What::Users => {
+            return Err(Failure::param(
+                "mapping: start_time_column: the past of properties is kept for groups, not for users",
+                "Import a view of the row of each user that holds now: SELECT DISTINCT ON (id) … ORDER BY id, valid_from DESC.",
+            ));
+        }
+        Some(start) => {
+            // That a version began is no sign of life: $last_seen stays.
+            slots.push((Slot::Around("", ",\"$ignore_time\":true,\"$time\":"), id.json()));
+            slots.push((Slot::Around("", ",\"$set\":{"), start.start()?));
+        }
+    }
     if let Some(column) = mapping.column(relation, "json_properties_column")? {
         slots.push((Slot::Object, column.object()?));
     }
     for (property, column) in mapping.rest(relation, &[])? {
-        slots.push((Slot::property(&property), column.json()));
+        let slot = match start {
+            None => Slot::property(&property),
+            Some(_) => Slot::nullable(&property),
+        };
+        slots.push((slot, column.json()));
     }
     Ok((what, slots))
 }
 
+/// Versions are read in the order in which they began; of those that began at once, the one that was inserted last is the last.
+fn order(mapping: &Mapping, relation: &Relation) -> Result<Option<String>> {
+    let Some(start) = mapping.column(relation, "start_time_column")? else {
+        return Ok(None);
+    };
+    let mut order = start.start()?.sql;
+    if let Some(inserted) = mapping.column(relation, "insert_time_column")? {
+        order = format!("{order}, {}", inserted.sql());
+    }
+    Ok(Some(order))
+}
+
+/// Says which columns have no past: of them the last version is what stays.
+fn warn(sql: &Sql, project: &Project, mapping: &Mapping, relation: &Relation) -> Result<()> {
+    let Some(key) = mapping
+        .text("group_key")
+        .filter(|_| mapping.text("start_time_column").is_some())
+    else {
+        return Ok(());
+    };
+    let kept = history::kept(sql, project, project.kind(key)?)?;
+    let rest = mapping.rest(relation, &[])?;
+    let lost: Vec<&str> = rest
+        .iter()
+        .map(|(p, _)| p.as_str())
+        .filter(|p| !kept.contains(*p))
+        .collect();
+    if !lost.is_empty() {
+        interrupts::notice(&format!(
+            "the history of {} of {key} is not kept: the last version is what stays; an admin can have it kept with keep_history('{key}', …)",
+            lost.join(", ")
+        ));
+    }
+    Ok(())
+}
+
 /// Applies updates, and keeps what is wrong with them.
-pub(super) fn store(sql: &Sql, project: &Project, what: What, records: &[&str]) -> Result<Stored> {
-    let (imported, failed) = profiles::apply_records(sql, project, what, records)?;
+pub(super) fn store(sql: &Sql, project: &Project, what: What, said: Said, records: &[&str]) -> Result<Stored> {
+    let (imported, failed) = profiles::apply_records(sql, project, what, said, records)?;
     super::keep_errors(sql, project, &failed, &[])?;
     Ok(Stored {
         imported,
@@ -109,13 +164,19 @@ fn import_profiles(
             target: &target,
             until: None,
             most: AT_ONCE,
+            order: order(&mapping, &relation)?,
         };
+        let said = match asked.order {
+            None => Said::Changes,
+            Some(_) => Said::Versions,
+        };
+        warn(sql, &project, &mapping, &relation)?;
         let mut reader = Reader::open(sql, &project, &asked, slots)?;
         let mut run = Run::new(sql, &project, "import_profiles", &relation.sql, &target);
         while let Some(lines) = reader.lines()? {
             let text = String::from_utf8(lines.bytes).map_err(|_| Failure::internal("rows that are no UTF-8"))?;
             let records: Vec<&str> = text.lines().collect();
-            run.took(lines.count, store(sql, &project, what, &records)?)?;
+            run.took(lines.count, store(sql, &project, what, said, &records)?)?;
         }
         run.end(reader.close().as_deref(), Part::Whole)?;
         Ok(run.tally.answer())

@@ -1,12 +1,12 @@
-//! Two lanes of an import: while a worker reads and judges the lines of a slice, the backend fetches the rows of the next.
-//! Both are about half of the work. Without a worker the backend does one after the other.
+//! Two lanes of an import: while a worker reads and judges the lines of a slice, the backend stores the slice before it and
+//! fetches the rows of the next. Without a worker the backend does one after the other.
 
 use super::read::Lines;
 use super::{Stored, intake, keys, now_ms, store};
 use crate::error::{Failure, Result};
 use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::Sql;
-use crate::registry::Project;
+use crate::registry::{Project, lexicon};
 use crate::settings;
 use engine::error::Error;
 use engine::ingest::{self, Intake};
@@ -18,6 +18,14 @@ pub(super) type Each<'a> = &'a mut dyn FnMut(&Lines, Stored) -> Result<()>;
 
 /// Gives the next slice; none after the last.
 pub(super) type Next<'a> = &'a mut dyn FnMut() -> Result<Option<Lines>>;
+
+/// A slice whose lines were read.
+struct Filled {
+    lines: Lines,
+    batch: Intake,
+    /// All of its lines are in the batch.
+    whole: bool,
+}
 
 /// Stores all rows that are to be read.
 pub(super) fn run(sql: &Sql, project: &Project, read: Next, each: Each) -> Result<()> {
@@ -44,14 +52,33 @@ pub(super) fn run(sql: &Sql, project: &Project, read: Next, each: Each) -> Resul
         }
     };
     let workers = settings::import_workers();
+    let mut keep = |filled: Filled| -> Result<Intake> {
+        let mut batch = filled.batch;
+        let stored = if filled.whole {
+            store(sql, project, &mut batch)?
+        } else {
+            batch = intake(sql, project, &keys)?;
+            in_parts(sql, project, &filled.lines)?
+        };
+        each(&filled.lines, stored)?;
+        Ok(batch)
+    };
+    let mut filled: Option<Filled> = None;
     let mut batch = intake(sql, project, &keys)?;
     let mut next = read()?;
     while let Some(lines) = next.take() {
+        // Whoever holds what is known keeps it from growing.
+        for batch in filled.iter_mut().map(|f| &mut f.batch).chain([&mut batch]) {
+            batch.know(|_| Vec::new())?;
+        }
+        batch.know(|space| lexicon::known(project.table, space))?;
         let lane = Mutex::new((&mut batch, false));
+        let mut other = None;
         workers.stream(
             &mut Interrupts,
             |feeder| {
                 feeder.push(&lines, lines.count)?;
+                other = filled.take().map(&mut keep).transpose()?;
                 next = read()?;
                 Ok::<_, Failure>(())
             },
@@ -63,14 +90,11 @@ pub(super) fn run(sql: &Sql, project: &Project, read: Next, each: Each) -> Resul
             },
         )?;
         let whole = lane.into_inner().unwrap_or_else(PoisonError::into_inner).1;
-        let stored = if whole {
-            store(sql, project, &mut batch)?
-        } else {
-            batch = intake(sql, project, &keys)?;
-            in_parts(sql, project, &lines)?
-        };
-        each(&lines, stored)?;
+        let other = other.map_or_else(|| intake(sql, project, &keys), Ok)?;
+        let batch = std::mem::replace(&mut batch, other);
+        filled = Some(Filled { lines, batch, whole });
     }
+    filled.map(keep).transpose()?;
     Ok(())
 }
 

@@ -20,11 +20,18 @@ pub(super) enum Slot {
     Object,
     /// A property: its name in quotes and a colon. What is NULL is left out.
     Property(String),
+    /// The same, with null for what is NULL.
+    Nullable(String),
 }
 
 impl Slot {
     pub fn property(name: &str) -> Slot {
         Slot::Property(format!("{}:", Json::from(name)))
+    }
+
+    /// A property that a row takes away when it has none.
+    pub fn nullable(name: &str) -> Slot {
+        Slot::Nullable(format!("{}:", Json::from(name)))
     }
 }
 
@@ -54,6 +61,13 @@ pub(super) fn line(row: &Row, slots: &[(Slot, Form)], out: &mut Vec<u8>) -> Resu
                 }
                 out.extend_from_slice(after.as_bytes());
             }
+            (Slot::Nullable(name), None) => {
+                if !std::mem::take(&mut empty) {
+                    out.push(b',');
+                }
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b"null");
+            }
             (_, None) => {}
             (Slot::Object, Some(Cell::Text(value))) => match members(&value) {
                 Some(members) => {
@@ -66,7 +80,7 @@ pub(super) fn line(row: &Row, slots: &[(Slot, Form)], out: &mut Vec<u8>) -> Resu
             // A time that is none is left out: the record is refused for it.
             (_, Some(Cell::Infinite(_))) if *form == Form::Instant => {}
             (Slot::Object, Some(cell)) => put(cell, *form, out),
-            (Slot::Property(name), Some(cell)) => {
+            (Slot::Property(name) | Slot::Nullable(name), Some(cell)) => {
                 if !std::mem::take(&mut empty) {
                     out.push(b',');
                 }

@@ -2,7 +2,9 @@
 //! takes the place of what it was, and what is gone goes.
 //!
 //! A row is told by its insert id. Of each a digest of that, a hash of the content and which event it became is kept in
-//! `import_row`; one join finds what differs. Everything is in one transaction, under the locks of a deletion.
+//! `import_row`; one join finds what differs, what is gone as well as what is to be read. A row whose event is blocked is
+//! not kept: it is new again with every call, until it is let in. Everything is in one transaction, under the locks of a
+//! deletion.
 
 use super::line::{Slot, line};
 use super::read::{FETCH, Lines, Origin, SLICE_BYTES};
@@ -15,7 +17,7 @@ use crate::pg::row_values::Buffers;
 use crate::pg::spi::{Arg, Cursor, Sql};
 use crate::pg::{Oid, owner};
 use crate::registry::lexicon::{self, Space};
-use crate::registry::{Project, access};
+use crate::registry::{Project, access, blocked};
 use crate::settings;
 use crate::store::erase::{self, Erasure, Judge, Reach, What};
 use engine::chunk::Chunk;
@@ -26,7 +28,7 @@ use engine::mask::Mask;
 use engine::row::insert_hash;
 use engine::tick::Tick;
 use pgrx::JsonB;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What is mirrored.
 pub(super) struct Source<'s> {
@@ -140,18 +142,30 @@ pub(super) fn run(sql: &Sql, project: &Project, mut run: Run, mut source: Source
 
     let slots = std::mem::take(&mut source.slots);
     let columns: Vec<&str> = slots.iter().map(|(_, selected)| selected.sql.as_str()).collect();
-    let text = format!(
-        "SELECT {}, s.\"$key\"::text, s.\"$hash\", s.\"$id\", {}, r.key IS NOT NULL
-         FROM {} LEFT JOIN @.import_row r ON r.import = $1 AND r.key = s.\"$key\"
+    let text = project.sql(&format!(
+        "SELECT {}, s.\"$key\"::text, s.\"$hash\", s.\"$id\", {}, r.key::text, r.event::bigint, r.insert_hash
+         FROM {} FULL JOIN (SELECT r.key, r.hash, r.event, r.insert_hash FROM @.import_row r WHERE r.import = $1) r
+             ON r.key = s.\"$key\"
          WHERE r.hash IS DISTINCT FROM s.\"$hash\"",
         columns.join(", "),
         source.event,
         compared.rows
-    );
-    // Opened before anything is written: both read one state of the source.
-    let cursor = sql.cursor_of_statement(&project.sql(&text), &args)?;
-    let gone = gone(sql, project, import, (&compared, &args), &mut counts)?;
-    erase(sql, project, gone)?;
+    ));
+    let found = sql.write(
+        &project.sql("SELECT EXISTS (SELECT FROM @.import_row WHERE import = $1)"),
+        &[Arg::Int(import)],
+    )?;
+    let again = found.get::<bool>(0, 0) == Some(true);
+    drop(found);
+    let cursor = if again {
+        let mut cursor = sql.rewindable_cursor_of_statement(&text, &args)?;
+        let gone = gone(sql, project, import, (&mut cursor, slots.len()), &mut counts)?;
+        erase(sql, project, gone)?;
+        cursor.rewind();
+        cursor
+    } else {
+        sql.cursor_of_statement(&text, &args)?
+    };
 
     let slots = slots
         .into_iter()
@@ -165,8 +179,9 @@ pub(super) fn run(sql: &Sql, project: &Project, mut run: Run, mut source: Source
         new: 0,
         changed: 0,
     };
+    let blocked = blocked::read(sql, project)?.events;
     lanes::run(sql, project, &mut || reader.lines(), &mut |lines, stored| {
-        remember(sql, project, import, lines, &stored.failed)?;
+        remember(sql, project, import, lines, (&stored.failed, &blocked))?;
         run.took(lines.count, stored)
     })?;
     (counts.new, counts.changed) = (reader.new, reader.changed);
@@ -185,46 +200,46 @@ pub(super) fn run(sql: &Sql, project: &Project, mut run: Run, mut source: Source
     ]))
 }
 
-/// The events of rows that vanished or changed: hashes of insert ids by event. Forgets the rows.
+/// The events of rows that vanished or changed: hashes of insert ids by event. Forgets the rows. What the cursor gives of
+/// them is behind the first `at` columns.
 fn gone(
     sql: &Sql,
     project: &Project,
     import: i64,
-    (compared, args): (&Compared, &[Arg]),
+    (cursor, at): (&mut Cursor, usize),
     counts: &mut Counts,
 ) -> Result<BTreeMap<u32, Vec<u64>>> {
-    let text = format!(
-        "SELECT r.key::text, r.event::bigint, r.insert_hash, s.\"$key\" IS NULL
-         FROM @.import_row r LEFT JOIN {} ON s.\"$key\" = r.key
-         WHERE r.import = $1 AND r.hash IS DISTINCT FROM s.\"$hash\"",
-        compared.rows
-    );
-    let mut cursor = sql.cursor_of_statement(&project.sql(&text), args)?;
     let mut gone: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
     loop {
         Interrupts.tick()?;
-        let rows = cursor.fetch(10 * FETCH)?;
+        let rows = cursor.fetch(FETCH)?;
         if rows.len() == 0 {
             break;
         }
         let mut keys = Vec::new();
         for i in 0..rows.len() {
-            keys.push(rows.text(i, 0)?);
-            let hashes = gone.entry(u32::try_from(rows.int(i, 1)?).unwrap_or(0)).or_default();
+            let Some(key) = rows.get::<String>(i, at + 4) else {
+                continue;
+            };
+            keys.push(key);
+            let event = u32::try_from(rows.int(i, at + 5)?).unwrap_or(0);
+            let hashes = gone.entry(event).or_default();
             hashes
                 .try_reserve(1)
                 .map_err(|_| Error::OutOfMemory("rows of an import"))?;
-            hashes.push(rows.int(i, 2)?.cast_unsigned());
-            if rows.get::<bool>(i, 3) == Some(true) {
+            hashes.push(rows.int(i, at + 6)?.cast_unsigned());
+            if rows.get::<i64>(i, at + 1).is_none() {
                 counts.removed += 1;
             }
         }
-        sql.write(
-            &project.sql("DELETE FROM @.import_row WHERE import = $1 AND key = ANY ($2::uuid[])"),
-            &[Arg::Int(import), Arg::Texts(&keys)],
-        )?;
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        if !keys.is_empty() {
+            sql.write(
+                &project.sql("DELETE FROM @.import_row WHERE import = $1 AND key = ANY ($2::uuid[])"),
+                &[Arg::Int(import), Arg::Texts(&keys)],
+            )?;
+        }
     }
-    cursor.close();
     Ok(gone)
 }
 
@@ -276,12 +291,19 @@ fn refuse(sql: &Sql, project: &Project, run: &mut Run, counts: &Counts) -> Resul
     Ok(())
 }
 
-/// Keeps which rows are stored.
-fn remember(sql: &Sql, project: &Project, import: i64, lines: &Lines, failed: &[RecordError]) -> Result<()> {
+/// Keeps which rows are stored: not those that were refused, nor those whose event is blocked.
+fn remember(
+    sql: &Sql,
+    project: &Project,
+    import: i64,
+    lines: &Lines,
+    (failed, blocked): (&[RecordError], &HashSet<String>),
+) -> Result<()> {
     let failed: BTreeSet<usize> = failed.iter().map(|f| f.index).collect();
     let good = || {
         let all = lines.origins.iter().enumerate();
-        all.filter(|(i, _)| !failed.contains(i)).map(|(_, origin)| origin)
+        all.filter(|(i, o)| !failed.contains(i) && !blocked.contains(&o.event))
+            .map(|(_, origin)| origin)
     };
     let names: Vec<&str> = good().map(|o| o.event.as_str()).collect();
     let events = lexicon::number(sql, project, Space::Event, &names)?;
@@ -328,6 +350,10 @@ impl Reader<'_> {
             }
             let at = self.slots.len();
             for i in 0..rows.len() {
+                let Some(hash) = rows.get::<i64>(i, at + 1) else {
+                    // It is gone.
+                    continue;
+                };
                 line(&rows.row(i, &mut self.buffers)?, &self.slots, &mut lines.bytes)?;
                 // A longer name is cut.
                 let event = match &self.name {
@@ -336,16 +362,16 @@ impl Reader<'_> {
                 };
                 lines.origins.push(Origin {
                     key: rows.text(i, at)?.to_string(),
-                    hash: rows.int(i, at + 1)?,
+                    hash,
                     event: event.chars().take(chars).collect(),
                     insert_id: rows.text(i, at + 2)?.to_string(),
                 });
-                match rows.get::<bool>(i, at + 4) {
-                    Some(true) => self.changed += 1,
-                    _ => self.new += 1,
+                match rows.get::<i64>(i, at + 5) {
+                    Some(_) => self.changed += 1,
+                    None => self.new += 1,
                 }
+                lines.count += 1;
             }
-            lines.count += rows.len();
         }
         Ok((lines.count > 0).then_some(lines))
     }

@@ -8,7 +8,7 @@ use crate::pg::spi::{self, Arg, Sql};
 use crate::registry::lexicon::{self, Space};
 use crate::registry::{Project, access};
 use crate::settings;
-use crate::store::history::Recorder;
+use crate::store::history::{Recorder, Said};
 use crate::store::identity;
 use engine::chunk::{Kind, USER};
 use engine::ingest::{self, RecordError};
@@ -43,27 +43,34 @@ fn update(what: What, updates: Option<Jsonb>, project: Option<&str>) -> Result<J
     let parsed = parse(&updates.records("updates")?, &limits, what)?;
     let (applied, failed) = spi::connect(|sql| {
         let project = super::open(sql, project)?;
-        apply(sql, &project, parsed, &limits)
+        apply(sql, &project, Said::Changes, parsed, &limits)
     })?;
     Ok(JsonB(ingest::answer(applied, 0, 0, &failed)))
 }
 
 /// Reads and applies updates; returns how many, and what was wrong with the others.
-pub fn apply_records(sql: &Sql, project: &Project, what: What, records: &[&str]) -> Result<(usize, Vec<RecordError>)> {
+pub fn apply_records(
+    sql: &Sql,
+    project: &Project,
+    what: What,
+    said: Said,
+    records: &[&str],
+) -> Result<(usize, Vec<RecordError>)> {
     let limits = settings::limits();
-    apply(sql, project, parse(records, &limits, what)?, &limits)
+    apply(sql, project, said, parse(records, &limits, what)?, &limits)
 }
 
 fn apply(
     sql: &Sql,
     project: &Project,
+    said: Said,
     (updates, mut failed): Parsed,
     limits: &Limits,
 ) -> Result<(usize, Vec<RecordError>)> {
     let owners = owners(sql, project, &updates, &mut failed)?;
     let mut slots = lock(sql, project, &owners, &updates)?;
     let all: Vec<Owner> = slots.keys().copied().collect();
-    let mut history = Recorder::new(sql, project, &all)?;
+    let mut history = Recorder::new(sql, project, said, &all)?;
     let now = super::now_ms();
     let mut applied = 0;
     for (index, update) in &updates {

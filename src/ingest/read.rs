@@ -54,6 +54,8 @@ pub(super) struct Asked<'m> {
     pub until: Option<&'m str>,
     /// Rows of a slice, at most.
     pub most: usize,
+    /// What the rows are sorted by, as SQL.
+    pub order: Option<String>,
 }
 
 /// The rows of a relation.
@@ -77,6 +79,10 @@ impl<'a> Reader<'a> {
             .map(|(slot, selected)| (slot, selected.form))
             .collect();
         let select = format!("SELECT {} FROM {} s", columns.join(", "), relation.sql);
+        let order = asked
+            .order
+            .as_ref()
+            .map_or(String::new(), |by| format!(" ORDER BY {by}"));
         let mut reader = Reader {
             cursor: None,
             slots,
@@ -85,7 +91,7 @@ impl<'a> Reader<'a> {
             most: settings::limits().batch_records.clamp(1, asked.most),
         };
         if asked.mode != Mode::Append {
-            reader.cursor = Some(sql.cursor(&select, &[])?);
+            reader.cursor = Some(sql.cursor(&format!("{select}{order}"), &[])?);
             return Ok(reader);
         }
         let marks = insert_time.ok_or_else(no_insert_time)?.marks()?;
@@ -110,7 +116,7 @@ impl<'a> Reader<'a> {
         if let Some(until) = until {
             let args = [Arg::Text(&after), Arg::Text(&until)];
             let condition = marks.between("$1", "$2");
-            reader.cursor = Some(sql.cursor(&format!("{select} WHERE {condition}"), &args)?);
+            reader.cursor = Some(sql.cursor(&format!("{select} WHERE {condition}{order}"), &args)?);
             reader.until = Some(until);
         }
         Ok(reader)

@@ -105,6 +105,26 @@ impl Column {
         })
     }
 
+    /// The instant from which a row holds; what holds since the beginning of time is 1970 for us.
+    pub fn start(&self) -> Result<Selected> {
+        let selected = self.instant().map_err(|_| {
+            self.not(
+                "start_time_column",
+                "a timestamp, a date, or a number of seconds or milliseconds",
+            )
+        })?;
+        Ok(match selected.form {
+            Form::Instant => Selected {
+                sql: format!(
+                    "CASE WHEN isfinite({0}) OR {0} > 'epoch' THEN {0} WHEN {0} < 'epoch' THEN 'epoch' END",
+                    selected.sql
+                ),
+                form: Form::Instant,
+            },
+            _ => selected,
+        })
+    }
+
     /// A JSON object of properties.
     pub fn object(&self) -> Result<Selected> {
         match self.shape {

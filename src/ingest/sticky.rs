@@ -17,6 +17,7 @@ use crate::pg::{ErrorReport, owner};
 use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
 use crate::settings;
+use crate::store::history::Said;
 use crate::store::identity;
 use engine::chunk::{Kind, USER};
 use engine::ingest::{self, Held, attribute, given_id};
@@ -248,7 +249,7 @@ fn change(
             Change::Set => json!({"$distinct_id": &*id, "$set": {key: texts}}),
             Change::Add => json!({"$distinct_id": &*id, "$union": {key: texts}}),
         };
-        let (_, failed) = profiles::apply_records(sql, &project, What::Users, &[&update.to_string()])?;
+        let (_, failed) = profiles::apply_records(sql, &project, What::Users, Said::Changes, &[&update.to_string()])?;
         match failed.into_iter().next() {
             Some(f) => Err(Failure::param(
                 f.message,

@@ -225,15 +225,20 @@ impl Sql {
     /// Opens a cursor for a statement that is run once, and may do whatever the caller may. Its rows are those of one
     /// moment, also when others are written while it is read.
     pub fn cursor(&self, sql: &str, args: &[Arg]) -> Result<Cursor<'_>> {
-        self.open_cursor(sql, args, false)
+        self.open_cursor(sql, args, false, 0)
     }
 
     /// The same of what the calling statement sees: several of them read one state of the data.
     pub fn cursor_of_statement(&self, sql: &str, args: &[Arg]) -> Result<Cursor<'_>> {
-        self.open_cursor(sql, args, true)
+        self.open_cursor(sql, args, true, 0)
     }
 
-    fn open_cursor(&self, sql: &str, args: &[Arg], read_only: bool) -> Result<Cursor<'_>> {
+    /// The same for rows that are read more than once: Postgres keeps them, on disk when they are many.
+    pub fn rewindable_cursor_of_statement(&self, sql: &str, args: &[Arg]) -> Result<Cursor<'_>> {
+        self.open_cursor(sql, args, true, pg_sys::CURSOR_OPT_SCROLL)
+    }
+
+    fn open_cursor(&self, sql: &str, args: &[Arg], read_only: bool, options: u32) -> Result<Cursor<'_>> {
         let text = CString::new(sql).map_err(|_| Failure::internal("NUL in a statement"))?;
         let mut types: Vec<pg_sys::Oid> = args.iter().map(Arg::type_oid).collect();
         let mut datums = args.iter().map(Arg::datum).collect::<Result<Vec<_>>>()?;
@@ -241,7 +246,7 @@ impl Sql {
         // checked. The plan belongs to this connection, and the portal keeps what it needs of it.
         let portal = unsafe {
             let count = types.len() as i32;
-            let plan = pg_sys::SPI_prepare_cursor(text.as_ptr(), count, types.as_mut_ptr(), 0);
+            let plan = pg_sys::SPI_prepare_cursor(text.as_ptr(), count, types.as_mut_ptr(), options as i32);
             if plan.is_null() {
                 return Err(Failure::internal("a statement could not be prepared"));
             }
@@ -274,6 +279,18 @@ impl<'a> Cursor<'a> {
             processed,
             _sql: PhantomData,
         })
+    }
+
+    /// Goes back before the first row. Only of a cursor that was opened for it.
+    pub fn rewind(&mut self) {
+        // SAFETY: the portal is open: only `close` takes it away. One that can't go back raises an error.
+        unsafe {
+            pg_sys::SPI_scroll_cursor_move(
+                self.portal,
+                pg_sys::FetchDirection::FETCH_BACKWARD,
+                std::ffi::c_long::MAX,
+            );
+        }
     }
 
     /// Closes it.

@@ -55,6 +55,8 @@ struct Memory {
     committed: Memories,
     /// Looked up or inserted by the running transaction; its own inserts may yet be rolled back.
     pending: Memories,
+    /// The same, learnt while `pending` was shared with whoever reads a batch: it is added to that when it no longer is.
+    fresh: Memories,
     /// The hooks of the running transaction are set.
     hooked: bool,
     /// What each project's numbers hold for.
@@ -71,7 +73,8 @@ fn on_commit() {
         if m.committed.values().map(|n| n.bytes()).sum::<usize>() > MAX_REMEMBERED {
             m.committed.clear();
         }
-        for (space, names) in std::mem::take(&mut m.pending) {
+        let pending = std::mem::take(&mut m.pending);
+        for (space, names) in pending.into_iter().chain(std::mem::take(&mut m.fresh)) {
             match m.committed.get_mut(&space) {
                 None => {
                     m.committed.insert(space, names);
@@ -91,6 +94,7 @@ fn on_abort() {
     MEMORY.with_borrow_mut(|m| {
         m.hooked = false;
         m.pending.clear();
+        m.fresh.clear();
     });
 }
 
@@ -102,15 +106,26 @@ pub fn hold(project: Oid, erasures: i32) {
         if m.erasures.insert(project, erasures).unwrap_or(0) != erasures {
             m.committed.retain(|(of, _), _| *of != project);
             m.pending.retain(|(of, _), _| *of != project);
+            m.fresh.retain(|(of, _), _| *of != project);
         }
     });
 }
 
 /// What this backend remembers of a space: what is committed, and what the running transaction has seen.
 pub fn known(project: Oid, space: Space) -> Vec<Arc<Names>> {
-    MEMORY.with_borrow(|m| {
-        let of = |names: &Memories| names.get(&(project, space)).cloned();
-        [of(&m.committed), of(&m.pending)].into_iter().flatten().collect()
+    MEMORY.with_borrow_mut(|m| {
+        let space = (project, space);
+        if let Some(fresh) = m.fresh.get(&space)
+            && let Some(pending) = m.pending.get_mut(&space).and_then(Arc::get_mut)
+            && pending.extend(fresh).is_ok()
+        {
+            m.fresh.remove(&space);
+        }
+        let of = |names: &Memories| names.get(&space).cloned();
+        [of(&m.committed), of(&m.pending), of(&m.fresh)]
+            .into_iter()
+            .flatten()
+            .collect()
     })
 }
 
@@ -118,14 +133,17 @@ pub fn known(project: Oid, space: Space) -> Vec<Arc<Names>> {
 pub fn recall(project: Oid, space: Space, name: &str) -> Option<u32> {
     MEMORY.with_borrow(|m| {
         let of = |names: &Memories| names.get(&(project, space)).and_then(|n| n.get(name));
-        of(&m.committed).or_else(|| of(&m.pending))
+        of(&m.committed).or_else(|| of(&m.pending)).or_else(|| of(&m.fresh))
     })
 }
 
 fn remember(project: Oid, space: Space, names: &Names) -> Result<()> {
     let hooked = MEMORY.with_borrow_mut(|m| {
         let pending = m.pending.entry((project, space)).or_default();
-        Arc::make_mut(pending).extend(names)?;
+        match Arc::get_mut(pending) {
+            Some(pending) => pending.extend(names)?,
+            None => Arc::make_mut(m.fresh.entry((project, space)).or_default()).extend(names)?,
+        }
         Ok::<_, Failure>(std::mem::replace(&mut m.hooked, true))
     })?;
     if !hooked {

@@ -75,8 +75,27 @@ fn within_memory(property: &str, bytes: usize) -> Result<()> {
 /// A property of one group: kind, number, name.
 type Place = (Kind, SubjectNo, Box<str>);
 
+/// What updates with a time say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// Since when something is another than it was.
+    Changes,
+    /// What was, from then until the next version begins, also where it is what it was before.
+    Versions,
+}
+
+/// The properties of the groups of a key whose past is kept.
+pub fn kept(sql: &Sql, project: &Project, kind: Kind) -> Result<BTreeSet<String>> {
+    let rows = sql.write(
+        &project.sql("SELECT property FROM @.kept_history WHERE kind = $1"),
+        &[Arg::Int2(kind as i16)],
+    )?;
+    (0..rows.len()).map(|i| Ok(rows.text(i, 0)?.to_string())).collect()
+}
+
 /// Writes down what a batch of updates changes.
 pub struct Recorder {
+    said: Said,
     kept: BTreeMap<Kind, BTreeSet<Box<str>>>,
     /// The last change of each.
     latest: BTreeMap<Place, i64>,
@@ -85,8 +104,9 @@ pub struct Recorder {
 
 impl Recorder {
     /// For profiles that are locked.
-    pub fn new(sql: &Sql, project: &Project, owners: &[(Kind, SubjectNo)]) -> Result<Recorder> {
+    pub fn new(sql: &Sql, project: &Project, said: Said, owners: &[(Kind, SubjectNo)]) -> Result<Recorder> {
         let mut recorder = Recorder {
+            said,
             kept: BTreeMap::new(),
             latest: BTreeMap::new(),
             changes: BTreeMap::new(),
@@ -131,6 +151,17 @@ impl Recorder {
         update: &Update,
         now_ms: i64,
     ) -> Result<Option<Value>, RecordProblem> {
+        let versions = self.said == Said::Versions;
+        if versions {
+            let why = match update.time {
+                None => Some("must not be missing: nothing says since when the row holds"),
+                Some(at) if at > now_ms => Some("must not be in the future: the row does not hold yet"),
+                Some(_) => None,
+            };
+            if let Some(why) = why {
+                return Err(RecordProblem::new("$time", why));
+            }
+        }
         let Some(kept) = self.kept.get(&kind) else {
             return Ok(after);
         };
@@ -143,7 +174,7 @@ impl Recorder {
             let latest = self.latest.get(&place).copied();
             match latest.filter(|latest| at < *latest && after.is_some()) {
                 None => {
-                    if new != old {
+                    if new != old || versions && said(update, property)?.is_some() {
                         let since = latest.map_or(at, |latest| latest.max(at));
                         changes.push((place, since, new.cloned()));
                     }

@@ -11,12 +11,17 @@ use crate::pg::interrupts::Interrupts;
 use crate::pg::spi::{Arg, Sql};
 use crate::registry::Project;
 use crate::settings;
-use engine::chunk::Chunk;
+use engine::chunk::{Chunk, Kind};
 use engine::codec;
-use engine::compact::{Arranged, Extent, Growth, Part, Scratch, Source, choose};
+use engine::compact::{Arranged, Extent, Growth, Part, Scratch, Sealed, Source, choose};
+use engine::parallel::PerThread;
 use engine::tick::Tick;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+/// Segments that are encoded before they are written.
+const AT_ONCE: usize = 8;
 
 /// While ingesting, a segment is rewritten when three times as many rows come to it: a row is rewritten seldom ...
 pub const EAGER: Growth = Growth { times: 3, per: 1 };
@@ -27,7 +32,20 @@ pub const TIDY: Growth = Growth { times: 1, per: 4 };
 pub struct Sealer<'a> {
     pub sql: &'a Sql,
     pub project: &'a Project,
-    pub scratch: Scratch,
+    names: Names,
+    scratch: PerThread<Scratch>,
+}
+
+/// What the names of a project tell about its columns.
+struct Names {
+    insert_ids: Option<u32>,
+    keys: Vec<(u32, Kind)>,
+}
+
+impl Names {
+    fn scratch(&self) -> Scratch {
+        Scratch::with_insert_ids(self.insert_ids).with_keys(self.keys.clone())
+    }
 }
 
 fn extent(h: &Head) -> Extent {
@@ -57,11 +75,15 @@ fn groups(rows: &Arranged, target: usize) -> Vec<(Range<usize>, BTreeMap<i32, u6
 impl<'a> Sealer<'a> {
     /// Ready to seal with what the project's names tell.
     pub fn new(sql: &'a Sql, project: &'a Project) -> Result<Self> {
-        let insert_ids = segment::insert_ids(sql, project, true)?;
+        let names = Names {
+            insert_ids: segment::insert_ids(sql, project, true)?,
+            keys: segment::keys(sql, project)?,
+        };
         Ok(Sealer {
             sql,
             project,
-            scratch: Scratch::with_insert_ids(insert_ids).with_keys(segment::keys(sql, project)?),
+            names,
+            scratch: PerThread::new(&settings::workers()),
         })
     }
 
@@ -95,6 +117,7 @@ impl<'a> Sealer<'a> {
     pub fn seal(&mut self, rows: &Arranged, heads: &[Head]) -> Result<()> {
         let target = settings::segment_rows();
         let mut left: Vec<Head> = heads.to_vec();
+        let mut alone = Vec::new();
         for (range, days) in groups(rows, target) {
             Interrupts.tick()?;
             let extents: Vec<Extent> = left.iter().map(extent).collect();
@@ -112,7 +135,7 @@ impl<'a> Sealer<'a> {
                 !chosen.contains(&(at - 1))
             });
             if merged.is_empty() && lost.is_empty() {
-                self.write(rows, range, target)?;
+                alone.push(range);
                 continue;
             }
             let old = self.load(&merged)?;
@@ -123,6 +146,7 @@ impl<'a> Sealer<'a> {
             // What was merged may have rows on the days that come next.
             left.extend(self.merge(rows.event, parts, &merged)?);
         }
+        self.write(rows, alone, target)?;
         Ok(())
     }
 
@@ -180,14 +204,35 @@ impl<'a> Sealer<'a> {
             let numbers: Vec<i64> = old.iter().map(|h| h.no).collect();
             segment::delete(self.sql, self.project, &numbers)?;
         }
-        self.write(&all, 0..all.len(), settings::segment_rows())
+        let whole = 0..all.len();
+        self.write(&all, vec![whole], settings::segment_rows())
     }
 
-    fn write(&mut self, rows: &Arranged, range: Range<usize>, target: usize) -> Result<Vec<Head>> {
-        let mut out = Vec::new();
-        for part in rows.cut(range, target, target * 2)? {
-            let sealed = rows.encode(part, &mut self.scratch, &mut Interrupts)?;
-            out.push(segment::insert(self.sql, self.project, &sealed)?);
+    /// Writes rows as segments: ranges of whole days, encoded on as many threads as a report may have.
+    fn write(&mut self, rows: &Arranged, ranges: Vec<Range<usize>>, target: usize) -> Result<Vec<Head>> {
+        let mut parts = Vec::new();
+        for range in ranges {
+            parts.extend(rows.cut(range, target, target * 2)?);
+        }
+        let (workers, mut out) = (settings::workers(), Vec::new());
+        let (names, scratch) = (&self.names, &self.scratch);
+        for parts in parts.chunks(AT_ONCE) {
+            let n = parts.iter().map(Range::len).sum();
+            let sealed: Vec<Mutex<Option<Sealed>>> = parts.iter().map(|_| Mutex::new(None)).collect();
+            workers.each(parts.len(), n, &mut Interrupts, &|thread, i, tick| {
+                let (Some(part), Some(place)) = (parts.get(i), sealed.get(i)) else {
+                    return Ok(());
+                };
+                let encode = |scratch: &mut Scratch| rows.encode(part.clone(), scratch, tick);
+                let done = scratch.with(thread, || Ok(names.scratch()), encode)?;
+                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+                Ok(())
+            })?;
+            for sealed in sealed {
+                if let Some(sealed) = sealed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                    out.push(segment::insert(self.sql, self.project, &sealed)?);
+                }
+            }
         }
         Ok(out)
     }
@@ -240,7 +285,7 @@ impl<'a> Sealer<'a> {
                 continue;
             }
             let mut ids = Vec::new();
-            if let Some(property) = self.scratch.insert_ids() {
+            if let Some(property) = self.names.insert_ids {
                 ids = segment::columns(self.sql, self.project, &[no], Some((&[], &[property])), true)?
                     .fetch(no)?
                     .properties;

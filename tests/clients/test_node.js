@@ -25,7 +25,58 @@ const company = (id) => one("SELECT analytics_groups.group_profile('company_id',
 // The client takes callbacks; a test waits for each answer.
 const done = (call) => new Promise((resolve, reject) => call((error) => (error ? reject(error) : resolve())));
 
+// The guides to group analytics from top to bottom, in one project: counts and profiles at the end.
+const guides = async (mixpanel) => {
+  await one("SELECT analytics_groups.add_group_key('team_id', 'Team')");
+  // Implementation guide. What the browser's client keeps of a user, it keeps by calls here.
+  await done((end) => mixpanel.track("page_view", { distinct_id: "$device:anoymous_id", $device_id: "anoymous_id" }, end));
+  await one("SELECT analytics_groups.identify('$device:anoymous_id', 'existing_user')");
+  await one("SELECT analytics_groups.add_group('existing_user', 'company_id', '\"company 1\"')");
+  await done((end) => mixpanel.track("login", { distinct_id: "existing_user" }, end));
+  const company_id = ["company 1", "company 2", "company 3"];
+  await done((end) => mixpanel.track("Some Event", { distinct_id: "existing_user", company_id }, end));
+  await done((end) => mixpanel.groups.set("company_id", "company 1", { "Company Type": "Analytics", "Company name": "Mixpanel" }, end));
+  await done((end) => mixpanel.people.set("user_123", { company_id: ["1", "2"] }, end));
+  // Standard group analytics.
+  await done((end) => mixpanel.import("Purchase", 1690000000,
+    { distinct_id: "user_123", company_id: "acme_corp", team_id: "engineering", amount: 99.99 }, end));
+  await one("SELECT analytics_groups.set_group('user_456', 'company_id', '\"acme_corp\"')");
+  await done((end) => mixpanel.track("Signed In", { distinct_id: "user_456" }, end));
+  await done((end) => mixpanel.import("Invoice Paid", 1690000000, { distinct_id: "user_456", company_id: "acme_corp", amount: 2500 }, end));
+  await done((end) => mixpanel.groups.set("company_id", "acme_corp",
+    { $name: "Acme Corporation", plan: "enterprise", industry: "Technology", employee_count: 500 }, end));
+  await done((end) => mixpanel.groups.set("company_id", "acme_corp", { $name: "Acme Corporation", plan: "enterprise" }, end));
+  await one("SELECT analytics_groups.set_company_key('company_id')");
+
+  // event: events, users, events of companies (one of several companies is one), companies, teams
+  const counts = {
+    $any: [6, 3, 5, 4, 1],
+    page_view: [1, 1, 0, 0, 0],
+    login: [1, 1, 1, 1, 0],
+    "Some Event": [1, 1, 1, 3, 0],
+    Purchase: [1, 1, 1, 1, 1],
+    "Signed In": [1, 1, 1, 1, 0],
+    "Invoice Paid": [1, 1, 1, 1, 0],
+  };
+  const asked = [["total", "user"], ["unique", "user"], ["total", "company_id"], ["unique", "company_id"], ["unique", "team_id"]];
+  for (const [event, wanted] of Object.entries(counts)) {
+    const found = [];
+    for (const [measure, by] of asked) {
+      const sql = `SELECT coalesce(sum(value), 0)::int FROM analytics_groups.insights($1, '2023-07-01', ${TODAY} + 1, unit => 'range')`;
+      found.push(await one(sql, JSON.stringify([{ event, measure, by }])));
+    }
+    assert.deepEqual(found, wanted, event);
+  }
+  assert.deepEqual(await company("company 1"), { "Company Type": "Analytics", "Company name": "Mixpanel" });
+  assert.deepEqual(await company("acme_corp"),
+    { $name: "Acme Corporation", plan: "enterprise", industry: "Technology", employee_count: 500 });
+  assert.deepEqual(await profile("existing_user"), { company_id: ["company 1"] });
+  assert.deepEqual(await profile("user_123"), { company_id: ["1", "2"] });
+  assert.deepEqual(await profile("user_456"), { company_id: ["acme_corp"] });
+};
+
 const tests = {
+  "the guides as one run": guides,
   // Identities and groups of a browser are the business of the browser's client; on a server they are calls.
   "the flow of the implementation guide": async (mixpanel) => {
     await done((end) => mixpanel.track("page_view", { distinct_id: "$device:phone", $device_id: "phone" }, end));

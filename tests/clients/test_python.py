@@ -10,7 +10,7 @@ import unittest
 import mixpanel
 import psycopg
 from psycopg.types.json import Jsonb
-from transport import SqlConsumer
+from transport import Client, SqlConsumer
 
 TODAY = "(now() AT TIME ZONE 'UTC')::date"
 
@@ -21,7 +21,7 @@ class Documents(unittest.TestCase):
         self.one("SELECT analytics_groups.create_project('client_python')")
         self.one("SELECT set_config('analytics_groups.project', 'client_python', false)")
         self.one("SELECT analytics_groups.add_group_key('company_id', 'Company')")
-        self.mp = mixpanel.Mixpanel("YOUR_PROJECT_TOKEN", consumer=SqlConsumer(self.db, "client_python"))
+        self.mp = Client("YOUR_PROJECT_TOKEN", self.db, "client_python")
 
     def tearDown(self):
         self.one("SELECT analytics_groups.drop_project('client_python')")

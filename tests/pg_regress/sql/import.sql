@@ -129,6 +129,25 @@ CREATE FUNCTION pg_temp.answers(project text) RETURNS TABLE (answer text) LANGUA
 SELECT count(*) AS differences FROM ((SELECT pg_temp.answers('t_import') EXCEPT ALL SELECT pg_temp.answers('t_table'))
     UNION ALL (SELECT pg_temp.answers('t_table') EXCEPT ALL SELECT pg_temp.answers('t_import'))) AS d;
 
+-- In many slices, which are read, judged and stored side by side, it is the same as in one.
+SELECT analytics_groups.create_project('t_slices') > 0 AS created;
+SELECT count(analytics_groups.add_group_key(k, project => 't_slices')) AS registered FROM unnest('{company_id,team_id}'::text[]) AS k;
+CREATE FUNCTION pg_temp.slices() RETURNS TABLE (complete boolean) LANGUAGE sql AS $$
+    SELECT a ->> 'num_records_imported' = a ->> 'num_rows' FROM analytics_groups.import_events('shop.raw', '{"event_column": "event", "time_column": "time",
+        "json_properties_column": "properties"}', 'one_time', project => 't_slices') AS a $$;
+SET analytics_groups.max_batch_records = 1;
+-- What was rolled back is not known either.
+BEGIN;
+SAVEPOINT nothing;
+SELECT * FROM pg_temp.slices();
+ROLLBACK TO nothing;
+SELECT * FROM pg_temp.slices();
+COMMIT;
+RESET analytics_groups.max_batch_records;
+SELECT count(*) AS differences FROM ((SELECT pg_temp.answers('t_import') EXCEPT ALL SELECT pg_temp.answers('t_slices'))
+    UNION ALL (SELECT pg_temp.answers('t_slices') EXCEPT ALL SELECT pg_temp.answers('t_import'))) AS d;
+SELECT * FROM analytics_groups.verify('t_slices');
+
 -- What is wrong is said, and nothing is imported.
 SELECT analytics_groups.import_events('shop.nothing', '{}');
 SELECT analytics_groups.import_events(NULL, '{}');
@@ -165,5 +184,5 @@ RESET ROLE;
 SELECT e #>> '{properties,reader}' AS reader FROM analytics_groups.export_events(current_date - 2, current_date, '{Who}') AS e;
 SET client_min_messages = warning;
 DROP SCHEMA shop CASCADE;
-SELECT analytics_groups.drop_project(p) FROM unnest('{t_import,t_table}'::text[]) AS p;
+SELECT analytics_groups.drop_project(p) FROM unnest('{t_import,t_table,t_slices}'::text[]) AS p;
 DROP ROLE t_import_writer;

@@ -181,6 +181,8 @@ fn read_properties(s: &mut Scan, line: &str, settings: &Settings, shape: &mut Sh
     loop {
         let expected = shape.order.get(out.fields.len()).copied().unwrap_or(NEW);
         let known = shape.properties.get(expected as usize);
+        // As jsonb is written, with a space behind every comma.
+        s.pass_space();
         let (property, name) = if known.is_some_and(|k| s.eat_all(&k.written)) {
             (expected, (0, 0))
         } else {

@@ -74,6 +74,12 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// Passes over one space, if it is just here.
+    #[inline]
+    pub fn pass_space(&mut self) {
+        self.at += usize::from(self.peek() == Some(b' '));
+    }
+
     /// Passes over `b`, with white space before it.
     #[inline]
     pub fn expect(&mut self, b: u8) -> Option<()> {
