@@ -13,45 +13,25 @@ COMMENT ON FUNCTION analytics_groups.export_identities(text) IS
 'Every id that belongs to a user, and the id it was linked to, which may be linked in turn: by an event with $device_id and $user_id, or by identify, alias and merge. Links of events form again when the events are taken in elsewhere; those made by hand are made again with merge.
 Example: SELECT analytics_groups.merge(id, linked_to, project => ''copy'') FROM analytics_groups.export_identities(project => ''shop'');';
 
-CREATE FUNCTION analytics_groups._imports()
-RETURNS TABLE (project text, source text, target text, insert_time text, imported_at timestamptz, state text, rows_read bigint,
-               rows_expected bigint, imported bigint, refused bigint, started_at timestamptz)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    chosen text;
-BEGIN
-    FOR chosen IN SELECT p.project FROM analytics_groups.projects p ORDER BY 1 LOOP
-        RETURN QUERY EXECUTE format($q$
-            SELECT $1, m.source::text, m.target::text, nullif(m.mark, ''), m.updated_at,
-                   CASE WHEN m.pid IS NULL THEN 'done'
-                        WHEN EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = m.pid AND a.pid <> pg_backend_pid()
-                                     AND a.state IS DISTINCT FROM 'idle' AND (a.backend_start <= m.started_at) IS NOT FALSE) THEN 'running'
-                        ELSE 'interrupted' END,
-                   m.rows_read, m.rows_expected, m.imported, m.refused, m.started_at
-            FROM %I.import_mark m ORDER BY m.source, m.target$q$, 'analytics_' || chosen) USING chosen;
-    END LOOP;
-END $$;
-COMMENT ON FUNCTION analytics_groups._imports() IS 'How far imports are in every project the caller may use. Internal.';
-
-CREATE VIEW analytics_groups.imports AS SELECT * FROM analytics_groups._imports();
+CREATE VIEW analytics_groups.imports AS
+SELECT * FROM analytics_groups._of_projects($q$
+    SELECT $1, m.source::text, m.target::text, nullif(m.mark, ''), m.updated_at,
+           CASE WHEN m.pid IS NULL THEN 'done'
+                WHEN EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = m.pid AND a.pid <> pg_backend_pid()
+                             AND a.state IS DISTINCT FROM 'idle' AND (a.backend_start <= m.started_at) IS NOT FALSE) THEN 'running'
+                ELSE 'interrupted' END,
+           m.rows_read, m.rows_expected, m.imported, m.refused, m.started_at
+    FROM %1$I.import_mark m ORDER BY m.source, m.target$q$)
+AS (project text, source text, target text, insert_time text, imported_at timestamptz, state text, rows_read bigint, rows_expected bigint,
+    imported bigint, refused bigint, started_at timestamptz);
 COMMENT ON VIEW analytics_groups.imports IS
 'The imports of each source, and for what: the largest insert time that was read by mode append (timestamps in UTC), and the rows of the latest call. import_batches is seen while it runs, with state running, rows_read and rows_expected; interrupted is one that ended before its end and is taken up by the next call. To have a source read from its start again, a writer deletes its row of import_mark in the schema of the project.
 Example: SELECT source, target, insert_time, state, rows_read, rows_expected FROM analytics_groups.imports WHERE project = ''default'';';
 
-CREATE FUNCTION analytics_groups._import_errors()
-RETURNS TABLE (project text, at timestamptz, source text, target text, row_no bigint, insert_id text, field text, message text)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    chosen text;
-BEGIN
-    FOR chosen IN SELECT p.project FROM analytics_groups.projects p ORDER BY 1 LOOP
-        RETURN QUERY EXECUTE format('SELECT $1, e.at, e.source, e.target, e.row_no, e.insert_id, e.field, e.message
-                                     FROM %I.import_error e ORDER BY e.no', 'analytics_' || chosen) USING chosen;
-    END LOOP;
-END $$;
-COMMENT ON FUNCTION analytics_groups._import_errors() IS 'Refused rows of imports in every project the caller may use. Internal.';
-
-CREATE VIEW analytics_groups.import_errors AS SELECT * FROM analytics_groups._import_errors();
+CREATE VIEW analytics_groups.import_errors AS
+SELECT * FROM analytics_groups._of_projects($q$
+    SELECT $1, e.at, e.source, e.target, e.row_no, e.insert_id, e.field, e.message FROM %1$I.import_error e ORDER BY e.no$q$)
+AS (project text, at timestamptz, source text, target text, row_no bigint, insert_id text, field text, message text);
 COMMENT ON VIEW analytics_groups.import_errors IS
 'The rows that imports refused: which (row_no counts the rows of a call, or of a batch of import_batches, from 1), and why. The first 1,000 of a call and the latest 10,000 of a project are kept; ingest_errors counts all.
 Example: SELECT source, row_no, insert_id, field, message FROM analytics_groups.import_errors WHERE project = ''default'' ORDER BY at DESC, row_no;';

@@ -14,6 +14,7 @@ use crate::registry::Project;
 use crate::registry::lexicon::{self, Space};
 use crate::store::cohort;
 use crate::store::erase::{self, Erasure, Judge, Reach};
+use crate::store::history::Said;
 use engine::chunk::{Chunk, Kind, SubjectNo, USER};
 use engine::mask::Mask;
 use engine::profile::What;
@@ -153,7 +154,7 @@ fn profiles(sql: &Sql, project: &Project, (key, into_id): (&str, &str), moves: &
         return Ok(());
     }
     let update = serde_json::json!({"$group_key": key, "$group_id": into_id, "$set_once": properties}).to_string();
-    let (_, failed) = apply_records(sql, project, What::Groups, &[&update])?;
+    let (_, failed) = apply_records(sql, project, What::Groups, Said::Changes, &[&update])?;
     match failed.first() {
         None => Ok(()),
         Some(f) => Err(Failure::param(

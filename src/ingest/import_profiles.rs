@@ -127,9 +127,8 @@ pub(super) fn store(sql: &Sql, project: &Project, what: What, said: Said, record
     super::keep_errors(sql, project, &failed, &[])?;
     Ok(Stored {
         imported,
-        duplicates: 0,
-        blocked: 0,
         failed,
+        ..Stored::default()
     })
 }
 

@@ -100,16 +100,12 @@ pub(super) fn run(sql: &Sql, project: &Project, read: Next, each: Each) -> Resul
 
 /// Stores a slice in as many batches as it takes.
 fn in_parts(sql: &Sql, project: &Project, lines: &Lines) -> Result<Stored> {
-    let mut all = Stored {
-        imported: 0,
-        duplicates: 0,
-        blocked: 0,
-        failed: Vec::new(),
-    };
+    let mut all = Stored::default();
     super::store_lines(sql, project, &lines.bytes, true, false, &|_| Ok(()), &mut |stored| {
         all.imported += stored.imported;
         all.duplicates += stored.duplicates;
         all.blocked += stored.blocked;
+        all.dropped.extend(stored.dropped);
         all.failed.extend(stored.failed);
     })?;
     Ok(all)

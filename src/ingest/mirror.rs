@@ -181,7 +181,7 @@ pub(super) fn run(sql: &Sql, project: &Project, mut run: Run, mut source: Source
     };
     let blocked = blocked::read(sql, project)?.events;
     lanes::run(sql, project, &mut || reader.lines(), &mut |lines, stored| {
-        remember(sql, project, import, lines, (&stored.failed, &blocked))?;
+        remember(sql, project, import, lines, (&stored, &blocked))?;
         run.took(lines.count, stored)
     })?;
     (counts.new, counts.changed) = (reader.new, reader.changed);
@@ -280,10 +280,8 @@ fn refuse(sql: &Sql, project: &Project, run: &mut Run, counts: &Counts) -> Resul
     };
     super::keep_errors(sql, project, std::slice::from_ref(&error), &[])?;
     let stored = Stored {
-        imported: 0,
-        duplicates: 0,
-        blocked: 0,
         failed: vec![error],
+        ..Stored::default()
     };
     let rows = counts.without_id as usize;
     run.took(rows, stored)?;
@@ -291,18 +289,19 @@ fn refuse(sql: &Sql, project: &Project, run: &mut Run, counts: &Counts) -> Resul
     Ok(())
 }
 
-/// Keeps which rows are stored: not those that were refused, nor those whose event is blocked.
+/// Keeps which rows are stored: not those that were refused, nor those that are kept out.
 fn remember(
     sql: &Sql,
     project: &Project,
     import: i64,
     lines: &Lines,
-    (failed, blocked): (&[RecordError], &HashSet<String>),
+    (stored, blocked): (&Stored, &HashSet<String>),
 ) -> Result<()> {
-    let failed: BTreeSet<usize> = failed.iter().map(|f| f.index).collect();
+    let failed = stored.failed.iter().map(|f| f.index);
+    let out: BTreeSet<usize> = failed.chain(stored.dropped.iter().copied()).collect();
     let good = || {
         let all = lines.origins.iter().enumerate();
-        all.filter(|(i, o)| !failed.contains(i) && !blocked.contains(&o.event))
+        all.filter(|(i, o)| !out.contains(i) && !blocked.contains(&o.event))
             .map(|(_, origin)| origin)
     };
     let names: Vec<&str> = good().map(|o| o.event.as_str()).collect();

@@ -35,11 +35,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sticky::Sticky;
 
 /// What became of the events of a call.
+#[derive(Default)]
 pub struct Stored {
     pub imported: usize,
     pub duplicates: usize,
-    /// Events that are blocked, and were discarded.
+    /// Events that are blocked, or matched a drop filter, and were discarded.
     pub blocked: u64,
+    /// Which records matched a drop filter.
+    pub dropped: Vec<usize>,
     /// The records that were refused.
     pub failed: Vec<RecordError>,
 }
@@ -148,12 +151,14 @@ pub fn store(sql: &Sql, project: &Project, intake: &mut Intake) -> Result<Stored
     append::append(sql, project, intake, dedupe)?;
     maintain::after_ingest(sql, project, imported - duplicates)?;
     let failed = std::mem::take(&mut intake.failed);
+    let dropped = std::mem::take(&mut intake.dropped_records);
     intake.clear();
     intake.know(|space| lexicon::known(project.table, space))?;
     Ok(Stored {
         imported,
         duplicates,
         blocked,
+        dropped,
         failed,
     })
 }

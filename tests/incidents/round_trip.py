@@ -61,6 +61,7 @@ def reports():
     yield "groups", "(SELECT group_key, group_id, properties - '$last_seen', first_seen, last_seen FROM analytics_PROJECT.groups)"
     yield "export_events", f"analytics_groups.export_events('2000-01-01', '2030-01-01', project => 'PROJECT')"
     yield "export_identities", f"analytics_groups.export_identities({p})"
+    yield "export_group_merges", f"analytics_groups.export_group_merges({p})"
 
 
 def digest(session, project, source):
@@ -89,7 +90,7 @@ def done(session, expression):
 
 
 def fill_first(session, lines):
-    """The log, and what is not in it: devices, merged people, profiles."""
+    """The log, and what is not in it: devices, merged people, profiles, merged teams."""
     for i, line in enumerate(lines):
         if i % 20 == 0:  # now and then somebody works on a device, and then says who it is
             event = json.loads(line)
@@ -114,6 +115,11 @@ def fill_first(session, lines):
     profiles = """jsonb_agg(jsonb_build_object('$distinct_id', id, '$set', jsonb_build_object('seat', length(id) % 3, 'team', jsonb_build_array(id))))
         FROM analytics_groups.query_users(page_size => 2000, project => 'trip_a')"""
     done(session, f"analytics_groups.update_users((SELECT {profiles}), project => 'trip_a')")
+    session.run(
+        """SELECT analytics_groups.merge_groups('team', t.id, w.id, project => 'trip_a')
+           FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM analytics_groups.query_groups('team', project => 'trip_a')) t
+           JOIN (SELECT min(id) AS id FROM analytics_groups.query_groups('team', project => 'trip_a')) w ON true WHERE t.n IN (2, 4);"""
+    )
 
 
 def out(session):
@@ -125,12 +131,19 @@ def out(session):
                (e -> 'properties') - '{time,distinct_id}'::text[] AS sent FROM trip.line;
            CREATE TABLE trip.person AS SELECT distinct_id, properties - '$last_seen' AS profile FROM analytics_trip_a.users WHERE properties <> '{}';
            CREATE TABLE trip.team AS SELECT group_id, properties - '$last_seen' AS profile FROM analytics_trip_a.groups WHERE group_key = 'team' AND properties <> '{}';
+           CREATE TABLE trip.same AS SELECT * FROM analytics_groups.export_group_merges(project => 'trip_a');
            CREATE TABLE trip.link AS SELECT * FROM analytics_groups.export_identities(project => 'trip_a');"""
     )
 
 
-def by_import(session, project):
+def said_by_hand(session, project):
+    """Who is whom, and which groups are one: events say nothing of it."""
     session.run(f"SELECT analytics_groups.merge(id, linked_to, project => '{project}') FROM trip.link;")
+    session.run(f"SELECT analytics_groups.merge_groups(group_key, from_id, into_id, project => '{project}') FROM trip.same;")
+
+
+def by_import(session, project):
+    said_by_hand(session, project)
     mapping = '{"event_column": "event", "time_column": "at", "user_column": "who", "json_properties_column": "sent"}'
     for call in (
         f"import_events('trip.event', '{mapping}', 'one_time'",
@@ -141,7 +154,7 @@ def by_import(session, project):
 
 
 def by_inbox(session, project):
-    session.run(f"SELECT analytics_groups.merge(id, linked_to, project => '{project}') FROM trip.link;")
+    said_by_hand(session, project)
     lines = session.run("COPY trip.line TO STDOUT;")
     session.run(f"SET analytics_groups.project = '{project}';")
     for start in range(0, len(lines), BATCH):

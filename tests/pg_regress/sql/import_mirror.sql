@@ -95,6 +95,15 @@ SELECT * FROM pg_temp.clicks();
 SELECT analytics_groups.block_event('Tap', false);
 SELECT * FROM pg_temp.clicks();
 
+-- The same of what a drop filter keeps out.
+SELECT analytics_groups.add_drop_filter('Swipe', '{"env": "test"}');
+ALTER TABLE shop.clicks ADD COLUMN env text;
+INSERT INTO shop.clicks VALUES ('c-4', 'Swipe', '2024-01-04 09:00Z', 'dan', 'test');
+SELECT * FROM pg_temp.clicks();
+SELECT analytics_groups.remove_drop_filter('Swipe') AS removed;
+SELECT * FROM pg_temp.clicks();
+SELECT * FROM pg_temp.clicks();
+
 -- The source is read twice, counted and compared: a source that gives other rows each time is stored as it was once.
 CREATE SEQUENCE shop.reads;
 CREATE VIEW shop.fickle AS SELECT id, at, customer, nextval('shop.reads') AS reading FROM shop.clicks;

@@ -78,6 +78,8 @@ pub struct Intake {
     pub blocked: BTreeMap<String, u64>,
     /// The same of those that were discarded for what they carry.
     pub dropped: BTreeMap<String, u64>,
+    /// Which records these were.
+    pub dropped_records: Vec<usize>,
     block: Blocked,
 }
 
@@ -217,6 +219,7 @@ impl Intake {
             Outcome::Event(e, _) if self.discards(&e.name) => {}
             Outcome::Event(e, _) if self.block.drops(&e) => {
                 *self.dropped.entry(e.name.to_string()).or_default() += 1;
+                push(&mut self.dropped_records, e.index)?;
             }
             Outcome::Event(e, notes) => {
                 self.take_event(&e)?;
@@ -509,6 +512,7 @@ impl Intake {
         self.unattributed.clear();
         self.blocked.clear();
         self.dropped.clear();
+        self.dropped_records.clear();
     }
 }
 
