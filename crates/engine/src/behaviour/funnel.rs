@@ -148,7 +148,7 @@ impl Plan {
 
 /// The number of steps of the longest chain.
 pub fn level(state: &[u8], tick: &mut impl Tick) -> Result<usize> {
-    let plan = Plan::read(super::state::asked_as(state, Kind::Funnel)?)?;
+    let plan = Plan::read(super::state::asked_as(state, [Kind::Funnel])?)?;
     let mut walk = Walk::new(plan, None);
     walk.all(&super::state::by_time(state)?, tick)?;
     Ok(walk.level)
@@ -157,7 +157,7 @@ pub fn level(state: &[u8], tick: &mut impl Tick) -> Result<usize> {
 /// When the steps of the longest chain happened. Of several the one that ends first, of these the one that begins last,
 /// and its steps in between as early as can be.
 pub fn times(state: &[u8], tick: &mut impl Tick) -> Result<Vec<i64>> {
-    let plan = Plan::read(super::state::asked_as(state, Kind::Funnel)?)?;
+    let plan = Plan::read(super::state::asked_as(state, [Kind::Funnel])?)?;
     let mut walk = Walk::new(plan, Some(Trails::new(plan.steps)?));
     walk.all(&super::state::by_time(state)?, tick)?;
     Ok(walk.trails.map(|t| t.best).unwrap_or_default())

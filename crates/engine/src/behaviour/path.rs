@@ -44,7 +44,7 @@ impl Options {
 
 /// The names along the path.
 pub fn path(state: &[u8]) -> Result<Vec<&[u8]>> {
-    let options = Options::read(asked_as(state, Kind::Path)?)?;
+    let options = Options::read(asked_as(state, [Kind::Path])?)?;
     let mut rows: Vec<TextRow<'_>> = Vec::new();
     for row in text_rows(state)? {
         rows.try_reserve(1).map_err(|_| Error::OutOfMemory("rows of a path"))?;

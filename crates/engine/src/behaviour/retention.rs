@@ -12,7 +12,7 @@ pub const RETURNED: u64 = 2;
 
 /// Which of `conditions` were met by any row: the first as it is, the others only if the first was met, too.
 pub fn met(state: &[u8]) -> Result<Vec<bool>> {
-    let asked = asked_as(state, Kind::Conditions)?;
+    let asked = asked_as(state, [Kind::Conditions])?;
     let meets = rows(state)?.next().transpose()?.map_or(0, |r| r.meets);
     let mut out = try_vec(asked.conditions, "conditions")?;
     out.extend((0..asked.conditions).map(|i| meets & 1 == 1 && meets >> i & 1 == 1));
@@ -67,7 +67,7 @@ impl Periods {
 /// For each period whether the subject returned in it; `None` when it was never born. The birth is the earliest row that
 /// is one, and a return is later than that.
 pub fn returns(state: &[u8]) -> Result<Option<Vec<bool>>> {
-    let periods = Periods::read(asked_as(state, Kind::Returns)?)?;
+    let periods = Periods::read(asked_as(state, [Kind::Returns])?)?;
     let mut birth = None;
     for row in rows(state)? {
         let row = row?;

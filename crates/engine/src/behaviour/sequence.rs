@@ -13,35 +13,27 @@ use crate::tick::{EVERY, Tick};
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
-/// What a state keeps of the question: the unit of time and the pattern.
-pub fn parameters(pattern: &str, conditions: usize, seconds: bool) -> Result<Vec<u8>> {
-    super::conditions(conditions)?;
-    parse(pattern, conditions, unit(seconds))?;
-    let mut bytes = try_vec(1 + pattern.len(), "pattern")?;
-    bytes.push(u8::from(seconds));
-    bytes.extend_from_slice(pattern.as_bytes());
-    Ok(bytes)
-}
-
-/// Times in microseconds, or in whatever unit the pattern has as well.
-fn unit(seconds: bool) -> u64 {
-    if seconds { 1_000_000 } else { 1 }
-}
-
-/// Are these the parameters of this pattern? For each row: it compares and does not parse.
-pub fn is(parameters: &[u8], pattern: &str, seconds: bool) -> bool {
-    parameters.split_first() == Some((&u8::from(seconds), pattern.as_bytes()))
-}
-
-/// The pattern a state was asked.
-pub fn pattern(asked: Asked<'_>) -> Result<Vec<Item>> {
-    let bad = || Error::corrupt("parameters of a sequence");
-    let (seconds, pattern) = asked.parameters.split_first().ok_or_else(bad)?;
-    let pattern = std::str::from_utf8(pattern).map_err(|_| bad())?;
-    if *seconds > 1 || asked.conditions == 0 {
-        return Err(bad());
+/// The kind of state for a pattern, after the pattern was read: `seconds` says that its times are seconds and those of
+/// the rows microseconds, `values` that rows have one.
+pub fn kind(seconds: bool, values: bool) -> Kind {
+    match (seconds, values) {
+        (false, false) => Kind::Sequence,
+        (true, false) => Kind::SequenceInSeconds,
+        (false, true) => Kind::Next,
+        (true, true) => Kind::NextInSeconds,
     }
-    parse(pattern, asked.conditions, unit(*seconds == 1)).map_err(|_| bad())
+}
+
+/// The pattern of a question, which keeps it as text.
+pub fn pattern(asked: Asked<'_>) -> Result<Vec<Item>> {
+    super::conditions(asked.conditions)?;
+    let unit = match asked.kind {
+        Kind::SequenceInSeconds | Kind::NextInSeconds => 1_000_000,
+        Kind::Sequence | Kind::Next => 1,
+        _ => return Err(Error::corrupt("state of another behaviour aggregate")),
+    };
+    let pattern = std::str::from_utf8(asked.parameters).map_err(|_| Error::corrupt("pattern of a sequence"))?;
+    parse(pattern, asked.conditions, unit)
 }
 
 fn order(a: &Row, b: &Row) -> Ordering {
@@ -51,7 +43,7 @@ fn order(a: &Row, b: &Row) -> Ordering {
 
 /// Number of matches, counted up to `most`.
 pub fn count(state: &[u8], most: usize, tick: &mut impl Tick) -> Result<usize> {
-    let items = pattern(asked_as(state, Kind::Sequence)?)?;
+    let items = pattern(asked_as(state, [Kind::Sequence, Kind::SequenceInSeconds])?)?;
     let mut rows = by_time(state)?;
     rows.sort_unstable_by(order);
     let mut search = Search::new(&items)?;
@@ -72,7 +64,7 @@ pub fn count(state: &[u8], most: usize, tick: &mut impl Tick) -> Result<usize> {
 
 /// The value of the row that comes right after the first match.
 pub fn next<'a>(state: &'a [u8], tick: &mut impl Tick) -> Result<Option<&'a [u8]>> {
-    let items = pattern(asked_as(state, Kind::Next)?)?;
+    let items = pattern(asked_as(state, [Kind::Next, Kind::NextInSeconds])?)?;
     let mut rows: Vec<TextRow<'a>> = Vec::new();
     for row in text_rows(state)? {
         rows.try_reserve(1)

@@ -37,9 +37,9 @@ pub enum Kind {
     Conditions = 2,
     /// Births and returns.
     Returns = 3,
-    /// Rows of a sequence.
+    /// Rows of a sequence, the times of its pattern in the unit of the rows.
     Sequence = 4,
-    /// Rows of a sequence with a value each.
+    /// The same with a value each.
     Next = 5,
     /// Names of events.
     Path = 6,
@@ -47,18 +47,36 @@ pub enum Kind {
     First = 7,
     /// The value with the largest time: one row.
     Last = 8,
+    /// Rows of a sequence in microseconds, the times of its pattern in seconds.
+    SequenceInSeconds = 9,
+    /// The same with a value each.
+    NextInSeconds = 10,
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
         use Kind::*;
-        [Funnel, Conditions, Returns, Sequence, Next, Path, First, Last]
-            .into_iter()
-            .find(|k| *k as u8 == byte)
+        [
+            Funnel,
+            Conditions,
+            Returns,
+            Sequence,
+            Next,
+            Path,
+            First,
+            Last,
+            SequenceInSeconds,
+            NextInSeconds,
+        ]
+        .into_iter()
+        .find(|k| *k as u8 == byte)
     }
 
     fn has_text(self) -> bool {
-        matches!(self, Kind::Next | Kind::Path | Kind::First | Kind::Last)
+        matches!(
+            self,
+            Kind::Next | Kind::NextInSeconds | Kind::Path | Kind::First | Kind::Last
+        )
     }
 }
 
@@ -321,7 +339,13 @@ pub fn combine(state: &mut [u8], other: &[u8]) -> Result<Change> {
             let row = text_rows(other)?.next().transpose()?;
             return row.map_or(Ok(None), |r| keep(state, asked, r.row.at, r.text));
         }
-        Kind::Funnel | Kind::Returns | Kind::Sequence | Kind::Next | Kind::Path => {}
+        Kind::Funnel
+        | Kind::Returns
+        | Kind::Sequence
+        | Kind::SequenceInSeconds
+        | Kind::Next
+        | Kind::NextInSeconds
+        | Kind::Path => {}
     }
     let more = from.rows(other);
     let mut moved = head.with_room(state, more.len())?;
@@ -342,10 +366,10 @@ pub fn asked(state: &[u8]) -> Result<Asked<'_>> {
     Ok(Head::read(state)?.asked(state))
 }
 
-/// What the state was asked, if it is one of this kind.
-pub fn asked_as(state: &[u8], kind: Kind) -> Result<Asked<'_>> {
+/// What the state was asked, if it is one of these kinds.
+pub fn asked_as<const N: usize>(state: &[u8], kinds: [Kind; N]) -> Result<Asked<'_>> {
     let asked = asked(state)?;
-    if asked.kind == kind {
+    if kinds.contains(&asked.kind) {
         Ok(asked)
     } else {
         Err(Error::corrupt("state of another behaviour aggregate"))
@@ -455,7 +479,7 @@ pub fn check(state: &[u8], mut is_text: impl FnMut(&[u8]) -> bool) -> Result<()>
     let fine = match asked.kind {
         Kind::Funnel => funnel::Plan::read(asked).is_ok(),
         Kind::Returns => retention::Periods::read(asked).is_ok(),
-        Kind::Sequence | Kind::Next => sequence::pattern(asked).is_ok(),
+        Kind::Sequence | Kind::SequenceInSeconds | Kind::Next | Kind::NextInSeconds => sequence::pattern(asked).is_ok(),
         Kind::Path => path::Options::read(asked).is_ok(),
         Kind::Conditions => asked.parameters.is_empty() && asked.conditions > 0 && count <= 1,
         Kind::First | Kind::Last => asked.parameters.is_empty() && asked.conditions == 0 && count <= 1,

@@ -9,7 +9,7 @@ use crate::behaviour::{funnel, path, retention, sequence};
 fn samples() -> Vec<Vec<u8>> {
     let funnel = Plan::new(3, 10, Mode::STRICT_ORDER).unwrap().parameters();
     let periods = Periods::new(5, 4).unwrap().parameters();
-    let pattern = sequence::parameters("(?1)(?t<=5)(?2).*(?3)", 3, false).unwrap();
+    let pattern = b"(?1)(?t<=5)(?2).*(?3)";
     let options = Options::new(5, true).unwrap().parameters();
     [
         (Kind::Funnel, 3, &funnel[..]),
@@ -18,6 +18,8 @@ fn samples() -> Vec<Vec<u8>> {
         (Kind::Returns, 2, &periods[..]),
         (Kind::Sequence, 3, &pattern[..]),
         (Kind::Next, 3, &pattern[..]),
+        (Kind::SequenceInSeconds, 3, &pattern[..]),
+        (Kind::NextInSeconds, 3, &pattern[..]),
         (Kind::Path, 0, &options[..]),
         (Kind::First, 0, &[]),
         (Kind::Last, 0, &[]),
@@ -40,7 +42,7 @@ fn samples() -> Vec<Vec<u8>> {
             let moved = match kind {
                 Kind::Conditions => state::mark(&mut s, asked, meets),
                 Kind::First | Kind::Last => state::keep(&mut s, asked, row.at, b"value"),
-                Kind::Next | Kind::Path => state::push(&mut s, asked, row, Some(b"name")),
+                Kind::Next | Kind::NextInSeconds | Kind::Path => state::push(&mut s, asked, row, Some(b"name")),
                 _ => state::push(&mut s, asked, row, None),
             };
             if let Some(new) = moved.unwrap() {
