@@ -281,5 +281,65 @@ COMMENT ON AGGREGATE analytics_groups.last_touch(timestamp with time zone, text)
 COMMENT ON FUNCTION analytics_groups.sessionize(timestamp with time zone, interval) IS
 'The number of the session a row belongs to, from 1 in each partition: a new one begins when more than gap has passed since the row before. The window must be ordered by the same time; a row without a time has no session. Example: SELECT who, at, analytics_groups.sessionize(at, ''30 minutes'') OVER (PARTITION BY who ORDER BY at) FROM (VALUES (1, timestamptz ''2024-01-01 10:00+00''), (1, ''2024-01-01 11:00+00'')) AS e(who, at)';
 
--- Functions of the type and of the aggregates; nobody calls them.
+-- Functions of the type and of the aggregates
 
+COMMENT ON FUNCTION analytics_groups.behaviour_state_in(cstring) IS
+'Internal, a part of the behaviour aggregates: reads the hexadecimal form of a state, all of it checked. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.behaviour_state_out(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the hexadecimal form of a state. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.behaviour_state_recv(internal) IS
+'Internal, a part of the behaviour aggregates: reads the binary form of a state, all of it checked. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.behaviour_state_send(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the binary form of a state. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.behaviour_combine(analytics_groups.behaviour_state, analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: puts two parts of the rows together. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.window_funnel_trans(analytics_groups.behaviour_state, interval, timestamp with time zone, boolean[]) IS
+'Internal, a part of the behaviour aggregates: adds a row to a funnel. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.window_funnel_trans(analytics_groups.behaviour_state, interval, text, timestamp with time zone, boolean[]) IS
+'Internal, a part of the behaviour aggregates: adds a row to a funnel. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.window_funnel_trans(analytics_groups.behaviour_state, bigint, bigint, boolean[]) IS
+'Internal, a part of the behaviour aggregates: adds a row to a funnel. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.window_funnel_trans(analytics_groups.behaviour_state, bigint, text, bigint, boolean[]) IS
+'Internal, a part of the behaviour aggregates: adds a row to a funnel. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.window_funnel_final(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the answer of window_funnel. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.window_funnel_times_final(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the answer of window_funnel_times. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.window_funnel_times_int_final(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the answer of window_funnel_times with numbers. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.retention_conditions_trans(analytics_groups.behaviour_state, boolean[]) IS
+'Internal, a part of the behaviour aggregates: adds a row to retention_agg over conditions. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.retention_conditions_final(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the answer of retention_agg over conditions. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.retention_returns_trans(analytics_groups.behaviour_state, interval, integer, timestamp with time zone, boolean, boolean) IS
+'Internal, a part of the behaviour aggregates: adds a row to retention_agg over time. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.retention_returns_final(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the answer of retention_agg over time. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.sequence_trans(analytics_groups.behaviour_state, text, timestamp with time zone, boolean[]) IS
+'Internal, a part of the behaviour aggregates: adds a row to a sequence. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.sequence_trans(analytics_groups.behaviour_state, text, bigint, boolean[]) IS
+'Internal, a part of the behaviour aggregates: adds a row to a sequence. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.sequence_match_final(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the answer of sequence_match. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.sequence_count_final(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the answer of sequence_count. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.sequence_next_trans(analytics_groups.behaviour_state, text, timestamp with time zone, text, boolean[]) IS
+'Internal, a part of the behaviour aggregates: adds a row with a value to a sequence. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.sequence_next_trans(analytics_groups.behaviour_state, text, bigint, text, boolean[]) IS
+'Internal, a part of the behaviour aggregates: adds a row with a value to a sequence. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.sequence_next_final(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the answer of sequence_next. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.path_trans(analytics_groups.behaviour_state, timestamp with time zone, text) IS
+'Internal, a part of the behaviour aggregates: adds an event to a path. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.path_trans(analytics_groups.behaviour_state, timestamp with time zone, text, integer) IS
+'Internal, a part of the behaviour aggregates: adds an event to a path. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.path_trans(analytics_groups.behaviour_state, timestamp with time zone, text, integer, boolean) IS
+'Internal, a part of the behaviour aggregates: adds an event to a path. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.path_agg_final(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the answer of path_agg. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.first_touch_trans(analytics_groups.behaviour_state, timestamp with time zone, text) IS
+'Internal, a part of the behaviour aggregates: keeps the earlier value. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.last_touch_trans(analytics_groups.behaviour_state, timestamp with time zone, text) IS
+'Internal, a part of the behaviour aggregates: keeps the later value. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.touch_final(analytics_groups.behaviour_state) IS
+'Internal, a part of the behaviour aggregates: the answer of first_touch and last_touch. Example: none, the executor calls it';
