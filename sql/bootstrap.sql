@@ -6,3 +6,5 @@ COMMENT ON SCHEMA analytics_groups IS 'Product and group analytics: types, funct
 -- Shells; sql/types.sql completes them.
 CREATE TYPE analytics_groups.roaringbitmap;
 CREATE TYPE analytics_groups.rb_state;
+-- A shell; sql/behaviour.sql completes it.
+CREATE TYPE analytics_groups.behaviour_state;

@@ -1,3 +1,4 @@
-//! The functions behind the aggregates that `sql/types.sql` declares.
+//! The functions behind the aggregates that `sql/types.sql` and `sql/behaviour.sql` declare.
 
+pub mod behaviour;
 pub mod roaringbitmap;

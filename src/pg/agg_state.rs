@@ -9,7 +9,7 @@ use crate::pg::varlena::{RawRbState, new_varlena};
 use pgrx::{PgSqlErrorCode, pg_sys, pg_sys::panic::ErrorReport};
 
 /// Fails unless an aggregate or a window function is being computed: only then is the state ours to change.
-fn must_be_aggregate(fcinfo: pg_sys::FunctionCallInfo) -> Result<(), ErrorReport> {
+pub(super) fn must_be_aggregate(fcinfo: pg_sys::FunctionCallInfo) -> Result<(), ErrorReport> {
     // SAFETY: `fcinfo` comes from the function manager for this very call; its context is null or a node. This is what
     // AggCheckCallContext looks at, without the cost of a guarded call for each row.
     let inside = unsafe {

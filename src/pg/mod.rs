@@ -1,6 +1,7 @@
 //! The only place that names `pg_sys` or needs `unsafe`: everything else speaks safe Rust through these modules.
 
 pub mod agg_state;
+pub mod behaviour;
 pub mod catalog;
 pub mod foreign;
 pub mod guc;
@@ -15,6 +16,7 @@ pub mod spi;
 pub mod threads;
 pub mod transaction;
 pub mod varlena;
+pub mod window;
 
 #[cfg(any(test, feature = "pg_test"))]
 pub use pgrx::pg_sys::panic::CaughtError;

@@ -107,6 +107,8 @@ macro_rules! owned {
     };
 }
 
+pub(super) use {borrowed, owned, sql_name};
+
 borrowed!(
     /// A `roaringbitmap` argument: the portable format.
     Roaring,

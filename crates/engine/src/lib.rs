@@ -4,6 +4,7 @@
 //! algorithm lives here, next to a slow and obvious oracle in its tests.
 #![forbid(unsafe_code)]
 
+pub mod behaviour;
 pub mod bitmap;
 pub mod block;
 pub mod breakdown;

@@ -1,0 +1,122 @@
+//! path_agg, first_touch and last_touch: what happened in turn, and what was there first and last.
+
+use super::{collect, constant, finite};
+use crate::pg::behaviour::{BehaviourState, Instant, RawBehaviour, TextArray, TextBuf, TextBytes};
+use crate::pg::{ErrorReport, FunctionCallInfo};
+use crate::types::stored;
+use engine::behaviour::Row;
+use engine::behaviour::path::{self, Options};
+use engine::behaviour::state::{self, Asked, Kind};
+use pgrx::prelude::*;
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+pub(super) fn path_trans(
+    state: Option<RawBehaviour>,
+    at: Option<Instant>,
+    event: Option<TextBytes<'_>>,
+    fcinfo: FunctionCallInfo,
+) -> Result<Option<RawBehaviour>, ErrorReport> {
+    add(fcinfo, state, i32::MAX, false, at, event)
+}
+
+#[pg_extern(schema = "analytics_groups", name = "path_trans", immutable, parallel_safe)]
+pub(super) fn path_most_trans(
+    state: Option<RawBehaviour>,
+    at: Option<Instant>,
+    event: Option<TextBytes<'_>>,
+    most: Option<i32>,
+    fcinfo: FunctionCallInfo,
+) -> Result<Option<RawBehaviour>, ErrorReport> {
+    add(fcinfo, state, constant(most, "most")?, false, at, event)
+}
+
+#[pg_extern(schema = "analytics_groups", name = "path_trans", immutable, parallel_safe)]
+pub(super) fn path_collapse_trans(
+    state: Option<RawBehaviour>,
+    at: Option<Instant>,
+    event: Option<TextBytes<'_>>,
+    most: Option<i32>,
+    collapse: Option<bool>,
+    fcinfo: FunctionCallInfo,
+) -> Result<Option<RawBehaviour>, ErrorReport> {
+    let collapse = constant(collapse, "collapse")?;
+    add(fcinfo, state, constant(most, "most")?, collapse, at, event)
+}
+
+fn add(
+    fcinfo: FunctionCallInfo,
+    state: Option<RawBehaviour>,
+    most: i32,
+    collapse: bool,
+    at: Option<Instant>,
+    event: Option<TextBytes<'_>>,
+) -> Result<Option<RawBehaviour>, ErrorReport> {
+    let options = Options::new(most, collapse).map_err(stored)?;
+    let asked = Asked {
+        kind: Kind::Path,
+        conditions: 0,
+        parameters: &options.parameters(),
+    };
+    let at = finite(at)?;
+    match (at, event) {
+        (Some(at), Some(event)) => collect(fcinfo, state, asked, |s| {
+            state::push(s, asked, Row { at, meets: 0 }, Some(event.0))
+        }),
+        _ => Ok(state),
+    }
+}
+
+#[pg_extern(
+    schema = "analytics_groups",
+    name = "path_agg_final",
+    immutable,
+    strict,
+    parallel_safe
+)]
+pub(super) fn path_final(state: BehaviourState<'_>) -> Result<TextArray, ErrorReport> {
+    TextArray::of(&path::path(state.0).map_err(stored)?)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+pub(super) fn first_touch_trans(
+    state: Option<RawBehaviour>,
+    at: Option<Instant>,
+    value: Option<TextBytes<'_>>,
+    fcinfo: FunctionCallInfo,
+) -> Result<Option<RawBehaviour>, ErrorReport> {
+    touch(Kind::First, fcinfo, state, at, value)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+pub(super) fn last_touch_trans(
+    state: Option<RawBehaviour>,
+    at: Option<Instant>,
+    value: Option<TextBytes<'_>>,
+    fcinfo: FunctionCallInfo,
+) -> Result<Option<RawBehaviour>, ErrorReport> {
+    touch(Kind::Last, fcinfo, state, at, value)
+}
+
+fn touch(
+    kind: Kind,
+    fcinfo: FunctionCallInfo,
+    state: Option<RawBehaviour>,
+    at: Option<Instant>,
+    value: Option<TextBytes<'_>>,
+) -> Result<Option<RawBehaviour>, ErrorReport> {
+    let asked = Asked {
+        kind,
+        conditions: 0,
+        parameters: &[],
+    };
+    match (finite(at)?, value) {
+        (Some(at), Some(value)) => collect(fcinfo, state, asked, |s| state::keep(s, asked, at, value.0)),
+        _ => Ok(state),
+    }
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+pub(super) fn touch_final(state: BehaviourState<'_>) -> Result<Option<TextBuf>, ErrorReport> {
+    let value = path::touch(state.0).map_err(stored)?;
+    value.map(|v| TextBuf::new(v.to_vec())).transpose()
+}
