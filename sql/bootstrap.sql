@@ -3,6 +3,8 @@
 CREATE SCHEMA analytics_groups;
 COMMENT ON SCHEMA analytics_groups IS 'Product and group analytics: types, functions and reports of the extension analytics_groups';
 
--- Shells; sql/types.sql completes them.
+-- Shells; sql/types.sql and sql/types64.sql complete them.
 CREATE TYPE analytics_groups.roaringbitmap;
 CREATE TYPE analytics_groups.rb_state;
+CREATE TYPE analytics_groups.roaringbitmap64;
+CREATE TYPE analytics_groups.rb64_state;

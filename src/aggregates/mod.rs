@@ -1,3 +1,4 @@
 //! The functions behind the aggregates that `sql/types.sql` declares.
 
 pub mod roaringbitmap;
+pub mod roaringbitmap64;
