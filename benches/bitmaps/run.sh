@@ -84,27 +84,26 @@ SELECT CASE WHEN bool_and(agree(name, replace(ours, '@', kind), replace(theirs, 
 FROM questions, (VALUES ('sparse'), ('dense'), ('runs')) AS k(kind);
 \endif
 
-CREATE TABLE times (kind text, no int, side text, ms float8);
-SET bench.peer = :'peer';
-SET bench.rounds = :'rounds';
-DO $$
-DECLARE q questions; k text; n int := current_setting('bench.rounds')::int;
+-- One statement for each question, so that each line is there as soon as it is known.
+CREATE FUNCTION measure(question int, k text, rounds int, with_peer bool, OUT name text, OUT kind text, OUT ours_ms numeric, OUT theirs_ms numeric, OUT ratio numeric)
+LANGUAGE plpgsql AS $$
+DECLARE q questions; ours float8; theirs float8;
 BEGIN
-  FOR q IN SELECT * FROM questions ORDER BY no LOOP
-    FOREACH k IN ARRAY ARRAY['sparse', 'dense', 'runs'] LOOP
-      FOR r IN 1 .. CASE WHEN q.heavy THEN greatest(n / 2, 2) ELSE n * 2 END LOOP
-        INSERT INTO times VALUES (k, q.no, 'ours', ms(replace(q.ours, '@', k)));
-        IF current_setting('bench.peer')::bool THEN
-          INSERT INTO times VALUES (k, q.no, 'theirs', ms(replace(q.theirs, '@', k)));
-        END IF;
-      END LOOP;
-    END LOOP;
+  SELECT * INTO q FROM questions WHERE no = question;
+  FOR r IN 1 .. CASE WHEN q.heavy THEN greatest(rounds / 2, 1) ELSE rounds * 2 END LOOP
+    ours := least(ours, ms(replace(q.ours, '@', k)));
+    IF with_peer THEN
+      theirs := least(theirs, ms(replace(q.theirs, '@', k)));
+    END IF;
   END LOOP;
+  name := q.name; kind := k; ours_ms := round(ours::numeric, 2); theirs_ms := round(theirs::numeric, 2); ratio := round((theirs / ours)::numeric, 2);
 END $$;
-SELECT q.name, t.kind, round(min(t.ms) FILTER (WHERE side = 'ours')::numeric, 2) AS ours_ms,
-       round(min(t.ms) FILTER (WHERE side = 'theirs')::numeric, 2) AS theirs_ms,
-       round((min(t.ms) FILTER (WHERE side = 'theirs') / min(t.ms) FILTER (WHERE side = 'ours'))::numeric, 2) AS ratio
-FROM times t JOIN questions q USING (no) GROUP BY q.no, q.name, t.kind ORDER BY q.no, array_position(ARRAY['sparse', 'dense', 'runs'], t.kind);
+\t on
+\pset format unaligned
+\pset fieldsep ' | '
+\echo 'question | kind | ours ms | theirs ms | ratio'
+SELECT format('SELECT * FROM measure(%s, %L, %s, %L)', no, kind, :rounds, :'peer')
+FROM questions, (VALUES (1, 'sparse'), (2, 'dense'), (3, 'runs')) AS k(i, kind) ORDER BY heavy, no, i \gexec
 SELECT kind, pg_size_pretty(octet_length(a::bytea)::bigint) AS ours_size FROM ours ORDER BY 1;
 \if :peer
 SELECT kind, pg_size_pretty(octet_length(a::bytea)::bigint) AS theirs_size FROM theirs ORDER BY 1;

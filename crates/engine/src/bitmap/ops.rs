@@ -183,7 +183,7 @@ fn merge_runs(op: Op, a: &[[u8; 4]], b: &[[u8; 4]], out: &mut Vec<(u16, u16)>) {
     // Each run as its first id and the one behind its last; the edges of a list ascend.
     let edges = |runs: &'_ [[u8; 4]], i: usize| -> u32 {
         match runs.get(i / 2).map(run) {
-            Some((first, _)) if i % 2 == 0 => u32::from(first),
+            Some((first, _)) if i.is_multiple_of(2) => u32::from(first),
             Some((_, last)) => u32::from(last) + 1,
             None => u32::MAX,
         }
