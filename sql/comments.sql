@@ -133,6 +133,12 @@ Example: SELECT id, events, last_seen FROM analytics_groups.group_members(''comp
 COMMENT ON FUNCTION analytics_groups.user_groups(text, text) IS
 'The groups of a user, of every key: those its events are attributed to, and those its profile lists.
 Example: SELECT group_key, group_id, first_seen FROM analytics_groups.user_groups(''user-1'');';
+COMMENT ON FUNCTION analytics_groups.subject_ids(text, text[], text) IS
+'The set of the numbers that the dictionary of a project gives to ids: of users, after identity merges, or of groups of a key. Ids that are not known are left out. Numbers are never given twice, but belong to one project and kind.
+Example: SELECT analytics_groups.subject_ids(''user'', ''{user-1,user-2}'');';
+COMMENT ON FUNCTION analytics_groups.subject_names(text, analytics_groups.roaringbitmap, text) IS
+'The ids of numbers, in order of the numbers: the way back from subject_ids, and from sets that were combined of its answers. Numbers that are not known, or of somebody who was deleted, have no row.
+Example: SELECT id FROM analytics_groups.subject_names(''user'', analytics_groups.subject_ids(''user'', ''{user-1,user-2}''));';
 COMMENT ON FUNCTION analytics_groups.company_profile(text, date, text) IS
 'The figures of one company (a group of the company key) as of the end of a day, by default today: users active on the day, in its 7 and in its 30 days; of these 30 days the events of users and events per user, and users that are new (the first event with the company ever), retained (active in the 30 days before as well), resurrected (active earlier) and dormant (active in the 30 days before only). Retention is of all users ever that had the time: active from 24 to 48 hours, 7 to 14 and 30 to 60 days after their first event. Everything is about events attributed to the company.
 Example: SELECT name, mau, new_users, week_1_retention FROM analytics_groups.company_profile(''acme'');';

@@ -29,50 +29,6 @@ pgrx::extension_sql_file!("../sql/bootstrap.sql", bootstrap);
 #[pgrx::pg_schema]
 mod analytics_groups {}
 
-// Completes the types, so it comes after each of their functions. SQL that needs a whole type requires "types".
-pgrx::extension_sql_file!(
-    "../sql/types.sql",
-    name = "types",
-    requires = [
-        types::roaringbitmap::roaringbitmap_in,
-        types::roaringbitmap::roaringbitmap_out,
-        types::roaringbitmap::roaringbitmap_recv,
-        types::roaringbitmap::roaringbitmap_send,
-        types::roaringbitmap::roaringbitmap_from_bytea,
-        types::roaringbitmap::rb_build,
-        types::roaringbitmap::rb_to_array,
-        types::roaringbitmap::rb_iterate,
-        types::roaringbitmap::rb_cardinality,
-        types::roaringbitmap::rb_is_empty,
-        types::roaringbitmap::rb_and,
-        types::roaringbitmap::rb_or,
-        types::roaringbitmap::rb_xor,
-        types::roaringbitmap::rb_andnot,
-        types::roaringbitmap::rb_and_cardinality,
-        types::roaringbitmap::rb_or_cardinality,
-        types::roaringbitmap::rb_xor_cardinality,
-        types::roaringbitmap::rb_andnot_cardinality,
-        types::roaringbitmap::rb_contains,
-        types::roaringbitmap::rb_contains_id,
-        types::roaringbitmap::rb_containedby,
-        types::roaringbitmap::rb_id_containedby,
-        types::roaringbitmap::rb_intersect,
-        types::roaringbitmap::rb_equals,
-        types::roaringbitmap::rb_not_equals,
-        aggregates::roaringbitmap::rb_state_in,
-        aggregates::roaringbitmap::rb_state_out,
-        aggregates::roaringbitmap::rb_state_recv,
-        aggregates::roaringbitmap::rb_state_send,
-        aggregates::roaringbitmap::rb_build_trans,
-        aggregates::roaringbitmap::rb_or_trans,
-        aggregates::roaringbitmap::rb_and_trans,
-        aggregates::roaringbitmap::rb_xor_trans,
-        aggregates::roaringbitmap::rb_state_combine,
-        aggregates::roaringbitmap::rb_state_final,
-        aggregates::roaringbitmap::rb_state_cardinality,
-    ]
-);
-
 pgrx::extension_sql_file!(
     "../sql/registry.sql",
     name = "registry",

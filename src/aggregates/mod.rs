@@ -2,3 +2,4 @@
 
 pub mod behaviour;
 pub mod roaringbitmap;
+pub mod roaringbitmap64;

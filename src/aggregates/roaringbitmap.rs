@@ -6,9 +6,8 @@
 use crate::pg::ErrorReport;
 use crate::pg::agg_state::change;
 use crate::pg::varlena::{RawRbState, RbState, RbStateBuf, Roaring, RoaringBuf, received};
-use crate::types::roaringbitmap::count;
-use crate::types::{binary, from_c_str, from_hex, stored, text, to_c_string, to_hex};
-use engine::bitmap::state::{self, Kind};
+use crate::types::{binary, count, from_c_str, from_hex, stored, text, to_c_string, to_hex};
+use engine::bitmap::state::{self, Kind, Narrow as Ids};
 use pgrx::prelude::*;
 use std::ffi::{CStr, CString};
 
@@ -22,7 +21,7 @@ fn rb_state_in(literal: &CStr) -> Result<RbStateBuf, ErrorReport> {
             "",
         ))
     })?;
-    state::check(&bytes).map_err(text)?;
+    state::check::<Ids>(&bytes).map_err(text)?;
     RbStateBuf::new(bytes)
 }
 
@@ -34,7 +33,7 @@ fn rb_state_out(state: RbState<'_>) -> Result<CString, ErrorReport> {
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
 fn rb_state_recv(mut message: pgrx::Internal) -> Result<RbStateBuf, ErrorReport> {
     let bytes = received(&mut message)?;
-    state::check(&bytes).map_err(binary)?;
+    state::check::<Ids>(&bytes).map_err(binary)?;
     RbStateBuf::new(bytes)
 }
 
@@ -54,8 +53,8 @@ fn rb_build_trans(
     change(
         fcinfo,
         state,
-        || state::start_id(id).map_err(stored),
-        |s| state::push_id(s, id).map_err(stored),
+        || state::start_id::<Ids>(id).map_err(stored),
+        |s| state::push_id::<Ids>(s, id).map_err(stored),
     )
     .map(Some)
 }
@@ -97,8 +96,8 @@ fn add(
     change(
         fcinfo,
         state,
-        || state::start_set(kind, set.0).map_err(stored),
-        |s| state::push_set(s, kind, set.0).map_err(stored),
+        || state::start_set::<Ids>(kind, set.0).map_err(stored),
+        |s| state::push_set::<Ids>(s, kind, set.0).map_err(stored),
     )
     .map(Some)
 }
@@ -114,17 +113,16 @@ fn rb_state_combine(
         fcinfo,
         Some(state),
         || Ok(Vec::new()),
-        |s| state::combine(s, other.0).map_err(stored),
+        |s| state::combine::<Ids>(s, other.0).map_err(stored),
     )
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
 fn rb_state_final(state: RbState<'_>) -> Result<RoaringBuf, ErrorReport> {
-    let set = state::finish(state.0).map_err(stored)?;
-    RoaringBuf::new(set.into_portable().map_err(stored)?)
+    RoaringBuf::new(state::finish::<Ids>(state.0).map_err(stored)?)
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
 fn rb_state_cardinality(state: RbState<'_>) -> Result<i64, ErrorReport> {
-    Ok(count(state::finish(state.0).map_err(stored)?.len()))
+    state::cardinality::<Ids>(state.0).map(count).map_err(stored)
 }

@@ -5,7 +5,7 @@
 //! freed by the executor. So a state that outgrew its buffer is returned in the current, short-lived context, and
 //! nothing is ever freed here.
 
-use crate::pg::varlena::{RawRbState, new_varlena};
+use crate::pg::varlena::{RawState, new_varlena};
 use pgrx::{PgSqlErrorCode, pg_sys, pg_sys::panic::ErrorReport};
 
 /// Fails unless an aggregate or a window function is being computed: only then is the state ours to change.
@@ -32,19 +32,27 @@ pub(super) fn must_be_aggregate(fcinfo: pg_sys::FunctionCallInfo) -> Result<(), 
 ///
 /// Without a state, `start` makes the bytes of the first one. Otherwise `step` gets the whole buffer, used or not, and
 /// either changes it in place (`None`) or returns the bytes of the state that replaces it.
-pub fn change(
+pub fn change<S: RawState>(
     fcinfo: pg_sys::FunctionCallInfo,
-    state: Option<RawRbState>,
+    state: Option<S>,
     start: impl FnOnce() -> Result<Vec<u8>, ErrorReport>,
     step: impl FnOnce(&mut [u8]) -> Result<Option<Vec<u8>>, ErrorReport>,
-) -> Result<RawRbState, ErrorReport> {
+) -> Result<S, ErrorReport> {
     must_be_aggregate(fcinfo)?;
     let Some(state) = state else {
-        return Ok(RawRbState(pg_sys::Datum::from(new_varlena(&start()?)?)));
+        return Ok(S::of(pg_sys::Datum::from(new_varlena(&start()?)?)));
     };
-    // SAFETY: the argument is a varlena that is not null. Detoasting returns it as it is when it is plain, which is how
-    // the states made here look; a short, compressed or external one (a state that went through a tuple) is copied.
-    let value = unsafe { pg_sys::pg_detoast_datum(state.0.cast_mut_ptr()) };
+    let value = state.datum().cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: the argument is a varlena that is not null. A plain one, which is how the states made here look, is used as
+    // it is, without the cost of a guarded call for each row; a short, compressed or external one (a state that went
+    // through a tuple) is copied.
+    let value = unsafe {
+        if pgrx::varatt_is_4b_u(value) {
+            value
+        } else {
+            pg_sys::pg_detoast_datum(value)
+        }
+    };
     // SAFETY: a plain varlena of VARSIZE bytes, at least its header. Inside an aggregate (checked above) the transition
     // value is referenced by nobody else during the call, and a detoasted copy is ours.
     let buffer = unsafe {
@@ -52,7 +60,7 @@ pub fn change(
         std::slice::from_raw_parts_mut(value.cast::<u8>().add(4), len)
     };
     match step(buffer)? {
-        None => Ok(RawRbState(pg_sys::Datum::from(value))),
-        Some(bytes) => Ok(RawRbState(pg_sys::Datum::from(new_varlena(&bytes)?))),
+        None => Ok(S::of(pg_sys::Datum::from(value))),
+        Some(bytes) => Ok(S::of(pg_sys::Datum::from(new_varlena(&bytes)?))),
     }
 }

@@ -120,6 +120,16 @@ owned!(
     "analytics_groups.roaringbitmap"
 );
 borrowed!(
+    /// A `roaringbitmap64` argument: the portable format.
+    Roaring64,
+    "analytics_groups.roaringbitmap64"
+);
+owned!(
+    /// A `roaringbitmap64` result.
+    Roaring64Buf,
+    "analytics_groups.roaringbitmap64"
+);
+borrowed!(
     /// An `rb_state` argument, to be read.
     RbState,
     "analytics_groups.rb_state"
@@ -129,72 +139,214 @@ owned!(
     RbStateBuf,
     "analytics_groups.rb_state"
 );
+borrowed!(
+    /// An `rb64_state` argument, to be read.
+    Rb64State,
+    "analytics_groups.rb64_state"
+);
+owned!(
+    /// An `rb64_state` result.
+    Rb64StateBuf,
+    "analytics_groups.rb64_state"
+);
 owned!(
     /// An `integer[]` result, in the layout of an array without nulls. See [`Int4Array::from_ids`].
     Int4Array,
     "integer[]"
 );
+owned!(
+    /// A `bigint[]` result, in the layout of an array without nulls. See [`Int8Array::from_ids`].
+    Int8Array,
+    "bigint[]"
+);
+
+/// The header of a one-dimensional array of `len` elements of `width` bytes, and room for them.
+fn array_of(len: u64, element: pg_sys::Oid, width: usize) -> Result<(Vec<u8>, usize), ErrorReport> {
+    let too_large = || {
+        ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            format!("an array of {len} elements is too large"),
+            "",
+        )
+        .set_hint("Read the elements one by one with rb_iterate.")
+    };
+    let n = i32::try_from(len).map_err(|_| too_large())?;
+    // ArrayType after its varlena header: ndim, dataoffset (0 = no nulls), elemtype; then dims and lower bounds.
+    let element = i32::try_from(element.to_u32()).unwrap_or_default();
+    let header: &[i32] = if n == 0 {
+        &[0, 0, element]
+    } else {
+        &[1, 0, element, n, 1]
+    };
+    let size = (n as usize).saturating_mul(width).saturating_add(header.len() * 4);
+    if total_size(size).is_err() {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(size)
+        .map_err(|_| ErrorReport::new(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory: array", ""))?;
+    bytes.extend(header.iter().flat_map(|v| v.to_ne_bytes()));
+    Ok((bytes, n as usize))
+}
+
+fn fill<const N: usize>(
+    bytes: &mut Vec<u8>,
+    elements: impl Iterator<Item = [u8; N]>,
+    interrupts: &mut impl Tick,
+) -> Result<(), ErrorReport> {
+    for (i, element) in elements.enumerate() {
+        if i % EVERY == 0 {
+            interrupts
+                .tick()
+                .map_err(|_| ErrorReport::new(PgSqlErrorCode::ERRCODE_QUERY_CANCELED, "cancelled", ""))?;
+        }
+        bytes.extend_from_slice(&element);
+    }
+    Ok(())
+}
 
 impl Int4Array {
     /// The one-dimensional array of `len` integers.
     pub fn from_ids(len: u64, ids: impl Iterator<Item = i32>, interrupts: &mut impl Tick) -> Result<Self, ErrorReport> {
-        let too_large = || {
-            ErrorReport::new(
-                PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                format!("an array of {len} elements is too large"),
-                "",
-            )
-            .set_hint("Read the elements one by one with rb_iterate.")
-        };
-        let n = i32::try_from(len).map_err(|_| too_large())?;
-        // ArrayType after its varlena header: ndim, dataoffset (0 = no nulls), elemtype; then dims and lower bounds.
-        let int4 = i32::try_from(pg_sys::INT4OID.to_u32()).unwrap_or_default();
-        let header: &[i32] = if n == 0 { &[0, 0, int4] } else { &[1, 0, int4, n, 1] };
-        let size = (n as usize).saturating_add(header.len()).saturating_mul(4);
-        if total_size(size).is_err() {
-            return Err(too_large());
-        }
-        let mut bytes = Vec::new();
-        bytes
-            .try_reserve_exact(size)
-            .map_err(|_| ErrorReport::new(PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory: array", ""))?;
-        for (i, v) in header.iter().copied().chain(ids.take(n as usize)).enumerate() {
-            if i % EVERY == 0 {
-                interrupts
-                    .tick()
-                    .map_err(|_| ErrorReport::new(PgSqlErrorCode::ERRCODE_QUERY_CANCELED, "cancelled", ""))?;
-            }
-            bytes.extend_from_slice(&v.to_ne_bytes());
-        }
+        let (mut bytes, n) = array_of(len, pg_sys::INT4OID, 4)?;
+        fill(&mut bytes, ids.take(n).map(i32::to_ne_bytes), interrupts)?;
         Int4Array::new(bytes)
     }
 }
 
-/// An argument passed through untouched, so that a state can be changed where it lies.
-pub struct RawRbState(pub pg_sys::Datum);
-
-sql_name!(RawRbState, "analytics_groups.rb_state");
-
-impl FromDatum for RawRbState {
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
-        (!is_null).then_some(RawRbState(datum))
+impl Int8Array {
+    /// The one-dimensional array of `len` bigints.
+    pub fn from_ids(len: u64, ids: impl Iterator<Item = i64>, interrupts: &mut impl Tick) -> Result<Self, ErrorReport> {
+        // The elements of an array are aligned to 8 bytes, and so is what follows a header of 4 + 5 * 4 bytes.
+        let (mut bytes, n) = array_of(len, pg_sys::INT8OID, 8)?;
+        fill(&mut bytes, ids.take(n).map(i64::to_ne_bytes), interrupts)?;
+        Int8Array::new(bytes)
     }
 }
 
-// SAFETY: hands on the datum of an argument that is not null.
-unsafe impl<'fcx> ArgAbi<'fcx> for RawRbState {
+/// A state passed through untouched, so that it can be changed where it lies.
+pub trait RawState {
+    /// The state at `datum`, which is not null.
+    fn of(datum: pg_sys::Datum) -> Self;
+    /// Where it lies.
+    fn datum(&self) -> pg_sys::Datum;
+}
+
+macro_rules! raw_state {
+    ($(#[$doc:meta])* $name:ident, $sql:literal) => {
+        $(#[$doc])*
+        pub struct $name(pg_sys::Datum);
+
+        impl RawState for $name {
+            fn of(datum: pg_sys::Datum) -> Self {
+                $name(datum)
+            }
+            fn datum(&self) -> pg_sys::Datum {
+                self.0
+            }
+        }
+
+        sql_name!($name, $sql);
+
+        impl FromDatum for $name {
+            unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+                (!is_null).then_some($name(datum))
+            }
+        }
+
+        // SAFETY: hands on the datum of an argument that is not null.
+        unsafe impl<'fcx> ArgAbi<'fcx> for $name {
+            unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+                // SAFETY: `from_polymorphic_datum` above does not look behind the datum.
+                let raw: Option<$name> = unsafe { arg.unbox_arg_using_from_datum() };
+                raw.unwrap_or($name(pg_sys::Datum::null()))
+            }
+        }
+
+        // SAFETY: the datum is an argument of this call or was made for it by `agg_state::change`.
+        unsafe impl BoxRet for $name {
+            unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+                // SAFETY: see above.
+                unsafe { fcinfo.return_raw_datum(self.0) }
+            }
+        }
+    };
+}
+
+raw_state!(
+    /// An `rb_state` where it lies.
+    RawRbState,
+    "analytics_groups.rb_state"
+);
+raw_state!(
+    /// An `rb64_state` where it lies.
+    RawRb64State,
+    "analytics_groups.rb64_state"
+);
+
+/// A `roaringbitmap` argument that is not fetched before it is looked at.
+pub enum LazyRoaring<'a> {
+    /// The bytes.
+    Whole(&'a [u8]),
+    /// They lie in a TOAST table.
+    Toasted(Toasted),
+}
+
+sql_name!(LazyRoaring<'_>, "analytics_groups.roaringbitmap");
+
+/// A value in a TOAST table.
+#[derive(Clone, Copy)]
+pub struct Toasted(pg_sys::Datum);
+
+// SAFETY: the SQL declaration makes every such argument a varlena of this type, not null; its bytes live as long as the
+// call.
+unsafe impl<'fcx> ArgAbi<'fcx> for LazyRoaring<'fcx> {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: `from_polymorphic_datum` above does not look behind the datum.
+        // SAFETY: only the pointer is taken from the datum, and the first byte behind it tells where the value lies.
         let raw: Option<RawRbState> = unsafe { arg.unbox_arg_using_from_datum() };
-        raw.unwrap_or(RawRbState(pg_sys::Datum::null()))
+        let datum = raw.map_or(pg_sys::Datum::null(), |r| r.0);
+        // SAFETY: see above; a value that is not in a TOAST table is detoasted as any other argument.
+        unsafe {
+            if !datum.is_null() && pgrx::varatt_is_1b_e(datum.cast_mut_ptr()) {
+                return LazyRoaring::Toasted(Toasted(datum));
+            }
+            let bytes: Option<&'fcx [u8]> =
+                FromDatum::from_polymorphic_datum(datum, datum.is_null(), pg_sys::InvalidOid);
+            LazyRoaring::Whole(bytes.unwrap_or_default())
+        }
     }
 }
 
-// SAFETY: the datum is an argument of this call or was made for it by `agg_state::change`.
-unsafe impl BoxRet for RawRbState {
-    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        // SAFETY: see above.
-        unsafe { fcinfo.return_raw_datum(self.0) }
+impl Toasted {
+    /// Bytes of the whole value.
+    pub fn len(self) -> usize {
+        // SAFETY: the datum is a varlena argument of the call that goes on.
+        unsafe { pg_sys::toast_raw_datum_size(self.0) }.saturating_sub(VARHDRSZ)
+    }
+
+    /// Fetches `count` bytes from `first` on, or fewer at the end.
+    pub fn slice(self, first: usize, count: usize) -> engine::error::Result<Vec<u8>> {
+        let large = |_| engine::error::Error::corrupt("a place beyond the largest value");
+        let (first, count) = (
+            i32::try_from(first).map_err(large)?,
+            i32::try_from(count).map_err(large)?,
+        );
+        let mut bytes = Vec::new();
+        // SAFETY: the datum is a varlena argument of the call that goes on; the slice is a plain value in the memory of
+        // the call, freed after it was copied.
+        unsafe {
+            let slice = pg_sys::pg_detoast_datum_slice(self.0.cast_mut_ptr(), first, count);
+            let data =
+                std::slice::from_raw_parts(pgrx::vardata_any(slice).cast::<u8>(), pgrx::varsize_any_exhdr(slice));
+            let room = bytes.try_reserve_exact(data.len());
+            if room.is_ok() {
+                bytes.extend_from_slice(data);
+            }
+            pg_sys::pfree(slice.cast());
+            room.map_err(|_| engine::error::Error::OutOfMemory("bitmap"))?;
+        }
+        Ok(bytes)
     }
 }
 

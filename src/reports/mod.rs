@@ -24,6 +24,7 @@ mod session_starts;
 mod sessions;
 mod stream;
 pub mod subject;
+mod subject_numbers;
 pub mod tables;
 
 pub use arguments::{filter, notice_unknown, range, required, selector};

@@ -1,8 +1,10 @@
 //! The SQL types of the extension: input, output, functions and operators.
 
 pub mod roaringbitmap;
+pub mod roaringbitmap64;
+mod sql;
 
-use crate::pg::ErrorReport;
+use crate::pg::{ErrorReport, guc};
 use engine::error::Error;
 use pgrx::PgSqlErrorCode::{self, *};
 
@@ -16,16 +18,26 @@ fn report(e: Error, bytes: PgSqlErrorCode) -> ErrorReport {
         Error::OutOfMemory(_) => ERRCODE_OUT_OF_MEMORY,
         Error::Unsupported { .. } => ERRCODE_FEATURE_NOT_SUPPORTED,
     };
-    let message = match &e {
+    // Names and messages follow pg_roaringbitmap; what it does not say is in the detail and the hint.
+    let (message, detail) = match &e {
         // What was never stored is not corrupt, it is just wrong.
-        Error::Corrupt(what) if bytes != ERRCODE_DATA_CORRUPTED => format!("invalid bytes: {what}"),
-        _ => e.to_string(),
+        Error::Corrupt(what) if bytes != ERRCODE_DATA_CORRUPTED => {
+            ("bitmap format is error".to_string(), Some(what.clone()))
+        }
+        Error::Syntax { message, position, .. } => (
+            message.clone(),
+            Some(format!("At character {position} of the literal.")),
+        ),
+        _ => (e.to_string(), None),
     };
     let hint = match e {
         Error::Limit { hint, .. } | Error::Syntax { hint, .. } | Error::Param { hint, .. } => hint,
         _ => None,
     };
-    let report = ErrorReport::new(code, message, "");
+    let mut report = ErrorReport::new(code, message, "");
+    if let Some(detail) = detail {
+        report = report.set_detail(detail);
+    }
     match hint {
         Some(hint) => report.set_hint(hint),
         None => report,
@@ -45,6 +57,55 @@ pub fn text(e: Error) -> ErrorReport {
 /// For bytes that came from outside.
 pub fn binary(e: Error) -> ErrorReport {
     report(e, ERRCODE_INVALID_BINARY_REPRESENTATION)
+}
+
+/// The setting of pg_roaringbitmap that says how sets are written as text; it works without that extension as well.
+const OUTPUT_FORMAT: &std::ffi::CStr = c"roaringbitmap.output_format";
+
+/// Without the setting, sets of more ids than this are written as bytes: a dump must not fail on a large one.
+const MAX_LISTED: u64 = 10_000_000;
+
+/// Is a set of so many ids written as `\x…`, and not as `{1,2,3}`?
+pub fn as_bytes(ids: u64) -> Result<bool, ErrorReport> {
+    match guc::by_name(OUTPUT_FORMAT).as_deref() {
+        None | Some("") => Ok(ids > MAX_LISTED),
+        Some("array") => Ok(false),
+        Some("bytea") => Ok(true),
+        Some(other) => Err(ErrorReport::new(
+            ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("invalid value for parameter \"roaringbitmap.output_format\": \"{other}\""),
+            "",
+        )
+        .set_hint("Available values: array, bytea.")),
+    }
+}
+
+/// An array of ids that holds a NULL.
+pub fn null_id() -> ErrorReport {
+    ErrorReport::new(ERRCODE_NULL_VALUE_NOT_ALLOWED, "array must not contain nulls", "")
+}
+
+/// A number of ids as SQL counts them.
+pub fn count(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// Intersection over union of two sets; not a number for two empty ones.
+pub fn jaccard(a: u64, b: u64, both: u64) -> f64 {
+    both as f64 / (a + b - both) as f64
+}
+
+/// Which of `total` ids in order a selection takes: how many to skip, and how many to take.
+pub fn selected(total: u64, limit: i64, offset: i64, reverse: bool) -> (u64, u64) {
+    let limit = u64::try_from(limit).unwrap_or(0);
+    let offset = u64::try_from(offset).unwrap_or(0);
+    let take = limit.min(total.saturating_sub(offset));
+    let skip = if reverse {
+        total.saturating_sub(offset).saturating_sub(take)
+    } else {
+        offset
+    };
+    (skip, take)
 }
 
 /// Bytes written as `\x` and hexadecimal digits; `None` when the text does not begin like that.

@@ -3,15 +3,22 @@
 //! A set travels and is stored in the portable format of the Roaring specification, which other databases and libraries
 //! read. Pure: bytes and texts in, bytes and texts out. Nothing that comes in is believed before it is checked.
 
+mod container;
+pub mod ops;
+mod pieces;
 pub mod state;
+pub mod text;
+mod unite;
 mod view;
+pub mod wide;
+mod writer;
 
+pub use pieces::Pieces;
 pub use view::View;
 
 use crate::error::{Error, Result, try_vec};
 use crate::tick::{EVERY, Tick};
 use roaring::RoaringBitmap;
-use std::fmt::Write as _;
 
 /// Containers a set can have: one for each value of the upper 16 bits of an id.
 const MAX_CONTAINERS: usize = 1 << 16;
@@ -73,65 +80,6 @@ impl Bitmap {
         self.0
             .serialize_into(&mut out)
             .map_err(|e| Error::corrupt(format!("bitmap: {e}")))?;
-        Ok(out)
-    }
-
-    /// Reads `{1,2,-1}`: whole numbers of 32 bits, signed, in any order, spaces allowed. [`Error::Syntax`] otherwise.
-    pub fn parse(text: &str, tick: &mut impl Tick) -> Result<Self> {
-        let body = text.trim_ascii();
-        let Some(body) = body.strip_prefix('{').and_then(|b| b.strip_suffix('}')) else {
-            return Err(bad_literal(
-                "a bitmap is written in braces",
-                1,
-                "Write it like {1,2,3}, or as \\x and the hexadecimal digits of the portable format.",
-            ));
-        };
-        let mut b = Builder::default();
-        if body.trim_ascii().is_empty() {
-            return b.finish();
-        }
-        for item in body.split(',') {
-            let item = item.trim_ascii();
-            let id: i32 = item.parse().map_err(|_| {
-                // The items are slices of `text`: their distance is where the wrong one starts.
-                let at = item.as_ptr().addr().saturating_sub(text.as_ptr().addr());
-                let position = text.get(..at).map_or(1, |before| before.chars().count() + 1);
-                let shown: String = item.chars().take(40).collect();
-                bad_literal(
-                    &format!("\"{shown}\" is not an id of a bitmap"),
-                    position,
-                    "Ids are whole numbers from -2147483648 to 2147483647.",
-                )
-            })?;
-            b.add(id as u32, tick)?;
-        }
-        b.finish()
-    }
-
-    /// Writes `{1,2,-1}`: signed, in the order of the unsigned ids.
-    pub fn to_text(&self, tick: &mut impl Tick) -> Result<String> {
-        let longest = usize::try_from(self.0.len()).unwrap_or(usize::MAX).saturating_mul(12);
-        if longest > MAX_TEXT {
-            return Err(Error::Limit {
-                message: format!("a bitmap of {} ids is too large to be written as text", self.0.len()),
-                hint: Some("Use rb_cardinality, rb_iterate, or binary COPY.".into()),
-            });
-        }
-        let mut out = String::new();
-        out.try_reserve(longest + 2)
-            .map_err(|_| Error::OutOfMemory("text of a bitmap"))?;
-        out.push('{');
-        for (i, id) in self.0.iter().enumerate() {
-            if i > 0 {
-                out.push(',');
-            }
-            if i % EVERY == 0 {
-                tick.tick()?;
-            }
-            // Writing to a String never fails.
-            let _ = write!(out, "{}", id as i32);
-        }
-        out.push('}');
         Ok(out)
     }
 
@@ -206,20 +154,21 @@ pub fn same(a: &[u8], b: &[u8]) -> Result<bool> {
     if a == b {
         return Ok(true);
     }
-    if View::new(a)?.cardinality() != View::new(b)?.cardinality() {
-        return Ok(false);
-    }
-    Ok(Bitmap::from_portable(a)? == Bitmap::from_portable(b)?)
+    ops::same(&View::new(a)?, &View::new(b)?)
 }
 
-/// Postgres refuses values of a gigabyte and more.
-const MAX_TEXT: usize = 0x3fff_ff00;
+/// The portable format of the set of `ids`, in any order, with or without repetitions.
+pub fn of_ids(mut ids: Vec<u32>) -> Result<Vec<u8>> {
+    sort_ids(&mut ids);
+    let mut out = Vec::new();
+    ops::of_sorted(&ids, &mut out)?;
+    Ok(out)
+}
 
-fn bad_literal(message: &str, position: usize, hint: &str) -> Error {
-    Error::Syntax {
-        message: message.to_string(),
-        position,
-        hint: Some(hint.to_string()),
+/// Sorts ids; those that come in order cost one look each.
+fn sort_ids(ids: &mut [u32]) {
+    if !ids.is_sorted() {
+        ids.sort_unstable();
     }
 }
 

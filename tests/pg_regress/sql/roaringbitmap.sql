@@ -31,7 +31,9 @@ CREATE FUNCTION pg_temp.refused(bytes text, OUT as_text text, OUT as_bytes text)
 BEGIN
   BEGIN
     PERFORM bytes::roaringbitmap;
-  EXCEPTION WHEN OTHERS THEN as_text := SQLSTATE || ' ' || SQLERRM;
+  EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS as_text = PG_EXCEPTION_DETAIL;
+    as_text := SQLSTATE || ' ' || SQLERRM || ': ' || as_text;
   END;
   BEGIN
     PERFORM bytes::bytea::roaringbitmap;
@@ -51,7 +53,8 @@ FROM (VALUES
   (9, '65,536 run containers of nothing', '\x3b30ffff'),
   (10, 'containers out of order', '\x3a300000020000000100000000000000180000001a00000001000100'),
   (11, 'overlapping runs', '\x3b30000001000004000200010002000200' || '0200'),
-  (12, 'a run past the end', '\x3b300000010000ffff0100f0ffff00')
+  (12, 'a run past the end', '\x3b300000010000ffff0100f0ffff00'),
+  (13, 'an offset that leads elsewhere', '\x3a30000001000000000001001100000001000f27')
 ) AS t(i, what, bytes), pg_temp.refused(bytes)
 ORDER BY i;
 
@@ -128,9 +131,9 @@ SELECT format('COPY forged TO %L (FORMAT binary)', current_setting('data_directo
 :copy_in;
 \set VERBOSITY default
 
--- All functions of the type can be used in parallel queries and in index expressions.
+-- All functions of the type can be used in parallel queries and in index expressions; the text depends on a setting.
 SELECT p.oid::regprocedure FROM pg_proc p
-WHERE p.pronamespace = 'analytics_groups'::regnamespace AND p.proname ~ '^(rb_|roaringbitmap)'
+WHERE p.pronamespace = 'analytics_groups'::regnamespace AND p.proname ~ '^(rb_|roaringbitmap_)'
   AND (p.proparallel <> 's' OR p.provolatile <> 'i' OR (NOT p.proisstrict AND p.prokind = 'f' AND p.proname !~ '_trans$'))
 ORDER BY 1;
 
@@ -139,7 +142,7 @@ SELECT pg_describe_object(d.classid, d.objid, 0) AS without_example
 FROM pg_depend d
 WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
   AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'analytics_groups')
-  AND pg_describe_object(d.classid, d.objid, 0) ~ '(rb_|roaringbitmap|rb_state)'
+  AND pg_describe_object(d.classid, d.objid, 0) ~ '(rb_|rb64_|roaringbitmap)'
   AND pg_describe_object(d.classid, d.objid, 0) !~ '^type .*\[\]$'
   AND coalesce(obj_description(d.objid, d.classid::regclass::text::name), '') !~ 'Example: '
 ORDER BY 1;

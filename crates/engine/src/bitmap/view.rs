@@ -4,18 +4,19 @@ use super::MAX_CONTAINERS;
 use crate::error::{Error, Result};
 
 /// Cookie of a set without run containers; the number of containers follows.
-const COOKIE_PLAIN: u32 = 12346;
+pub(super) const COOKIE_PLAIN: u32 = 12346;
 /// Lower half of the cookie of a set with run containers; the upper half is the number of containers less one.
-const COOKIE_RUNS: u16 = 12347;
+pub(super) const COOKIE_RUNS: u16 = 12347;
 /// Sets with run containers have a table of offsets from this many containers on.
-const OFFSETS_FROM: usize = 4;
+pub(super) const OFFSETS_FROM: usize = 4;
 /// More ids than this in a container are a bit map of 8 kB, fewer a sorted array.
-const ARRAY_LIMIT: u32 = 4096;
+pub(super) const ARRAY_LIMIT: u32 = 4096;
 /// Words of one container as a bit map.
-const CONTAINER_WORDS: usize = 1024;
+pub(super) const CONTAINER_WORDS: usize = 1024;
 
 /// The lower halves of the ids that share an upper half.
-enum Container<'a> {
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Container<'a> {
     /// Each id, sorted.
     Array(&'a [[u8; 2]]),
     /// One bit per id.
@@ -24,8 +25,12 @@ enum Container<'a> {
     Runs(&'a [[u8; 4]]),
 }
 
+fn cut() -> Error {
+    Error::corrupt("bitmap: a container is cut off")
+}
+
 /// Sets the bits `first ..= last`.
-fn fill(block: &mut [u64; CONTAINER_WORDS], first: u32, last: u32) -> Result<()> {
+pub(super) fn fill(block: &mut [u64; CONTAINER_WORDS], first: u32, last: u32) -> Result<()> {
     let (from, to) = (first as usize / 64, last as usize / 64);
     let run = block
         .get_mut(from..=to)
@@ -95,6 +100,120 @@ impl<'a> View<'a> {
         })
     }
 
+    /// Reads one set from the front of `bytes`, and gives what follows it.
+    ///
+    /// The containers are stepped over by their sizes, whatever the table of offsets says.
+    pub fn prefix(bytes: &'a [u8]) -> Result<(Self, &'a [u8])> {
+        let view = View::new(bytes)?;
+        let mut end = view.body;
+        for i in 0..view.descriptions.len() {
+            end = end.saturating_add(view.bytes_at(i, end)?);
+        }
+        let (own, rest) = bytes.split_at_checked(end).ok_or_else(cut)?;
+        Ok((View { bytes: own, ..view }, rest))
+    }
+
+    /// Checks everything: each container down to its ids, and that the table of offsets leads to them.
+    pub fn check(&self) -> Result<()> {
+        super::Bitmap::from_portable(self.bytes)?;
+        self.check_offsets()
+    }
+
+    /// Checks that the table of offsets leads to the containers.
+    pub(super) fn check_offsets(&self) -> Result<()> {
+        let mut at = self.body;
+        for i in 0..self.containers() {
+            if self.start(i)? != at {
+                return Err(Error::corrupt("bitmap: an offset that leads elsewhere"));
+            }
+            at += self.bytes_at(i, at)?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the header, as far as its first bytes say: 4 are enough for sets with runs, 8 for others.
+    pub(super) fn header_len(first: &[u8]) -> Result<usize> {
+        let short = || Error::corrupt("bitmap: the header is cut off");
+        let (cookie, rest) = first.split_first_chunk::<4>().ok_or_else(short)?;
+        let cookie = u32::from_le_bytes(*cookie);
+        if cookie as u16 == COOKIE_RUNS {
+            let n = (cookie >> 16) as usize + 1;
+            return Ok(4 + n.div_ceil(8) + n * if n >= OFFSETS_FROM { 8 } else { 4 });
+        }
+        let n = rest.first_chunk::<4>().ok_or_else(short)?;
+        let n = u32::from_le_bytes(*n) as usize;
+        if cookie != COOKIE_PLAIN || n > MAX_CONTAINERS {
+            return Err(Error::corrupt("bitmap: not the portable format"));
+        }
+        Ok(8 + n * 8)
+    }
+
+    /// Which container may hold `id`.
+    pub(super) fn place(&self, id: u32) -> Option<usize> {
+        let key = (id >> 16) as u16;
+        self.descriptions
+            .binary_search_by_key(&key, |&[lo, hi, _, _]| u16::from_le_bytes([lo, hi]))
+            .ok()
+    }
+
+    /// Where container `i` lies in a set of `len` bytes; `None` when the header does not tell.
+    pub(super) fn span(&self, i: usize, len: usize) -> Option<std::ops::Range<usize>> {
+        let at = |i: usize| self.offsets?.get(i).map(|o| u32::from_le_bytes(*o) as usize);
+        let (start, end) = (at(i)?, at(i + 1).unwrap_or(len));
+        (start <= end && end <= len).then_some(start..end)
+    }
+
+    /// The bytes this set was read from.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Number of containers.
+    pub fn containers(&self) -> usize {
+        self.descriptions.len()
+    }
+
+    /// Smallest and largest id of a container.
+    fn bounds(&self, i: usize) -> Result<(u32, u32)> {
+        let (key, container) = self.container(i)?;
+        let (first, last) = container.bounds();
+        let base = u32::from(key) << 16;
+        Ok((base | u32::from(first), base | u32::from(last)))
+    }
+
+    /// The smallest id.
+    pub fn min(&self) -> Result<Option<u32>> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        self.bounds(0).map(|(first, _)| Some(first))
+    }
+
+    /// The largest id.
+    pub fn max(&self) -> Result<Option<u32>> {
+        match self.containers().checked_sub(1) {
+            None => Ok(None),
+            Some(i) => self.bounds(i).map(|(_, last)| Some(last)),
+        }
+    }
+
+    /// How many ids are smaller than or equal to `id`.
+    pub fn rank(&self, id: u32) -> Result<u64> {
+        let (key, low) = ((id >> 16) as u16, id as u16);
+        let mut n = 0;
+        for i in 0..self.containers() {
+            match self.key(i).cmp(&key) {
+                std::cmp::Ordering::Less => n += u64::from(self.size(i)),
+                std::cmp::Ordering::Equal => {
+                    n += u64::from(self.container(i)?.1.rank(low));
+                    break;
+                }
+                std::cmp::Ordering::Greater => break,
+            }
+        }
+        Ok(n)
+    }
+
     /// Number of ids as the header has it; for a set that was checked, its true number.
     pub fn cardinality(&self) -> u64 {
         self.descriptions
@@ -110,14 +229,10 @@ impl<'a> View<'a> {
 
     /// Is `id` in the set? Looks at one container only.
     pub fn contains(&self, id: u32) -> Result<bool> {
-        let (key, low) = ((id >> 16) as u16, id as u16);
-        let Ok(i) = self
-            .descriptions
-            .binary_search_by_key(&key, |&[lo, hi, _, _]| u16::from_le_bytes([lo, hi]))
-        else {
+        let low = id as u16;
+        let Some(i) = self.place(id) else {
             return Ok(false);
         };
-        let cut = || Error::corrupt("bitmap: a container is cut off");
         let body = self.bytes.get(self.start(i)?..).ok_or_else(cut)?;
         if self.is_run(i) {
             let (n, runs) = body.split_first_chunk::<2>().ok_or_else(cut)?;
@@ -221,15 +336,27 @@ impl<'a> View<'a> {
         Ok(())
     }
 
+    /// Calls `f` with the first and the last id of every stretch of neighbouring ids, ascending; stretches of two
+    /// containers are not joined. Stops at the first error.
+    pub fn try_for_each_range(&self, mut f: impl FnMut(u32, u32) -> Result<()>) -> Result<()> {
+        for i in 0..self.descriptions.len() {
+            let (key, container) = self.container(i)?;
+            let base = u32::from(key) << 16;
+            container.try_for_each_range(|first, last| f(base | u32::from(first), base | u32::from(last)))?;
+        }
+        Ok(())
+    }
+
     /// Key and contents of container `i`, whole or not at all.
-    fn container(&self, i: usize) -> Result<(u16, Container<'a>)> {
-        let cut = || Error::corrupt("bitmap: a container is cut off");
-        let key = self
-            .descriptions
-            .get(i)
-            .map_or(0, |&[lo, hi, _, _]| u16::from_le_bytes([lo, hi]));
+    pub(super) fn container(&self, i: usize) -> Result<(u16, Container<'a>)> {
+        let key = self.key(i);
         let body = self.bytes.get(self.start(i)?..).ok_or_else(cut)?;
-        let container = if self.is_run(i) {
+        Ok((key, self.container_in(i, body)?))
+    }
+
+    /// Contents of container `i`, which `body` begins with.
+    pub(super) fn container_in<'b>(&self, i: usize, body: &'b [u8]) -> Result<Container<'b>> {
+        Ok(if self.is_run(i) {
             let (n, runs) = body.split_first_chunk::<2>().ok_or_else(cut)?;
             let runs = runs.get(..usize::from(u16::from_le_bytes(*n)) * 4).ok_or_else(cut)?;
             Container::Runs(runs.as_chunks().0)
@@ -237,16 +364,22 @@ impl<'a> View<'a> {
             Container::Array(body.get(..self.size(i) as usize * 2).ok_or_else(cut)?.as_chunks().0)
         } else {
             Container::Bits(body.get(..CONTAINER_WORDS * 8).ok_or_else(cut)?.as_chunks().0)
-        };
-        Ok((key, container))
+        })
     }
 
     fn is_run(&self, i: usize) -> bool {
         self.runs.get(i / 8).is_some_and(|b| b >> (i % 8) & 1 == 1)
     }
 
+    /// Upper half of the ids of container `i`.
+    pub(super) fn key(&self, i: usize) -> u16 {
+        self.descriptions
+            .get(i)
+            .map_or(0, |&[lo, hi, _, _]| u16::from_le_bytes([lo, hi]))
+    }
+
     /// Ids of container `i`; 0 past the end.
-    fn size(&self, i: usize) -> u32 {
+    pub(super) fn size(&self, i: usize) -> u32 {
         self.descriptions
             .get(i)
             .map_or(0, |&[_, _, lo, hi]| u32::from(u16::from_le_bytes([lo, hi])) + 1)
@@ -260,16 +393,20 @@ impl<'a> View<'a> {
         // At most two containers to step over.
         let mut at = self.body;
         for k in 0..i {
-            at += if self.is_run(k) {
-                let n = self.bytes.get(at..).and_then(|b| b.first_chunk::<2>());
-                let n = n.ok_or_else(|| Error::corrupt("bitmap: a container is cut off"))?;
-                2 + usize::from(u16::from_le_bytes(*n)) * 4
-            } else if self.size(k) <= ARRAY_LIMIT {
-                self.size(k) as usize * 2
-            } else {
-                8192
-            };
+            at += self.bytes_at(k, at)?;
         }
         Ok(at)
+    }
+
+    /// Bytes of container `i`, which begins at `at`.
+    fn bytes_at(&self, i: usize, at: usize) -> Result<usize> {
+        Ok(if self.is_run(i) {
+            let n = self.bytes.get(at..).and_then(|b| b.first_chunk::<2>());
+            2 + usize::from(u16::from_le_bytes(*n.ok_or_else(cut)?)) * 4
+        } else if self.size(i) <= ARRAY_LIMIT {
+            self.size(i) as usize * 2
+        } else {
+            CONTAINER_WORDS * 8
+        })
     }
 }

@@ -1,0 +1,351 @@
+//! Writes sets in the portable format, container by container, each in its smallest form.
+
+use super::container::{Words, low, run, size_of_words};
+use super::view::{ARRAY_LIMIT, CONTAINER_WORDS, COOKIE_PLAIN, COOKIE_RUNS, Container, OFFSETS_FROM, fill};
+use crate::error::{Error, Result, try_vec};
+
+const BITS_BYTES: usize = CONTAINER_WORDS * 8;
+
+fn no_memory<E>(_: E) -> Error {
+    Error::OutOfMemory("bitmap")
+}
+
+/// Bytes of a container of `runs` runs.
+fn run_bytes(runs: usize) -> usize {
+    2 + 4 * runs
+}
+
+/// Containers are written in the order of their keys. One set has one encoding: a container is an array up to 4,096
+/// ids and bits above, but runs when those are smaller.
+#[derive(Default)]
+pub(super) struct Writer {
+    descriptions: Vec<[u8; 4]>,
+    starts: Vec<u32>,
+    is_run: Vec<bool>,
+    body: Vec<u8>,
+}
+
+impl Writer {
+    /// With room for `containers` and for `bytes` of their contents.
+    pub(super) fn with_room(containers: usize, bytes: usize) -> Result<Self> {
+        Ok(Writer {
+            descriptions: try_vec(containers, "bitmap")?,
+            starts: try_vec(containers, "bitmap")?,
+            is_run: try_vec(containers, "bitmap")?,
+            body: try_vec(bytes, "bitmap")?,
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.descriptions.is_empty()
+    }
+
+    /// What the one container holds: ids, bits or runs.
+    pub(super) fn contents(&self) -> &[u8] {
+        let counted = self.is_run.first() == Some(&true);
+        self.body.get(if counted { 2 } else { 0 }..).unwrap_or_default()
+    }
+
+    /// Begins a container of `ids` ids that takes `bytes`.
+    fn begin(&mut self, key: u16, ids: u32, is_run: bool, bytes: usize) -> Result<()> {
+        self.descriptions.try_reserve(1).map_err(no_memory)?;
+        self.starts.try_reserve(1).map_err(no_memory)?;
+        self.is_run.try_reserve(1).map_err(no_memory)?;
+        self.body.try_reserve(bytes).map_err(no_memory)?;
+        let start = u32::try_from(self.body.len()).map_err(|_| Error::Limit {
+            message: "a bitmap grew too large".into(),
+            hint: None,
+        })?;
+        let [a, b] = key.to_le_bytes();
+        let [c, d] = (ids.wrapping_sub(1) as u16).to_le_bytes();
+        self.descriptions.push([a, b, c, d]);
+        self.starts.push(start);
+        self.is_run.push(is_run);
+        Ok(())
+    }
+
+    /// Copies a container as it is.
+    pub(super) fn copy(&mut self, key: u16, ids: u32, container: Container<'_>) -> Result<()> {
+        match container {
+            Container::Array(a) => {
+                self.begin(key, ids, false, a.len() * 2)?;
+                self.body.extend_from_slice(a.as_flattened());
+            }
+            Container::Bits(b) => {
+                self.begin(key, ids, false, BITS_BYTES)?;
+                self.body.extend_from_slice(b.as_flattened());
+            }
+            Container::Runs(r) => {
+                self.begin(key, ids, true, run_bytes(r.len()))?;
+                self.body.extend_from_slice(&(r.len() as u16).to_le_bytes());
+                self.body.extend_from_slice(r.as_flattened());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a container in its smallest form, whatever form it comes in.
+    pub(super) fn push(&mut self, key: u16, container: Container<'_>, scratch: &mut Vec<(u16, u16)>) -> Result<()> {
+        scratch.clear();
+        container.try_for_each_range(|first, last| {
+            scratch.try_reserve(1).map_err(no_memory)?;
+            match scratch.last_mut() {
+                Some((_, end)) if end.wrapping_add(1) == first && first != 0 => *end = last,
+                _ => scratch.push((first, last)),
+            }
+            Ok(())
+        })?;
+        self.push_runs(key, scratch)
+    }
+
+    /// Writes ids, ascending.
+    pub(super) fn push_ids(&mut self, key: u16, ids: &[u16]) -> Result<()> {
+        let Some((first, rest)) = ids.split_first() else {
+            return Ok(());
+        };
+        if ids.len() > ARRAY_LIMIT as usize {
+            let mut words: Words = [0; CONTAINER_WORDS];
+            for id in ids {
+                if let Some(word) = words.get_mut(usize::from(id >> 6)) {
+                    *word |= 1 << (id & 63);
+                }
+            }
+            return self.push_words(key, &words);
+        }
+        let gaps: usize = ids
+            .iter()
+            .zip(rest)
+            .map(|(a, b)| usize::from(b.wrapping_sub(*a) != 1))
+            .sum();
+        if run_bytes(gaps + 1) < ids.len() * 2 {
+            self.begin(key, ids.len() as u32, true, run_bytes(gaps + 1))?;
+            self.body.extend_from_slice(&(gaps as u16 + 1).to_le_bytes());
+            let (mut first, mut last) = (*first, *first);
+            for id in rest {
+                if id.wrapping_sub(last) != 1 {
+                    self.run(first, last);
+                    first = *id;
+                }
+                last = *id;
+            }
+            self.run(first, last);
+            return Ok(());
+        }
+        self.begin(key, ids.len() as u32, false, ids.len() * 2)?;
+        let at = self.body.len();
+        self.body.resize(at + ids.len() * 2, 0);
+        let (to, _) = self.body.get_mut(at..).unwrap_or_default().as_chunks_mut::<2>();
+        for (to, id) in to.iter_mut().zip(ids) {
+            *to = id.to_le_bytes();
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, first: u16, last: u16) {
+        let [a, b] = first.to_le_bytes();
+        let [c, d] = last.saturating_sub(first).to_le_bytes();
+        self.body.extend_from_slice(&[a, b, c, d]);
+    }
+
+    /// Writes the ids whose bits are set.
+    pub(super) fn push_words(&mut self, key: u16, words: &Words) -> Result<()> {
+        let n = size_of_words(words);
+        if n <= ARRAY_LIMIT {
+            let mut ids = [0u16; ARRAY_LIMIT as usize];
+            let mut free = ids.iter_mut();
+            for (i, word) in words.iter().enumerate() {
+                let mut word = *word;
+                while word != 0 {
+                    if let Some(id) = free.next() {
+                        *id = i as u16 * 64 + word.trailing_zeros() as u16;
+                    }
+                    word &= word - 1;
+                }
+            }
+            return self.push_ids(key, ids.get(..n as usize).unwrap_or_default());
+        }
+        if let Some(runs) = few_runs(words) {
+            let bits = words.map(u64::to_le_bytes);
+            self.begin(key, n, true, run_bytes(runs))?;
+            self.body.extend_from_slice(&(runs as u16).to_le_bytes());
+            return Container::Bits(&bits).try_for_each_range(|first, last| {
+                self.run(first, last);
+                Ok(())
+            });
+        }
+        self.begin(key, n, false, BITS_BYTES)?;
+        let at = self.body.len();
+        self.body.resize(at + BITS_BYTES, 0);
+        let (to, _) = self.body.get_mut(at..).unwrap_or_default().as_chunks_mut::<8>();
+        for (to, word) in to.iter_mut().zip(words) {
+            *to = word.to_le_bytes();
+        }
+        Ok(())
+    }
+
+    /// Writes stretches of ids: ascending, with a gap between two.
+    pub(super) fn push_runs(&mut self, key: u16, runs: &[(u16, u16)]) -> Result<()> {
+        let n: u32 = runs.iter().map(|(f, l)| u32::from(l.saturating_sub(*f)) + 1).sum();
+        if n == 0 {
+            return Ok(());
+        }
+        if run_bytes(runs.len()) < (n as usize * 2).min(BITS_BYTES) {
+            self.begin(key, n, true, run_bytes(runs.len()))?;
+            self.body.extend_from_slice(&(runs.len() as u16).to_le_bytes());
+            for (first, last) in runs {
+                self.run(*first, *last);
+            }
+        } else if n <= ARRAY_LIMIT {
+            self.begin(key, n, false, n as usize * 2)?;
+            for id in runs.iter().flat_map(|(f, l)| *f..=*l) {
+                self.body.extend_from_slice(&id.to_le_bytes());
+            }
+        } else {
+            let mut words: Words = [0; CONTAINER_WORDS];
+            for (first, last) in runs {
+                fill(&mut words, u32::from(*first), u32::from(*last))?;
+            }
+            self.begin(key, n, false, BITS_BYTES)?;
+            for word in words {
+                self.body.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of the set, appended to `out`.
+    pub(super) fn finish_into(self, out: &mut Vec<u8>) -> Result<()> {
+        let n = self.descriptions.len();
+        let runs = self.is_run.contains(&true);
+        let cookie = if runs { 4 + n.div_ceil(8) } else { 8 };
+        let offsets = !runs || n >= OFFSETS_FROM;
+        let header = cookie + n * 4 + if offsets { n * 4 } else { 0 };
+        out.try_reserve_exact(header + self.body.len()).map_err(no_memory)?;
+        if runs {
+            out.extend_from_slice(&COOKIE_RUNS.to_le_bytes());
+            out.extend_from_slice(&(n as u16).wrapping_sub(1).to_le_bytes());
+            for eight in self.is_run.chunks(8) {
+                out.push(eight.iter().rev().fold(0, |byte, is_run| byte << 1 | u8::from(*is_run)));
+            }
+        } else {
+            out.extend_from_slice(&COOKIE_PLAIN.to_le_bytes());
+            out.extend_from_slice(&(n as u32).to_le_bytes());
+        }
+        out.extend_from_slice(self.descriptions.as_flattened());
+        if offsets {
+            for start in &self.starts {
+                out.extend_from_slice(&(header as u32).saturating_add(*start).to_le_bytes());
+            }
+        }
+        out.extend_from_slice(&self.body);
+        Ok(())
+    }
+
+    /// The bytes of the set.
+    pub(super) fn finish(self) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        self.finish_into(&mut out)?;
+        Ok(out)
+    }
+}
+
+/// How many stretches of ones there are, when they are so few that runs are smaller than bits.
+fn few_runs(words: &Words) -> Option<usize> {
+    let (mut runs, mut before) = (0, 0);
+    let (parts, _) = words.as_chunks::<64>();
+    for part in parts {
+        for word in part {
+            runs += (word & !(word << 1 | before)).count_ones() as usize;
+            before = word >> 63;
+        }
+        if run_bytes(runs) >= BITS_BYTES {
+            return None;
+        }
+    }
+    Some(runs)
+}
+
+/// Is this the form [`Writer`] would give the container?
+pub(super) fn is_smallest(container: &Container<'_>, ids: u32) -> bool {
+    let mut runs = 0usize;
+    let mut joined = true;
+    match container {
+        Container::Array(a) => {
+            let rest = a.get(1..).unwrap_or_default();
+            runs = 1 + a
+                .iter()
+                .zip(rest)
+                .map(|(x, y)| usize::from(low(*y).wrapping_sub(low(*x)) != 1))
+                .sum::<usize>();
+        }
+        Container::Bits(bits) => {
+            let mut before = 0;
+            for word in bits.iter().map(|w| u64::from_le_bytes(*w)) {
+                runs += (word & !(word << 1 | before)).count_ones() as usize;
+                before = word >> 63;
+            }
+        }
+        Container::Runs(r) => {
+            runs = r.len();
+            let rest = r.get(1..).unwrap_or_default();
+            joined = r.iter().zip(rest).all(|(x, y)| run(y).0.wrapping_sub(run(x).1) > 1);
+        }
+    }
+    let smaller = run_bytes(runs) < (ids as usize * 2).min(BITS_BYTES);
+    match container {
+        Container::Runs(_) => smaller && joined,
+        Container::Array(_) | Container::Bits(_) => !smaller,
+    }
+}
+
+/// Collects stretches of ids in ascending order; neighbours are joined.
+#[derive(Default)]
+pub(super) struct Ranges {
+    writer: Writer,
+    key: u16,
+    runs: Vec<(u16, u16)>,
+}
+
+impl Ranges {
+    pub(super) fn push(&mut self, first: u32, last: u32) -> Result<()> {
+        let mut first = first;
+        loop {
+            let key = (first >> 16) as u16;
+            let end = last.min(first | 0xffff);
+            if key != self.key {
+                self.flush()?;
+                self.key = key;
+            }
+            self.runs.try_reserve(1).map_err(no_memory)?;
+            match self.runs.last_mut() {
+                Some((_, open)) if open.checked_add(1) == Some(first as u16) => *open = end as u16,
+                _ => self.runs.push((first as u16, end as u16)),
+            }
+            if end == last {
+                return Ok(());
+            }
+            first = end.wrapping_add(1);
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.writer.push_runs(self.key, &self.runs)?;
+        self.runs.clear();
+        Ok(())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.writer.is_empty() && self.runs.is_empty()
+    }
+
+    pub(super) fn finish_into(mut self, out: &mut Vec<u8>) -> Result<()> {
+        self.flush()?;
+        self.writer.finish_into(out)
+    }
+
+    pub(super) fn finish(self) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        self.finish_into(&mut out)?;
+        Ok(out)
+    }
+}

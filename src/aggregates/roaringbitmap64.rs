@@ -1,0 +1,128 @@
+//! Aggregates over ids and over `roaringbitmap64`, on one flat state type, `rb64_state`.
+//!
+//! All share one combine and two final functions, because the state knows what it is. Over no rows, or NULLs only, there
+//! is no state, and every aggregate answers NULL.
+
+use crate::pg::ErrorReport;
+use crate::pg::agg_state::change;
+use crate::pg::varlena::{RawRb64State, Rb64State, Rb64StateBuf, Roaring64, Roaring64Buf, received};
+use crate::types::{binary, count, from_c_str, from_hex, stored, text, to_c_string, to_hex};
+use engine::bitmap::state::{self, Kind, Wide as Ids};
+use pgrx::prelude::*;
+use std::ffi::{CStr, CString};
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb64_state_in(literal: &CStr) -> Result<Rb64StateBuf, ErrorReport> {
+    let literal = from_c_str(literal)?;
+    let bytes = from_hex(literal).unwrap_or_else(|| {
+        Err(ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION,
+            "the state of a bitmap aggregate is written as \\x and hexadecimal digits",
+            "",
+        ))
+    })?;
+    state::check::<Ids>(&bytes).map_err(text)?;
+    Rb64StateBuf::new(bytes)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb64_state_out(state: Rb64State<'_>) -> Result<CString, ErrorReport> {
+    to_c_string(to_hex(state::used(state.0).map_err(stored)?)?)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb64_state_recv(mut message: pgrx::Internal) -> Result<Rb64StateBuf, ErrorReport> {
+    let bytes = received(&mut message)?;
+    state::check::<Ids>(&bytes).map_err(binary)?;
+    Rb64StateBuf::new(bytes)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb64_state_send(state: Rb64State<'_>) -> Result<&[u8], ErrorReport> {
+    state::used(state.0).map_err(stored)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+fn rb64_build_trans(
+    state: Option<RawRb64State>,
+    id: Option<i64>,
+    fcinfo: crate::pg::FunctionCallInfo,
+) -> Result<Option<RawRb64State>, ErrorReport> {
+    let Some(id) = id else { return Ok(state) };
+    let id = id as u64;
+    change(
+        fcinfo,
+        state,
+        || state::start_id::<Ids>(id).map_err(stored),
+        |s| state::push_id::<Ids>(s, id).map_err(stored),
+    )
+    .map(Some)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+fn rb64_or_trans(
+    state: Option<RawRb64State>,
+    set: Option<Roaring64<'_>>,
+    fcinfo: crate::pg::FunctionCallInfo,
+) -> Result<Option<RawRb64State>, ErrorReport> {
+    add(Kind::Or, state, set, fcinfo)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+fn rb64_and_trans(
+    state: Option<RawRb64State>,
+    set: Option<Roaring64<'_>>,
+    fcinfo: crate::pg::FunctionCallInfo,
+) -> Result<Option<RawRb64State>, ErrorReport> {
+    add(Kind::And, state, set, fcinfo)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
+fn rb64_xor_trans(
+    state: Option<RawRb64State>,
+    set: Option<Roaring64<'_>>,
+    fcinfo: crate::pg::FunctionCallInfo,
+) -> Result<Option<RawRb64State>, ErrorReport> {
+    add(Kind::Xor, state, set, fcinfo)
+}
+
+fn add(
+    kind: Kind,
+    state: Option<RawRb64State>,
+    set: Option<Roaring64<'_>>,
+    fcinfo: crate::pg::FunctionCallInfo,
+) -> Result<Option<RawRb64State>, ErrorReport> {
+    let Some(set) = set else { return Ok(state) };
+    change(
+        fcinfo,
+        state,
+        || state::start_set::<Ids>(kind, set.0).map_err(stored),
+        |s| state::push_set::<Ids>(s, kind, set.0).map_err(stored),
+    )
+    .map(Some)
+}
+
+/// STRICT: the executor itself takes the one state there is when the other is missing, and copies it.
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb64_state_combine(
+    state: RawRb64State,
+    other: Rb64State<'_>,
+    fcinfo: crate::pg::FunctionCallInfo,
+) -> Result<RawRb64State, ErrorReport> {
+    change(
+        fcinfo,
+        Some(state),
+        || Ok(Vec::new()),
+        |s| state::combine::<Ids>(s, other.0).map_err(stored),
+    )
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb64_state_final(state: Rb64State<'_>) -> Result<Roaring64Buf, ErrorReport> {
+    Roaring64Buf::new(state::finish::<Ids>(state.0).map_err(stored)?)
+}
+
+#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
+fn rb64_state_cardinality(state: Rb64State<'_>) -> Result<i64, ErrorReport> {
+    state::cardinality::<Ids>(state.0).map(count).map_err(stored)
+}
