@@ -9,16 +9,19 @@ use crate::error::Result;
 /// One bit per id of a container.
 pub(super) type Words = [u64; CONTAINER_WORDS];
 
+#[inline]
 pub(super) fn low(id: [u8; 2]) -> u16 {
     u16::from_le_bytes(id)
 }
 
 /// First and last id of a run.
+#[inline]
 pub(super) fn run(&[a, b, c, d]: &[u8; 4]) -> (u16, u16) {
     let first = u16::from_le_bytes([a, b]);
     (first, first.saturating_add(u16::from_le_bytes([c, d])))
 }
 
+#[inline]
 fn bit(bits: &[[u8; 8]], id: u16) -> bool {
     bits.get(usize::from(id >> 6))
         .is_some_and(|w| u64::from_le_bytes(*w) >> (id & 63) & 1 == 1)
@@ -205,11 +208,13 @@ impl Container<'_> {
 /// Ids compared at a time: each of one block with each of another. The compiler makes vector code of it.
 const BLOCK: usize = 8;
 
+#[inline]
 fn block(ids: &[[u8; 2]; BLOCK]) -> [u16; BLOCK] {
     ids.map(u16::from_le_bytes)
 }
 
 /// For each id of `a`: 1 when it is one of `b`.
+#[inline]
 fn matches(a: &[u16; BLOCK], b: &[u16; BLOCK]) -> [u16; BLOCK] {
     let mut found = [0u16; BLOCK];
     for other in b {
@@ -298,6 +303,7 @@ pub(super) fn intersect_arrays(a: &[[u8; 2]], b: &[[u8; 2]], out: &mut Vec<u16>)
 }
 
 /// A carry-save adder: `(carry, sum)` of three words, bit by bit.
+#[inline]
 fn add3(a: u64, b: u64, c: u64) -> (u64, u64) {
     let u = a ^ b;
     ((a & b) | (u & c), u ^ c)

@@ -367,11 +367,13 @@ impl<'a> View<'a> {
         })
     }
 
+    #[inline]
     fn is_run(&self, i: usize) -> bool {
         self.runs.get(i / 8).is_some_and(|b| b >> (i % 8) & 1 == 1)
     }
 
     /// Upper half of the ids of container `i`.
+    #[inline]
     pub(super) fn key(&self, i: usize) -> u16 {
         self.descriptions
             .get(i)
@@ -379,6 +381,7 @@ impl<'a> View<'a> {
     }
 
     /// Ids of container `i`; 0 past the end.
+    #[inline]
     pub(super) fn size(&self, i: usize) -> u32 {
         self.descriptions
             .get(i)
@@ -386,6 +389,7 @@ impl<'a> View<'a> {
     }
 
     /// First byte of container `i`.
+    #[inline]
     fn start(&self, i: usize) -> Result<usize> {
         if let Some(offsets) = self.offsets {
             return Ok(offsets.get(i).map_or(0, |o| u32::from_le_bytes(*o) as usize));
