@@ -6,7 +6,7 @@
 use crate::pg::ErrorReport;
 use crate::pg::agg_state::change;
 use crate::pg::varlena::{RawRbState, RbState, RbStateBuf, Roaring, RoaringBuf, received};
-use crate::types::{binary, count, from_c_str, from_hex, stored, text, to_c_string, to_hex};
+use crate::types::{count, from_c_str, from_hex, set_binary, set_text, stored, to_c_string, to_hex};
 use engine::bitmap::state::{self, Kind, Narrow as Ids};
 use pgrx::prelude::*;
 use std::ffi::{CStr, CString};
@@ -21,7 +21,7 @@ fn rb_state_in(literal: &CStr) -> Result<RbStateBuf, ErrorReport> {
             "",
         ))
     })?;
-    state::check::<Ids>(&bytes).map_err(text)?;
+    state::check::<Ids>(&bytes).map_err(set_text)?;
     RbStateBuf::new(bytes)
 }
 
@@ -33,7 +33,7 @@ fn rb_state_out(state: RbState<'_>) -> Result<CString, ErrorReport> {
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
 fn rb_state_recv(mut message: pgrx::Internal) -> Result<RbStateBuf, ErrorReport> {
     let bytes = received(&mut message)?;
-    state::check::<Ids>(&bytes).map_err(binary)?;
+    state::check::<Ids>(&bytes).map_err(set_binary)?;
     RbStateBuf::new(bytes)
 }
 

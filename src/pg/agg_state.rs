@@ -5,7 +5,7 @@
 //! freed by the executor. So a state that outgrew its buffer is returned in the current, short-lived context, and
 //! nothing is ever freed here.
 
-use crate::pg::varlena::{RawState, new_varlena};
+use crate::pg::varlena::{RawState, new_varlena, plain};
 use pgrx::{PgSqlErrorCode, pg_sys, pg_sys::panic::ErrorReport};
 
 /// Fails unless an aggregate or a window function is being computed: only then is the state ours to change.
@@ -39,20 +39,25 @@ pub fn change<S: RawState>(
     step: impl FnOnce(&mut [u8]) -> Result<Option<Vec<u8>>, ErrorReport>,
 ) -> Result<S, ErrorReport> {
     must_be_aggregate(fcinfo)?;
-    let Some(state) = state else {
-        return Ok(S::of(pg_sys::Datum::from(new_varlena(&start()?)?)));
-    };
-    let value = state.datum().cast_mut_ptr::<pg_sys::varlena>();
+    match state {
+        None => made(&start()?),
+        Some(state) => changed(state, step),
+    }
+}
+
+/// A state of these bytes.
+pub(super) fn made<S: RawState>(bytes: &[u8]) -> Result<S, ErrorReport> {
+    Ok(S::of(pg_sys::Datum::from(new_varlena(bytes)?)))
+}
+
+/// The state that `step` makes of one. Only within an aggregate, which is to be checked before.
+pub(super) fn changed<S: RawState>(
+    state: S,
+    step: impl FnOnce(&mut [u8]) -> Result<Option<Vec<u8>>, ErrorReport>,
+) -> Result<S, ErrorReport> {
     // SAFETY: the argument is a varlena that is not null. A plain one, which is how the states made here look, is used as
-    // it is, without the cost of a guarded call for each row; a short, compressed or external one (a state that went
-    // through a tuple) is copied.
-    let value = unsafe {
-        if pgrx::varatt_is_4b_u(value) {
-            value
-        } else {
-            pg_sys::pg_detoast_datum(value)
-        }
-    };
+    // it is; a short, compressed or external one (a state that went through a tuple) is copied.
+    let value = unsafe { plain(state.datum()) };
     // SAFETY: a plain varlena of VARSIZE bytes, at least its header. Inside an aggregate (checked above) the transition
     // value is referenced by nobody else during the call, and a detoasted copy is ours.
     let buffer = unsafe {
@@ -61,6 +66,6 @@ pub fn change<S: RawState>(
     };
     match step(buffer)? {
         None => Ok(S::of(pg_sys::Datum::from(value))),
-        Some(bytes) => Ok(S::of(pg_sys::Datum::from(new_varlena(&bytes)?))),
+        Some(bytes) => made(&bytes),
     }
 }

@@ -3,8 +3,8 @@
 //! Their transition functions run once for every row of somebody's table, so an argument is read where it lies whenever
 //! it has the form in which the executor passes it, without a call into Postgres.
 
-use super::agg_state::must_be_aggregate;
-use super::varlena::{borrowed, new_varlena, owned, sql_name, total_size};
+use super::agg_state::{changed, made, must_be_aggregate};
+use super::varlena::{RawState, borrowed, new_varlena, owned, plain, raw_state, sql_name, total_size};
 use engine::behaviour::state::Change;
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
@@ -165,22 +165,6 @@ impl FromDatum for Plain<'_> {
     }
 }
 
-/// The same varlena with a header of four bytes, uncompressed: itself when it is like that.
-///
-/// # Safety
-/// `datum` is a varlena that is not null.
-unsafe fn plain(datum: pg_sys::Datum) -> *mut pg_sys::varlena {
-    let value = datum.cast_mut_ptr::<pg_sys::varlena>();
-    // SAFETY: as the caller promised.
-    unsafe {
-        if pgrx::varatt_is_4b_u(value) {
-            value
-        } else {
-            pg_sys::pg_detoast_datum(value)
-        }
-    }
-}
-
 impl Flags<'_> {
     /// Which of the elements are true, as bits, and how many elements there are. NULL is not true. Beyond 64 elements
     /// the bits are those of the first 64.
@@ -225,33 +209,11 @@ impl Flags<'_> {
     }
 }
 
-/// An argument passed through untouched, so that a state can be changed where it lies.
-pub struct RawBehaviour(pg_sys::Datum);
-
-sql_name!(RawBehaviour, "analytics_groups.behaviour_state");
-
-impl FromDatum for RawBehaviour {
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
-        (!is_null).then_some(RawBehaviour(datum))
-    }
-}
-
-// SAFETY: hands on the datum of an argument that is not null.
-unsafe impl<'fcx> ArgAbi<'fcx> for RawBehaviour {
-    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: `from_polymorphic_datum` above does not look behind the datum.
-        let raw: Option<RawBehaviour> = unsafe { arg.unbox_arg_using_from_datum() };
-        raw.unwrap_or(RawBehaviour(pg_sys::Datum::null()))
-    }
-}
-
-// SAFETY: the datum is an argument of this call or was made for it by `change`.
-unsafe impl BoxRet for RawBehaviour {
-    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        // SAFETY: see above.
-        unsafe { fcinfo.return_raw_datum(self.0) }
-    }
-}
+raw_state!(
+    /// A state passed through untouched, so that it can be changed where it lies.
+    RawBehaviour,
+    "analytics_groups.behaviour_state"
+);
 
 /// The state after one more input: `start` makes the one before the first, `step` gets the whole buffer, used or not, and
 /// changes it in place or returns the bytes of the state that replaces it. The contract is that of [`super::agg_state`].
@@ -262,23 +224,12 @@ pub fn change(
     step: impl FnOnce(&mut [u8]) -> Result<Change, ErrorReport>,
 ) -> Result<RawBehaviour, ErrorReport> {
     must_be_aggregate(fcinfo)?;
-    let Some(state) = state else {
-        let mut first = start()?;
-        if let Some(grown) = step(&mut first)? {
-            first = grown;
+    match state {
+        Some(state) => changed(state, step),
+        None => {
+            let mut first = start()?;
+            let grown = step(&mut first)?;
+            made(grown.as_deref().unwrap_or(&first))
         }
-        return Ok(RawBehaviour(pg_sys::Datum::from(new_varlena(&first)?)));
-    };
-    // SAFETY: the argument is a varlena that is not null. A state that went through a tuple is copied by detoasting.
-    let value = unsafe { plain(state.0) };
-    // SAFETY: a plain varlena of VARSIZE bytes, at least its header. Inside an aggregate (checked above) the transition
-    // value is referenced by nobody else during the call, and a detoasted copy is ours.
-    let buffer = unsafe {
-        let len = pgrx::varsize_4b(value).saturating_sub(4);
-        std::slice::from_raw_parts_mut(value.cast::<u8>().add(4), len)
-    };
-    Ok(RawBehaviour(match step(buffer)? {
-        None => pg_sys::Datum::from(value),
-        Some(bytes) => pg_sys::Datum::from(new_varlena(&bytes)?),
-    }))
+    }
 }

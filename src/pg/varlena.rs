@@ -225,6 +225,22 @@ impl Int8Array {
     }
 }
 
+/// The same varlena with a header of four bytes, uncompressed: itself when it is like that.
+///
+/// # Safety
+/// `datum` is a varlena that is not null.
+pub(super) unsafe fn plain(datum: pg_sys::Datum) -> *mut pg_sys::varlena {
+    let value = datum.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: as the caller promised.
+    unsafe {
+        if pgrx::varatt_is_4b_u(value) {
+            value
+        } else {
+            pg_sys::pg_detoast_datum(value)
+        }
+    }
+}
+
 /// A state passed through untouched, so that it can be changed where it lies.
 pub trait RawState {
     /// The state at `datum`, which is not null.
@@ -273,6 +289,8 @@ macro_rules! raw_state {
         }
     };
 }
+
+pub(super) use raw_state;
 
 raw_state!(
     /// An `rb_state` where it lies.

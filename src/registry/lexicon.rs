@@ -258,6 +258,20 @@ fn look_up_one(sql: &Sql, project: &Project, space: Space, name: &str) -> Result
     Ok(Some(no))
 }
 
+/// The numbers of those names that exist, in no order, for reports: reads only.
+pub fn numbers(sql: &Sql, project: &Project, space: Space, names: &[&str]) -> Result<Vec<u32>> {
+    let text = project.sql(select(space));
+    let rows = match space {
+        Space::Subject(kind) => sql.read(&text, &[Arg::Texts(names), Arg::Int2(kind as i16)])?,
+        _ => sql.read(&text, &[Arg::Texts(names)])?,
+    };
+    let mut numbers = engine::error::try_vec(rows.len(), "numbers of names")?;
+    for i in 0..rows.len() {
+        numbers.push(u32::try_from(rows.int(i, 1)?).map_err(|_| Failure::internal("a number beyond 32 bits"))?);
+    }
+    Ok(numbers)
+}
+
 /// The numbers of names that exist, for reports: reads only.
 pub fn find<'n>(sql: &Sql, project: &Project, space: Space, names: &[&'n str]) -> Result<HashMap<&'n str, u32>> {
     let text = project.sql(select(space));

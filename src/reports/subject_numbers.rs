@@ -3,12 +3,13 @@
 
 use super::arguments::required;
 use super::subject;
-use crate::error::{Failure, Result};
+use crate::error::Result;
 use crate::pg::ErrorReport;
 use crate::pg::interrupts::Interrupts;
-use crate::pg::spi::{self, Arg, Sql};
+use crate::pg::spi::{self, Sql};
 use crate::pg::varlena::{Roaring, RoaringBuf};
 use crate::registry;
+use crate::registry::lexicon::{self, Space};
 use crate::settings;
 use crate::store::identity;
 use crate::types::stored;
@@ -29,14 +30,7 @@ const BY: &str = "'user', or a registered group key, for example 'company_id'.";
 fn numbers(sql: &Sql, by: &str, ids: &[&str], project: Option<&str>) -> Result<Vec<SubjectNo>> {
     let project = registry::open(sql, project)?;
     let kind = project.kind(by)?;
-    let rows = sql.read(
-        &project.sql("SELECT no FROM @.subject WHERE kind = $2 AND id = ANY($1)"),
-        &[Arg::Texts(ids), Arg::Int2(kind as i16)],
-    )?;
-    let mut numbers = engine::error::try_vec(rows.len(), "numbers of subjects")?;
-    for i in 0..rows.len() {
-        numbers.push(u32::try_from(rows.int(i, 0)?).map_err(|_| Failure::internal("a number beyond 32 bits"))?);
-    }
+    let numbers = lexicon::numbers(sql, &project, Space::Subject(kind), ids)?;
     if kind == USER {
         return identity::ends(sql, &project, &numbers, false);
     }
@@ -44,6 +38,7 @@ fn numbers(sql: &Sql, by: &str, ids: &[&str], project: Option<&str>) -> Result<V
 }
 
 #[pg_extern(schema = "analytics_groups", stable, parallel_restricted)]
+#[search_path(pg_catalog, pg_temp)]
 fn subject_ids(
     by: Option<&str>,
     ids: Option<Vec<Option<String>>>,

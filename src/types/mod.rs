@@ -8,8 +8,9 @@ use crate::pg::{ErrorReport, guc};
 use engine::error::Error;
 use pgrx::PgSqlErrorCode::{self, *};
 
-/// The SQL error of an engine error; `bytes` is the SQLSTATE when bytes or a text are not a value of the type.
-fn report(e: Error, bytes: PgSqlErrorCode) -> ErrorReport {
+/// The SQL error of an engine error; `bytes` is the SQLSTATE when bytes or a text are not a value of the type, and `wrong`
+/// what the message is then, if it has a fixed one.
+fn report(e: Error, bytes: PgSqlErrorCode, wrong: Option<&str>) -> ErrorReport {
     let code = match &e {
         Error::Corrupt(_) | Error::Syntax { .. } => bytes,
         Error::Limit { .. } => ERRCODE_PROGRAM_LIMIT_EXCEEDED,
@@ -18,12 +19,12 @@ fn report(e: Error, bytes: PgSqlErrorCode) -> ErrorReport {
         Error::OutOfMemory(_) => ERRCODE_OUT_OF_MEMORY,
         Error::Unsupported { .. } => ERRCODE_FEATURE_NOT_SUPPORTED,
     };
-    // Names and messages follow pg_roaringbitmap; what it does not say is in the detail and the hint.
     let (message, detail) = match &e {
         // What was never stored is not corrupt, it is just wrong.
-        Error::Corrupt(what) if bytes != ERRCODE_DATA_CORRUPTED => {
-            ("bitmap format is error".to_string(), Some(what.clone()))
-        }
+        Error::Corrupt(what) if bytes != ERRCODE_DATA_CORRUPTED => match wrong {
+            Some(wrong) => (wrong.to_string(), Some(what.clone())),
+            None => (format!("invalid bytes: {what}"), None),
+        },
         Error::Syntax { message, position, .. } => (
             message.clone(),
             Some(format!("At character {position} of the literal.")),
@@ -46,17 +47,30 @@ fn report(e: Error, bytes: PgSqlErrorCode) -> ErrorReport {
 
 /// For stored values: what is wrong with them is corruption.
 pub fn stored(e: Error) -> ErrorReport {
-    report(e, ERRCODE_DATA_CORRUPTED)
+    report(e, ERRCODE_DATA_CORRUPTED, None)
 }
 
 /// For text that a person or a dump wrote.
 pub fn text(e: Error) -> ErrorReport {
-    report(e, ERRCODE_INVALID_TEXT_REPRESENTATION)
+    report(e, ERRCODE_INVALID_TEXT_REPRESENTATION, None)
 }
 
 /// For bytes that came from outside.
 pub fn binary(e: Error) -> ErrorReport {
-    report(e, ERRCODE_INVALID_BINARY_REPRESENTATION)
+    report(e, ERRCODE_INVALID_BINARY_REPRESENTATION, None)
+}
+
+/// The message of pg_roaringbitmap for what is no set; what it does not say is in the detail and the hint.
+const NO_SET: Option<&str> = Some("bitmap format is error");
+
+/// For the text of a set that a person or a dump wrote.
+pub fn set_text(e: Error) -> ErrorReport {
+    report(e, ERRCODE_INVALID_TEXT_REPRESENTATION, NO_SET)
+}
+
+/// For the bytes of a set that came from outside.
+pub fn set_binary(e: Error) -> ErrorReport {
+    report(e, ERRCODE_INVALID_BINARY_REPRESENTATION, NO_SET)
 }
 
 /// The setting of pg_roaringbitmap that says how sets are written as text; it works without that extension as well.

@@ -4,7 +4,8 @@
 //! The stored bytes are the portable format of the Roaring specification and nothing else.
 
 use super::{
-    as_bytes, binary, count, from_c_str, from_hex, jaccard, null_id, selected, stored, text, to_c_string, to_hex,
+    as_bytes, count, from_c_str, from_hex, jaccard, null_id, selected, set_binary, set_text, stored, to_c_string,
+    to_hex,
 };
 use crate::pg::ErrorReport;
 use crate::pg::interrupts::Interrupts;
@@ -68,8 +69,8 @@ fn places(a: &View<'_>, start: i64, end: i64) -> Result<(u64, u64), ErrorReport>
 fn roaringbitmap_in(literal: &CStr) -> Result<RoaringBuf, ErrorReport> {
     let literal = from_c_str(literal)?;
     RoaringBuf::new(match from_hex(literal) {
-        Some(bytes) => ops::import(&bytes?).map_err(text)?,
-        None => parse(literal, &mut Interrupts).map_err(text)?,
+        Some(bytes) => ops::import(&bytes?).map_err(set_text)?,
+        None => parse(literal, &mut Interrupts).map_err(set_text)?,
     })
 }
 
@@ -85,7 +86,7 @@ fn roaringbitmap_out(a: Roaring<'_>) -> Result<CString, ErrorReport> {
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
 fn roaringbitmap_recv(mut message: pgrx::Internal) -> Result<RoaringBuf, ErrorReport> {
-    RoaringBuf::new(ops::import(&received(&mut message)?).map_err(binary)?)
+    RoaringBuf::new(ops::import(&received(&mut message)?).map_err(set_binary)?)
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
@@ -101,7 +102,7 @@ fn roaringbitmap_send(a: Roaring<'_>) -> &[u8] {
     parallel_safe
 )]
 fn roaringbitmap_from_bytea(bytes: &[u8]) -> Result<RoaringBuf, ErrorReport> {
-    RoaringBuf::new(ops::import(bytes).map_err(binary)?)
+    RoaringBuf::new(ops::import(bytes).map_err(set_binary)?)
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]

@@ -4,7 +4,8 @@
 //! 64-bit extension of the portable format of the Roaring specification and nothing else.
 
 use super::{
-    as_bytes, binary, count, from_c_str, from_hex, jaccard, null_id, selected, stored, text, to_c_string, to_hex,
+    as_bytes, count, from_c_str, from_hex, jaccard, null_id, selected, set_binary, set_text, stored, to_c_string,
+    to_hex,
 };
 use crate::pg::ErrorReport;
 use crate::pg::interrupts::Interrupts;
@@ -53,8 +54,8 @@ fn places(a: &View<'_>, start: i64, end: i64) -> Result<(u64, u64), ErrorReport>
 fn roaringbitmap64_in(literal: &CStr) -> Result<Roaring64Buf, ErrorReport> {
     let literal = from_c_str(literal)?;
     Roaring64Buf::new(match from_hex(literal) {
-        Some(bytes) => ops::import(&bytes?).map_err(text)?,
-        None => parse(literal, &mut Interrupts).map_err(text)?,
+        Some(bytes) => ops::import(&bytes?).map_err(set_text)?,
+        None => parse(literal, &mut Interrupts).map_err(set_text)?,
     })
 }
 
@@ -70,7 +71,7 @@ fn roaringbitmap64_out(a: Roaring64<'_>) -> Result<CString, ErrorReport> {
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
 fn roaringbitmap64_recv(mut message: pgrx::Internal) -> Result<Roaring64Buf, ErrorReport> {
-    Roaring64Buf::new(ops::import(&received(&mut message)?).map_err(binary)?)
+    Roaring64Buf::new(ops::import(&received(&mut message)?).map_err(set_binary)?)
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
@@ -86,7 +87,7 @@ fn roaringbitmap64_send(a: Roaring64<'_>) -> &[u8] {
     parallel_safe
 )]
 fn roaringbitmap64_from_bytea(bytes: &[u8]) -> Result<Roaring64Buf, ErrorReport> {
-    Roaring64Buf::new(ops::import(bytes).map_err(binary)?)
+    Roaring64Buf::new(ops::import(bytes).map_err(set_binary)?)
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]

@@ -127,11 +127,12 @@ FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::re
 WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'analytics_groups') AND d.deptype = 'e' AND p.prosecdef
 ORDER BY 1;
 -- One that commits can have no setting: it makes its own in every transaction. One that is immutable and was parsed when it
--- was made looks for no name any more, and a setting would keep it from becoming a part of the statements it is used in.
+-- was made looks for no name any more, and a setting would keep it from becoming a part of the statements it is used in. What
+-- writes a value of a type as text reads a setting and runs no SQL.
 SELECT p.oid::regprocedure AS not_pinned
 FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass JOIN pg_language l ON l.oid = p.prolang
 WHERE d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'analytics_groups') AND d.deptype = 'e'
-  AND NOT (p.prosqlbody IS NOT NULL AND p.provolatile = 'i') AND (l.lanname IN ('plpgsql', 'sql') OR p.provolatile <> 'i' AND NOT p.proretset)
+  AND NOT (p.prosqlbody IS NOT NULL AND p.provolatile = 'i') AND NOT EXISTS (SELECT FROM pg_type t WHERE t.typoutput = p.oid) AND (l.lanname IN ('plpgsql', 'sql') OR p.provolatile <> 'i' AND NOT p.proretset)
   AND NOT coalesce(p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false)
 ORDER BY 1;
 SELECT p.oid::regprocedure AS without_comment

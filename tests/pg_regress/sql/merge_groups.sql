@@ -40,6 +40,7 @@ SELECT * FROM companies;
 -- What only the other had is in the profile that stays, under either id.
 SELECT group_profile('company_id', 'acme') - '$last_seen' AS one, group_profile('company_id', 'Acme Inc.') - '$last_seen' AS other;
 SELECT changed, since, value FROM group_history('company_id', 'Acme Inc.');
+SELECT subject_ids('company_id', '{acme}') = subject_ids('company_id', '{Acme Inc.,acme}') AS one;
 SELECT id FROM cohort_members('today''s companies') ORDER BY 1;
 SELECT id, listed, events FROM group_members('company_id', 'Acme Inc.');
 SELECT group_id, listed, events FROM user_groups('eve');
