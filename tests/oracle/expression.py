@@ -98,7 +98,10 @@ def evaluate(tree, properties, user, group):
         return a + b if kind(a) == kind(b) and kind(a) in ("number", "string") else None
     if op == "any":
         items = value(tree[1])
-        return any(equal(item, tree[2]) for item in items) if kind(items) == "list" else None
+        if items is None:
+            return None
+        # A single value is a list of one: the law says nothing of it, and a property may come as either.
+        return any(equal(item, tree[2]) for item in (items if kind(items) == "list" else [items]))
     raise ValueError(f"unknown operator {op}")
 
 
