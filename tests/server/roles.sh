@@ -48,11 +48,14 @@ export="SELECT count(*) FROM analytics_groups.export_events('2024-01-01', '2024-
 relation="SELECT count(*) FROM analytics_PROJECT.events WHERE event OPERATOR(pg_catalog.=) 'Seen'"
 relations="SELECT count(*) FROM analytics_PROJECT.users u, analytics_PROJECT.groups g WHERE g.group_id OPERATOR(pg_catalog.=) 'acme' AND u.distinct_id OPERATOR(pg_catalog.=) 'ann-of-PROJECT'"
 links="SELECT count(*) + 1 FROM analytics_groups.export_identities(project => 'PROJECT')"
+same="SELECT count(*) + 1 FROM analytics_groups.export_group_merges(project => 'PROJECT')"
+subjects="SELECT analytics_groups.rb_cardinality(analytics_groups.subject_ids('user', '{ann-of-PROJECT}', project => 'PROJECT'))"
+names="SELECT count(*) FROM analytics_groups.subject_names('user', analytics_groups.subject_ids('user', '{ann-of-PROJECT}', project => 'PROJECT'), project => 'PROJECT')"
 import="SELECT analytics_groups.import_events('public.rows', '{\"event_column\": \"kind\", \"time_column\": \"at\", \"user_column\": \"who\"}', 'one_time', project => 'PROJECT') ->> 'code'"
 appended="SELECT analytics_groups.import_events('public.rows', '{\"event_column\": \"kind\", \"time_column\": \"at\", \"insert_time_column\": \"at\"}', project => 'PROJECT') ->> 'code'"
 imported="SELECT analytics_groups.import_profiles('public.rows', '{\"user_column\": \"who\"}', project => 'PROJECT') ->> 'code'"
 closed="SELECT analytics_groups.import_events('public.closed', '{\"event_column\": \"kind\", \"time_column\": \"at\"}', 'one_time', project => 'PROJECT')"
-whom="counted dropped lost flown activity belong belongs figures export relation relations links"
+whom="counted dropped lost flown activity belong belongs figures export relation relations links same subjects names"
 define="SELECT analytics_groups.define_cohort('seen', '{\"did\": \"Seen\", \"at_least\": 1, \"within\": \"50 years\"}', project => 'PROJECT')"
 members="SELECT count(*) FROM analytics_groups.cohort_members('seen', project => 'PROJECT')"
 freeze="SELECT analytics_groups.freeze_cohort('seen', project => 'PROJECT')"
@@ -69,6 +72,10 @@ people="SELECT analytics_groups.update_users('{\"\$distinct_id\": \"ann\", \"\$s
 groups="SELECT analytics_groups.update_groups('{\"\$group_key\": \"company_id\", \"\$group_id\": \"acme\", \"\$set\": {\"by\": \"ROLE\"}}', project => 'PROJECT') ->> 'code'"
 sticky="SELECT analytics_groups.set_group('ROLE', 'company_id', '\"acme\"', project => 'PROJECT')"
 maintain="CALL analytics_groups.maintain('PROJECT')"
+hide="SELECT analytics_groups.hide_event('Seen', false, project => 'PROJECT')"
+keep_out="SELECT analytics_groups.add_drop_filter('Nothing', '{\"a\": 1}', project => 'PROJECT')"
+let_in="SELECT analytics_groups.remove_drop_filter('Nothing', project => 'PROJECT')"
+merge_groups="SELECT analytics_groups.merge_groups('company_id', 'of-ROLE', 'acme', project => 'PROJECT')"
 add_key="SELECT analytics_groups.add_group_key('ROLE_id', project => 'PROJECT') IS NOT NULL"
 company="SELECT analytics_groups.unset_company_key(project => 'PROJECT')"
 grant="SELECT analytics_groups.grant_access('nobody', 'reader', project => 'PROJECT')"
@@ -115,8 +122,12 @@ may reader shop 1 tables
 may nobody shop '' tables
 may_not reader shop lookup map unmap drop_lookup
 may writer shop '' unmap drop_lookup
-may_not writer shop add_key company grant drop
+may_not reader shop hide keep_out let_in merge_groups
+may_not writer shop add_key company grant drop hide keep_out let_in merge_groups
 may admin shop 1 count
+may admin shop '' hide keep_out
+may admin shop 1 let_in
+may admin shop 0 merge_groups
 may admin shop t track add_key
 may admin shop 200 ndjson people groups
 may admin shop '' sticky maintain
