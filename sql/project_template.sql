@@ -24,6 +24,8 @@ CREATE TABLE @project@.property (
     -- The property that reports read it as; events keep what they carry.
     merged_into  integer CHECK (merged_into <> no)
 );
+-- Asked for by every report, and mostly empty.
+CREATE INDEX property_merged ON @project@.property (no) WHERE merged_into IS NOT NULL;
 CREATE SEQUENCE @project@.property_no AS integer OWNED BY @project@.property.no;
 
 -- Events that are discarded when each of some properties is one of some values: {"property": value or [values], …}.
