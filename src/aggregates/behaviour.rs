@@ -9,11 +9,11 @@ mod sequence;
 mod sessions;
 
 use crate::pg::ErrorReport;
-use crate::pg::behaviour::{BehaviourState, BehaviourStateBuf, Instant, RawBehaviour, change, is_text};
+use crate::pg::behaviour::{BehaviourState, BehaviourStateBuf, Instant, RawBehaviour, TextBuf, change, is_text};
 use crate::pg::varlena::received;
 use crate::types::{binary, from_c_str, from_hex, stored, text, to_c_string, to_hex};
 use engine::behaviour::state::{self, Asked, Change};
-use engine::error::Error;
+use engine::error::{Error, try_vec};
 use pgrx::prelude::*;
 use std::ffi::{CStr, CString};
 
@@ -116,6 +116,13 @@ fn collect(
         |s| step(s).map_err(stored),
     )
     .map(Some)
+}
+
+/// A text of a state as a result. It is as long as somebody's column has it.
+fn copied(value: &[u8]) -> Result<TextBuf, ErrorReport> {
+    let mut bytes = try_vec(value.len(), "text").map_err(stored)?;
+    bytes.extend_from_slice(value);
+    TextBuf::new(bytes)
 }
 
 /// An argument that must not be NULL.

@@ -1,6 +1,6 @@
 //! path_agg, first_touch and last_touch: what happened in turn, and what was there first and last.
 
-use super::{collect, constant, finite};
+use super::{collect, constant, copied, finite};
 use crate::pg::behaviour::{BehaviourState, Instant, RawBehaviour, TextArray, TextBuf, TextBytes};
 use crate::pg::{ErrorReport, FunctionCallInfo};
 use crate::types::stored;
@@ -118,5 +118,5 @@ fn touch(
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
 pub(super) fn touch_final(state: BehaviourState<'_>) -> Result<Option<TextBuf>, ErrorReport> {
     let value = path::touch(state.0).map_err(stored)?;
-    value.map(|v| TextBuf::new(v.to_vec())).transpose()
+    value.map(copied).transpose()
 }

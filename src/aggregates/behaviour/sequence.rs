@@ -1,6 +1,6 @@
 //! sequence_match, sequence_count and sequence_next: patterns over what happened in turn.
 
-use super::{collect, constant, finite};
+use super::{collect, constant, copied, finite};
 use crate::pg::behaviour::{BehaviourState, Flags, Instant, RawBehaviour, TextBuf, TextBytes};
 use crate::pg::interrupts::Interrupts;
 use crate::pg::{ErrorReport, FunctionCallInfo};
@@ -118,5 +118,5 @@ pub(super) fn sequence_next_int_trans(
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
 pub(super) fn sequence_next_final(state: BehaviourState<'_>) -> Result<Option<TextBuf>, ErrorReport> {
     let value = sequence::next(state.0, &mut Interrupts).map_err(stored)?;
-    value.map(|v| TextBuf::new(v.to_vec())).transpose()
+    value.map(copied).transpose()
 }
