@@ -311,7 +311,13 @@ fn number_listed(sql: &Sql, project: &Project, kind: Kind, property: &str, users
     let mut args = vec![Arg::Text(property), Arg::Int2(kind as i16), Arg::Int4(longest)];
     args.extend(users.map(Arg::Ints));
     let rows = sql.write(&text, &args)?;
-    let ids = (0..rows.len()).map(|i| rows.text(i, 0)).collect::<Result<Vec<_>>>()?;
+    let mut ids = engine::error::try_vec(rows.len(), "groups in the lists of users")?;
+    for i in 0..rows.len() {
+        if i % EVERY == 0 {
+            Interrupts.tick()?;
+        }
+        ids.push(rows.text(i, 0)?);
+    }
     lexicon::number(sql, project, Space::Subject(kind), &ids)?;
     Ok(())
 }
@@ -321,6 +327,13 @@ fn number_listed(sql: &Sql, project: &Project, kind: Kind, property: &str, users
 fn number_listed_of_all(project: &str, kind: i16, property: &str) -> Result<(), ErrorReport> {
     spi::connect(|sql| {
         let project = access::administered(sql, project)?;
+        // Another kind would make users of groups, or numbers of nothing.
+        if project.kind(property)? != kind as Kind || kind == USER as i16 {
+            return Err(Failure::param(
+                format!("{kind} is not the kind of the key \"{property}\""),
+                "add_group_key calls this for the key that it registers.",
+            ));
+        }
         number_listed(sql, &project, kind as Kind, property, None)
     })?;
     Ok(())

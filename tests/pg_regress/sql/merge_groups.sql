@@ -72,6 +72,7 @@ SELECT merge_groups('company_id', 'acme', 'initech');
 SELECT merge_groups('company_id', '', 'globex');
 SELECT merge_groups('company_id', NULL, 'globex');
 SELECT merge_groups('user', 'ann', 'bob');
+SELECT _number_listed('mergers', 0::smallint, 'company_id');
 SELECT merge_groups('team_id', 'a', 'b');
 SELECT delete_group('company_id', 'acme');
 
