@@ -16,6 +16,54 @@ COMMENT ON TYPE analytics_groups.behaviour_state IS
 -- The state is one flat value that is changed in place; two aggregates over the same arguments share it. Rows may come in
 -- any order. Rows without a time are passed over; a condition that is NULL is not met.
 
+-- The functions that run for every row. They are written here, because the library has them without the layer that is
+-- generated around others (src/pg/direct.rs).
+
+CREATE FUNCTION analytics_groups.behaviour_combine(state analytics_groups.behaviour_state, other analytics_groups.behaviour_state) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'behaviour_combine_row';
+CREATE FUNCTION analytics_groups.window_funnel_trans(state analytics_groups.behaviour_state, within interval, at timestamp with time zone, steps boolean[]) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'window_funnel_trans_row';
+CREATE FUNCTION analytics_groups.window_funnel_trans(state analytics_groups.behaviour_state, within interval, mode text, at timestamp with time zone, steps boolean[]) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'window_funnel_mode_trans_row';
+CREATE FUNCTION analytics_groups.window_funnel_trans(state analytics_groups.behaviour_state, within bigint, at bigint, steps boolean[]) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'window_funnel_int_trans_row';
+CREATE FUNCTION analytics_groups.window_funnel_trans(state analytics_groups.behaviour_state, within bigint, mode text, at bigint, steps boolean[]) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'window_funnel_int_mode_trans_row';
+CREATE FUNCTION analytics_groups.path_trans(state analytics_groups.behaviour_state, at timestamp with time zone, event text) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'path_trans_row';
+CREATE FUNCTION analytics_groups.path_trans(state analytics_groups.behaviour_state, at timestamp with time zone, event text, most integer) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'path_most_trans_row';
+CREATE FUNCTION analytics_groups.path_trans(state analytics_groups.behaviour_state, at timestamp with time zone, event text, most integer, collapse boolean) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'path_collapse_trans_row';
+CREATE FUNCTION analytics_groups.first_touch_trans(state analytics_groups.behaviour_state, at timestamp with time zone, value text) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'first_touch_trans_row';
+CREATE FUNCTION analytics_groups.last_touch_trans(state analytics_groups.behaviour_state, at timestamp with time zone, value text) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'last_touch_trans_row';
+CREATE FUNCTION analytics_groups.retention_conditions_trans(state analytics_groups.behaviour_state, met boolean[]) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'conditions_trans_row';
+CREATE FUNCTION analytics_groups.retention_returns_trans(state analytics_groups.behaviour_state, every interval, periods integer, at timestamp with time zone, born boolean, returned boolean) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'returns_trans_row';
+CREATE FUNCTION analytics_groups.path_trans(state analytics_groups.behaviour_state, at bigint, event text) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'path_int_trans_row';
+CREATE FUNCTION analytics_groups.path_trans(state analytics_groups.behaviour_state, at bigint, event text, most integer) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'path_int_most_trans_row';
+CREATE FUNCTION analytics_groups.path_trans(state analytics_groups.behaviour_state, at bigint, event text, most integer, collapse boolean) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'path_int_collapse_trans_row';
+CREATE FUNCTION analytics_groups.first_touch_trans(state analytics_groups.behaviour_state, at bigint, value text) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'first_touch_int_trans_row';
+CREATE FUNCTION analytics_groups.last_touch_trans(state analytics_groups.behaviour_state, at bigint, value text) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'last_touch_int_trans_row';
+CREATE FUNCTION analytics_groups.retention_returns_trans(state analytics_groups.behaviour_state, every bigint, periods integer, at bigint, born boolean, returned boolean) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'returns_int_trans_row';
+CREATE FUNCTION analytics_groups.sequence_trans(state analytics_groups.behaviour_state, pattern text, at timestamp with time zone, met boolean[]) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'sequence_trans_row';
+CREATE FUNCTION analytics_groups.sequence_trans(state analytics_groups.behaviour_state, pattern text, at bigint, met boolean[]) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'sequence_int_trans_row';
+CREATE FUNCTION analytics_groups.sequence_next_trans(state analytics_groups.behaviour_state, pattern text, at timestamp with time zone, value text, met boolean[]) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'sequence_next_trans_row';
+CREATE FUNCTION analytics_groups.sequence_next_trans(state analytics_groups.behaviour_state, pattern text, at bigint, value text, met boolean[]) RETURNS analytics_groups.behaviour_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'sequence_next_int_trans_row';
+
 -- Funnels
 
 CREATE AGGREGATE analytics_groups.window_funnel(within interval, at timestamp with time zone, VARIADIC steps boolean[]) (
@@ -139,6 +187,18 @@ CREATE AGGREGATE analytics_groups.retention_agg(every interval, periods integer,
 );
 COMMENT ON AGGREGATE analytics_groups.retention_agg(interval, integer, timestamp with time zone, boolean, boolean) IS
 'In which periods after the birth somebody returned: element 1 is the first period, of the length every, that begins with the earliest row that is born; a return is later than the birth. NULL for who was never born. Example: SELECT who, analytics_groups.retention_agg(''1 day'', 3, at, event = ''View'', true) FROM (VALUES (1, timestamptz ''2024-01-01'', ''View''), (1, ''2024-01-02'', ''Pay'')) AS e(who, at, event) GROUP BY who';
+
+CREATE AGGREGATE analytics_groups.retention_agg(every bigint, periods integer, at bigint, born boolean, returned boolean) (
+    SFUNC = analytics_groups.retention_returns_trans,
+    STYPE = analytics_groups.behaviour_state,
+    SSPACE = 128,
+    COMBINEFUNC = analytics_groups.behaviour_combine,
+    FINALFUNC = analytics_groups.retention_returns_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE analytics_groups.retention_agg(bigint, integer, bigint, boolean, boolean) IS
+'As retention_agg of timestamps, for times that are numbers. Example: SELECT who, analytics_groups.retention_agg(10, 3, n, event = ''View'', true) FROM (VALUES (1, 10, ''View''), (1, 20, ''Pay'')) AS e(who, n, event) GROUP BY who';
 
 -- Sequences
 
@@ -276,10 +336,73 @@ CREATE AGGREGATE analytics_groups.last_touch(at timestamp with time zone, value 
 COMMENT ON AGGREGATE analytics_groups.last_touch(timestamp with time zone, text) IS
 'The value of the latest row that has one; of simultaneous rows the greatest in byte order. Example: SELECT who, analytics_groups.last_touch(at, event) FROM (VALUES (1, timestamptz ''2024-01-01'', ''View''), (1, ''2024-01-02'', ''Pay'')) AS e(who, at, event) GROUP BY who';
 
+CREATE AGGREGATE analytics_groups.path_agg(at bigint, event text) (
+    SFUNC = analytics_groups.path_trans,
+    STYPE = analytics_groups.behaviour_state,
+    SSPACE = 128,
+    COMBINEFUNC = analytics_groups.behaviour_combine,
+    FINALFUNC = analytics_groups.path_agg_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE analytics_groups.path_agg(bigint, text) IS
+'As path_agg of timestamps, for times that are numbers. Example: SELECT who, analytics_groups.path_agg(n, event) FROM (VALUES (1, 10, ''View''), (1, 20, ''Pay'')) AS e(who, n, event) GROUP BY who';
+
+CREATE AGGREGATE analytics_groups.path_agg(at bigint, event text, most integer) (
+    SFUNC = analytics_groups.path_trans,
+    STYPE = analytics_groups.behaviour_state,
+    SSPACE = 128,
+    COMBINEFUNC = analytics_groups.behaviour_combine,
+    FINALFUNC = analytics_groups.path_agg_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE analytics_groups.path_agg(bigint, text, integer) IS
+'As path_agg of timestamps, for times that are numbers. Example: SELECT who, analytics_groups.path_agg(n, event, 5) FROM (VALUES (1, 10, ''View''), (1, 20, ''Pay'')) AS e(who, n, event) GROUP BY who';
+
+CREATE AGGREGATE analytics_groups.path_agg(at bigint, event text, most integer, collapse boolean) (
+    SFUNC = analytics_groups.path_trans,
+    STYPE = analytics_groups.behaviour_state,
+    SSPACE = 128,
+    COMBINEFUNC = analytics_groups.behaviour_combine,
+    FINALFUNC = analytics_groups.path_agg_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE analytics_groups.path_agg(bigint, text, integer, boolean) IS
+'As path_agg of timestamps, for times that are numbers. Example: SELECT who, analytics_groups.path_agg(n, event, 5, true) FROM (VALUES (1, 10, ''View''), (1, 20, ''Pay'')) AS e(who, n, event) GROUP BY who';
+
+CREATE AGGREGATE analytics_groups.first_touch(at bigint, value text) (
+    SFUNC = analytics_groups.first_touch_trans,
+    STYPE = analytics_groups.behaviour_state,
+    SSPACE = 128,
+    COMBINEFUNC = analytics_groups.behaviour_combine,
+    FINALFUNC = analytics_groups.touch_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE analytics_groups.first_touch(bigint, text) IS
+'As first_touch of timestamps, for times that are numbers. Example: SELECT who, analytics_groups.first_touch(n, event) FROM (VALUES (1, 10, ''View''), (1, 20, ''Pay'')) AS e(who, n, event) GROUP BY who';
+
+CREATE AGGREGATE analytics_groups.last_touch(at bigint, value text) (
+    SFUNC = analytics_groups.last_touch_trans,
+    STYPE = analytics_groups.behaviour_state,
+    SSPACE = 128,
+    COMBINEFUNC = analytics_groups.behaviour_combine,
+    FINALFUNC = analytics_groups.touch_final,
+    FINALFUNC_MODIFY = READ_ONLY,
+    PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE analytics_groups.last_touch(bigint, text) IS
+'As last_touch of timestamps, for times that are numbers. Example: SELECT who, analytics_groups.last_touch(n, event) FROM (VALUES (1, 10, ''View''), (1, 20, ''Pay'')) AS e(who, n, event) GROUP BY who';
+
 -- Sessions
 
 COMMENT ON FUNCTION analytics_groups.sessionize(timestamp with time zone, interval) IS
 'The number of the session a row belongs to, from 1 in each partition: a new one begins when more than gap has passed since the row before. The window must be ordered by the same time; a row without a time has no session. Example: SELECT who, at, analytics_groups.sessionize(at, ''30 minutes'') OVER (PARTITION BY who ORDER BY at) FROM (VALUES (1, timestamptz ''2024-01-01 10:00+00''), (1, ''2024-01-01 11:00+00'')) AS e(who, at)';
+
+COMMENT ON FUNCTION analytics_groups.sessionize(bigint, bigint) IS
+'As sessionize of timestamps, for times that are numbers. Example: SELECT who, n, analytics_groups.sessionize(n, 1800) OVER (PARTITION BY who ORDER BY n) FROM (VALUES (1, 10), (1, 5000)) AS e(who, n)';
 
 -- Functions of the type and of the aggregates
 
@@ -335,6 +458,18 @@ COMMENT ON FUNCTION analytics_groups.path_trans(analytics_groups.behaviour_state
 'Internal, a part of the behaviour aggregates: adds an event to a path. Example: none, the executor calls it';
 COMMENT ON FUNCTION analytics_groups.path_trans(analytics_groups.behaviour_state, timestamp with time zone, text, integer, boolean) IS
 'Internal, a part of the behaviour aggregates: adds an event to a path. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.path_trans(analytics_groups.behaviour_state, bigint, text) IS
+'Internal, a part of the behaviour aggregates: adds an event to a path. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.path_trans(analytics_groups.behaviour_state, bigint, text, integer) IS
+'Internal, a part of the behaviour aggregates: adds an event to a path. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.path_trans(analytics_groups.behaviour_state, bigint, text, integer, boolean) IS
+'Internal, a part of the behaviour aggregates: adds an event to a path. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.first_touch_trans(analytics_groups.behaviour_state, bigint, text) IS
+'Internal, a part of the behaviour aggregates: keeps the earlier value. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.last_touch_trans(analytics_groups.behaviour_state, bigint, text) IS
+'Internal, a part of the behaviour aggregates: keeps the later value. Example: none, the executor calls it';
+COMMENT ON FUNCTION analytics_groups.retention_returns_trans(analytics_groups.behaviour_state, bigint, integer, bigint, boolean, boolean) IS
+'Internal, a part of the behaviour aggregates: adds a row to retention_agg over time. Example: none, the executor calls it';
 COMMENT ON FUNCTION analytics_groups.path_agg_final(analytics_groups.behaviour_state) IS
 'Internal, a part of the behaviour aggregates: the answer of path_agg. Example: none, the executor calls it';
 COMMENT ON FUNCTION analytics_groups.first_touch_trans(analytics_groups.behaviour_state, timestamp with time zone, text) IS

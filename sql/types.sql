@@ -278,6 +278,20 @@ COMMENT ON OPERATOR CLASS analytics_groups.roaringbitmap_ops USING hash IS
 -- Aggregates. Over no rows, or NULLs only, they answer NULL; NULLs are passed over.
 -- The state is one flat value that is changed in place; two aggregates over the same input share it.
 
+-- The functions that run for every row. They are written here, because the library has them without the layer that is
+-- generated around others (src/pg/direct.rs).
+
+CREATE FUNCTION analytics_groups.rb_build_trans(state analytics_groups.rb_state, id integer) RETURNS analytics_groups.rb_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rb_build_trans_row';
+CREATE FUNCTION analytics_groups.rb_or_trans(state analytics_groups.rb_state, set analytics_groups.roaringbitmap) RETURNS analytics_groups.rb_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rb_or_trans_row';
+CREATE FUNCTION analytics_groups.rb_and_trans(state analytics_groups.rb_state, set analytics_groups.roaringbitmap) RETURNS analytics_groups.rb_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rb_and_trans_row';
+CREATE FUNCTION analytics_groups.rb_xor_trans(state analytics_groups.rb_state, set analytics_groups.roaringbitmap) RETURNS analytics_groups.rb_state
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rb_xor_trans_row';
+CREATE FUNCTION analytics_groups.rb_state_combine(state analytics_groups.rb_state, other analytics_groups.rb_state) RETURNS analytics_groups.rb_state
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'rb_state_combine_row';
+
 CREATE AGGREGATE analytics_groups.rb_build_agg(integer) (
     SFUNC = analytics_groups.rb_build_trans,
     STYPE = analytics_groups.rb_state,

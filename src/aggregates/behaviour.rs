@@ -10,6 +10,7 @@ mod sessions;
 
 use crate::pg::ErrorReport;
 use crate::pg::behaviour::{BehaviourState, BehaviourStateBuf, Instant, RawBehaviour, TextBuf, change, is_text};
+use crate::pg::direct::per_row;
 use crate::pg::varlena::received;
 use crate::types::{binary, from_c_str, from_hex, stored, text, to_c_string, to_hex};
 use engine::behaviour::state::{self, Asked, Change};
@@ -26,33 +27,18 @@ pgrx::extension_sql_file!(
         behaviour_state_out,
         behaviour_state_recv,
         behaviour_state_send,
-        behaviour_combine,
-        funnel::window_funnel_trans,
-        funnel::window_funnel_mode_trans,
-        funnel::window_funnel_int_trans,
-        funnel::window_funnel_int_mode_trans,
         funnel::window_funnel_final,
         funnel::window_funnel_times_final,
         funnel::window_funnel_times_int_final,
-        retention::conditions_trans,
         retention::conditions_final,
-        retention::returns_trans,
         retention::returns_final,
-        sequence::sequence_trans,
-        sequence::sequence_int_trans,
         sequence::sequence_match_final,
         sequence::sequence_count_final,
-        sequence::sequence_next_trans,
-        sequence::sequence_next_int_trans,
         sequence::sequence_next_final,
-        path::path_trans,
-        path::path_most_trans,
-        path::path_collapse_trans,
         path::path_final,
-        path::first_touch_trans,
-        path::last_touch_trans,
         path::touch_final,
         sessions::sessionize,
+        sessions::sessionize_int,
     ]
 );
 
@@ -87,19 +73,24 @@ fn behaviour_state_send(state: BehaviourState<'_>) -> Result<&[u8], ErrorReport>
     state::used(state.0).map_err(stored)
 }
 
-/// STRICT: the executor itself takes the one state there is when the other is missing, and copies it.
-#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
-fn behaviour_combine(
-    state: RawBehaviour,
-    other: BehaviourState<'_>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<RawBehaviour, ErrorReport> {
-    change(
+per_row! {
+    /// STRICT: the executor itself takes the one state there is when the other is missing, and copies it.
+    fn behaviour_combine(
         fcinfo,
-        Some(state),
-        || Ok(Vec::new()),
-        |s| state::combine(s, other.0).map_err(stored),
-    )
+        state: Option<RawBehaviour>,
+        other: Option<BehaviourState<'_>>,
+    ) -> RawBehaviour {
+        let (Some(state), Some(other)) = (state, other) else {
+            return Ok(None);
+        };
+        change(
+            fcinfo,
+            Some(state),
+            || Ok(Vec::new()),
+            |s| state::combine(s, other.0).map_err(stored),
+        )
+        .map(Some)
+    }
 }
 
 /// A transition: the state that was asked this, made when there is none, and what becomes of it.

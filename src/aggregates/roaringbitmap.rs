@@ -5,6 +5,7 @@
 
 use crate::pg::ErrorReport;
 use crate::pg::agg_state::change;
+use crate::pg::direct::per_row;
 use crate::pg::varlena::{RawRbState, RbState, RbStateBuf, Roaring, RoaringBuf, received};
 use crate::types::{count, from_c_str, from_hex, set_binary, set_text, stored, to_c_string, to_hex};
 use engine::bitmap::state::{self, Kind, Narrow as Ids};
@@ -42,48 +43,46 @@ fn rb_state_send(state: RbState<'_>) -> Result<&[u8], ErrorReport> {
     state::used(state.0).map_err(stored)
 }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-fn rb_build_trans(
-    state: Option<RawRbState>,
-    id: Option<i32>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<Option<RawRbState>, ErrorReport> {
-    let Some(id) = id else { return Ok(state) };
-    let id = id as u32;
-    change(
+per_row! {
+    fn rb_build_trans(
         fcinfo,
-        state,
-        || state::start_id::<Ids>(id).map_err(stored),
-        |s| state::push_id::<Ids>(s, id).map_err(stored),
-    )
-    .map(Some)
-}
+        state: Option<RawRbState>,
+        id: Option<i32>,
+    ) -> RawRbState {
+        let Some(id) = id else { return Ok(state) };
+        let id = id as u32;
+        change(
+            fcinfo,
+            state,
+            || state::start_id::<Ids>(id).map_err(stored),
+            |s| state::push_id::<Ids>(s, id).map_err(stored),
+        )
+        .map(Some)
+    }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-fn rb_or_trans(
-    state: Option<RawRbState>,
-    set: Option<Roaring<'_>>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<Option<RawRbState>, ErrorReport> {
-    add(Kind::Or, state, set, fcinfo)
-}
+    fn rb_or_trans(
+        fcinfo,
+        state: Option<RawRbState>,
+        set: Option<Roaring<'_>>,
+    ) -> RawRbState {
+        add(Kind::Or, state, set, fcinfo)
+    }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-fn rb_and_trans(
-    state: Option<RawRbState>,
-    set: Option<Roaring<'_>>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<Option<RawRbState>, ErrorReport> {
-    add(Kind::And, state, set, fcinfo)
-}
+    fn rb_and_trans(
+        fcinfo,
+        state: Option<RawRbState>,
+        set: Option<Roaring<'_>>,
+    ) -> RawRbState {
+        add(Kind::And, state, set, fcinfo)
+    }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-fn rb_xor_trans(
-    state: Option<RawRbState>,
-    set: Option<Roaring<'_>>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<Option<RawRbState>, ErrorReport> {
-    add(Kind::Xor, state, set, fcinfo)
+    fn rb_xor_trans(
+        fcinfo,
+        state: Option<RawRbState>,
+        set: Option<Roaring<'_>>,
+    ) -> RawRbState {
+        add(Kind::Xor, state, set, fcinfo)
+    }
 }
 
 fn add(
@@ -102,19 +101,24 @@ fn add(
     .map(Some)
 }
 
-/// STRICT: the executor itself takes the one state there is when the other is missing, and copies it.
-#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
-fn rb_state_combine(
-    state: RawRbState,
-    other: RbState<'_>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<RawRbState, ErrorReport> {
-    change(
+per_row! {
+    /// STRICT: the executor itself takes the one state there is when the other is missing, and copies it.
+    fn rb_state_combine(
         fcinfo,
-        Some(state),
-        || Ok(Vec::new()),
-        |s| state::combine::<Ids>(s, other.0).map_err(stored),
-    )
+        state: Option<RawRbState>,
+        other: Option<RbState<'_>>,
+    ) -> RawRbState {
+        let (Some(state), Some(other)) = (state, other) else {
+            return Ok(None);
+        };
+        change(
+            fcinfo,
+            Some(state),
+            || Ok(Vec::new()),
+            |s| state::combine::<Ids>(s, other.0).map_err(stored),
+        )
+        .map(Some)
+    }
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]

@@ -5,6 +5,7 @@
 
 use crate::pg::ErrorReport;
 use crate::pg::agg_state::change;
+use crate::pg::direct::per_row;
 use crate::pg::varlena::{RawRb64State, Rb64State, Rb64StateBuf, Roaring64, Roaring64Buf, received};
 use crate::types::{count, from_c_str, from_hex, set_binary, set_text, stored, to_c_string, to_hex};
 use engine::bitmap::state::{self, Kind, Wide as Ids};
@@ -42,48 +43,46 @@ fn rb64_state_send(state: Rb64State<'_>) -> Result<&[u8], ErrorReport> {
     state::used(state.0).map_err(stored)
 }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-fn rb64_build_trans(
-    state: Option<RawRb64State>,
-    id: Option<i64>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<Option<RawRb64State>, ErrorReport> {
-    let Some(id) = id else { return Ok(state) };
-    let id = id as u64;
-    change(
+per_row! {
+    fn rb64_build_trans(
         fcinfo,
-        state,
-        || state::start_id::<Ids>(id).map_err(stored),
-        |s| state::push_id::<Ids>(s, id).map_err(stored),
-    )
-    .map(Some)
-}
+        state: Option<RawRb64State>,
+        id: Option<i64>,
+    ) -> RawRb64State {
+        let Some(id) = id else { return Ok(state) };
+        let id = id as u64;
+        change(
+            fcinfo,
+            state,
+            || state::start_id::<Ids>(id).map_err(stored),
+            |s| state::push_id::<Ids>(s, id).map_err(stored),
+        )
+        .map(Some)
+    }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-fn rb64_or_trans(
-    state: Option<RawRb64State>,
-    set: Option<Roaring64<'_>>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<Option<RawRb64State>, ErrorReport> {
-    add(Kind::Or, state, set, fcinfo)
-}
+    fn rb64_or_trans(
+        fcinfo,
+        state: Option<RawRb64State>,
+        set: Option<Roaring64<'_>>,
+    ) -> RawRb64State {
+        add(Kind::Or, state, set, fcinfo)
+    }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-fn rb64_and_trans(
-    state: Option<RawRb64State>,
-    set: Option<Roaring64<'_>>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<Option<RawRb64State>, ErrorReport> {
-    add(Kind::And, state, set, fcinfo)
-}
+    fn rb64_and_trans(
+        fcinfo,
+        state: Option<RawRb64State>,
+        set: Option<Roaring64<'_>>,
+    ) -> RawRb64State {
+        add(Kind::And, state, set, fcinfo)
+    }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-fn rb64_xor_trans(
-    state: Option<RawRb64State>,
-    set: Option<Roaring64<'_>>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<Option<RawRb64State>, ErrorReport> {
-    add(Kind::Xor, state, set, fcinfo)
+    fn rb64_xor_trans(
+        fcinfo,
+        state: Option<RawRb64State>,
+        set: Option<Roaring64<'_>>,
+    ) -> RawRb64State {
+        add(Kind::Xor, state, set, fcinfo)
+    }
 }
 
 fn add(
@@ -102,19 +101,24 @@ fn add(
     .map(Some)
 }
 
-/// STRICT: the executor itself takes the one state there is when the other is missing, and copies it.
-#[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]
-fn rb64_state_combine(
-    state: RawRb64State,
-    other: Rb64State<'_>,
-    fcinfo: crate::pg::FunctionCallInfo,
-) -> Result<RawRb64State, ErrorReport> {
-    change(
+per_row! {
+    /// STRICT: the executor itself takes the one state there is when the other is missing, and copies it.
+    fn rb64_state_combine(
         fcinfo,
-        Some(state),
-        || Ok(Vec::new()),
-        |s| state::combine::<Ids>(s, other.0).map_err(stored),
-    )
+        state: Option<RawRb64State>,
+        other: Option<Rb64State<'_>>,
+    ) -> RawRb64State {
+        let (Some(state), Some(other)) = (state, other) else {
+            return Ok(None);
+        };
+        change(
+            fcinfo,
+            Some(state),
+            || Ok(Vec::new()),
+            |s| state::combine::<Ids>(s, other.0).map_err(stored),
+        )
+        .map(Some)
+    }
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]

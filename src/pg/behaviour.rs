@@ -4,6 +4,7 @@
 //! it has the form in which the executor passes it, without a call into Postgres.
 
 use super::agg_state::{changed, made, must_be_aggregate};
+use super::direct::Argument;
 use super::varlena::{RawState, borrowed, new_varlena, owned, plain, raw_state, sql_name, total_size};
 use engine::behaviour::state::Change;
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
@@ -134,33 +135,15 @@ copied!(
 /// A `boolean[]`, where it lies.
 pub struct Flags<'a>(&'a [u8]);
 
-sql_name!(Flags<'_>, "boolean[]");
-
-// SAFETY: the SQL declaration makes every such argument a varlena of this type, not null; its bytes live as long as the
-// call.
-unsafe impl<'fcx> ArgAbi<'fcx> for Flags<'fcx> {
-    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: see above. A plain varlena of VARSIZE bytes needs no detoasting.
-        unsafe {
-            let raw: Option<Plain<'fcx>> = arg.unbox_arg_using_from_datum();
-            Flags(raw.map(|p| p.0).unwrap_or_default())
-        }
-    }
-}
-
-/// The bytes of a varlena argument; Postgres is asked only when it is toasted, compressed or short.
-struct Plain<'a>(&'a [u8]);
-
-impl FromDatum for Plain<'_> {
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
-        if is_null {
-            return None;
-        }
-        // SAFETY: the datum is a varlena that is not null.
+impl Argument for Flags<'_> {
+    #[inline]
+    unsafe fn read(datum: pg_sys::Datum) -> Option<Self> {
+        // SAFETY: as the caller promised: a varlena, which lives as long as the call. The elements are aligned, so the
+        // header has four bytes.
         unsafe {
             let value = plain(datum);
             let len = pgrx::varsize_4b(value).saturating_sub(4);
-            Some(Plain(std::slice::from_raw_parts(value.cast::<u8>().add(4), len)))
+            Some(Flags(std::slice::from_raw_parts(value.cast::<u8>().add(4), len)))
         }
     }
 }

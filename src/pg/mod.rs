@@ -3,6 +3,7 @@
 pub mod agg_state;
 pub mod behaviour;
 pub mod catalog;
+pub mod direct;
 pub mod foreign;
 pub mod guc;
 pub mod instants;

@@ -70,8 +70,8 @@ macro_rules! borrowed {
         unsafe impl<'fcx> ArgAbi<'fcx> for $name<'fcx> {
             unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
                 // SAFETY: see above.
-                let bytes: Option<&'fcx [u8]> = unsafe { arg.unbox_arg_using_from_datum() };
-                $name(bytes.unwrap_or_default())
+                let bytes: Option<$crate::pg::varlena::Payload<'fcx>> = unsafe { arg.unbox_arg_using_from_datum() };
+                $name(bytes.map_or(&[], |b| b.0))
             }
         }
     };
@@ -229,6 +229,7 @@ impl Int8Array {
 ///
 /// # Safety
 /// `datum` is a varlena that is not null.
+#[inline]
 pub(super) unsafe fn plain(datum: pg_sys::Datum) -> *mut pg_sys::varlena {
     let value = datum.cast_mut_ptr::<pg_sys::varlena>();
     // SAFETY: as the caller promised.
@@ -238,6 +239,31 @@ pub(super) unsafe fn plain(datum: pg_sys::Datum) -> *mut pg_sys::varlena {
         } else {
             pg_sys::pg_detoast_datum(value)
         }
+    }
+}
+
+/// The bytes of a varlena; Postgres is asked for them only when they are compressed or lie elsewhere.
+///
+/// # Safety
+/// `datum` is a varlena that is not null and lives as long as `'a`.
+#[inline]
+pub(super) unsafe fn payload<'a>(datum: pg_sys::Datum) -> &'a [u8] {
+    let value = datum.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: as the caller promised; what is detoasted lives as long as the call.
+    unsafe {
+        let short = pgrx::varatt_is_1b(value) && !pgrx::varatt_is_1b_e(value);
+        let value = if short { value } else { plain(datum) };
+        std::slice::from_raw_parts(pgrx::vardata_any(value).cast::<u8>(), pgrx::varsize_any_exhdr(value))
+    }
+}
+
+/// The bytes of a varlena argument. See [`payload`].
+pub struct Payload<'a>(pub(super) &'a [u8]);
+
+impl FromDatum for Payload<'_> {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: the datum of a varlena argument, which lives as long as the call.
+        (!is_null).then(|| unsafe { Payload(payload(datum)) })
     }
 }
 

@@ -62,11 +62,6 @@ pgrx::extension_sql_file!(
         aggregates::roaringbitmap::rb_state_out,
         aggregates::roaringbitmap::rb_state_recv,
         aggregates::roaringbitmap::rb_state_send,
-        aggregates::roaringbitmap::rb_build_trans,
-        aggregates::roaringbitmap::rb_or_trans,
-        aggregates::roaringbitmap::rb_and_trans,
-        aggregates::roaringbitmap::rb_xor_trans,
-        aggregates::roaringbitmap::rb_state_combine,
         aggregates::roaringbitmap::rb_state_final,
         aggregates::roaringbitmap::rb_state_cardinality,
     ]
@@ -134,11 +129,6 @@ pgrx::extension_sql_file!(
         aggregates::roaringbitmap64::rb64_state_out,
         aggregates::roaringbitmap64::rb64_state_recv,
         aggregates::roaringbitmap64::rb64_state_send,
-        aggregates::roaringbitmap64::rb64_build_trans,
-        aggregates::roaringbitmap64::rb64_or_trans,
-        aggregates::roaringbitmap64::rb64_and_trans,
-        aggregates::roaringbitmap64::rb64_xor_trans,
-        aggregates::roaringbitmap64::rb64_state_combine,
         aggregates::roaringbitmap64::rb64_state_final,
         aggregates::roaringbitmap64::rb64_state_cardinality,
     ]

@@ -2,6 +2,7 @@
 
 use super::{collect, constant, finite};
 use crate::pg::behaviour::{BehaviourState, Flags, Instant, RawBehaviour, Span};
+use crate::pg::direct::per_row;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::{ErrorReport, FunctionCallInfo};
 use crate::types::stored;
@@ -11,54 +12,52 @@ use engine::behaviour::state::{self, Asked, Kind};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-pub(super) fn window_funnel_trans(
-    state: Option<RawBehaviour>,
-    within: Option<Span>,
-    at: Option<Instant>,
-    steps: Option<Flags<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    let within = constant(within, "within")?.0;
-    add(fcinfo, state, within, Mode::default(), finite(at)?, steps)
-}
+per_row! {
+    fn window_funnel_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        within: Option<Span>,
+        at: Option<Instant>,
+        steps: Option<Flags<'_>>,
+    ) -> RawBehaviour {
+        let within = constant(within, "within")?.0;
+        add(fcinfo, state, within, Mode::default(), finite(at)?, steps)
+    }
 
-#[pg_extern(schema = "analytics_groups", name = "window_funnel_trans", immutable, parallel_safe)]
-pub(super) fn window_funnel_mode_trans(
-    state: Option<RawBehaviour>,
-    within: Option<Span>,
-    mode: Option<&str>,
-    at: Option<Instant>,
-    steps: Option<Flags<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    let within = constant(within, "within")?.0;
-    let mode = Mode::parse(constant(mode, "mode")?).map_err(stored)?;
-    add(fcinfo, state, within, mode, finite(at)?, steps)
-}
+    fn window_funnel_mode_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        within: Option<Span>,
+        mode: Option<&str>,
+        at: Option<Instant>,
+        steps: Option<Flags<'_>>,
+    ) -> RawBehaviour {
+        let within = constant(within, "within")?.0;
+        let mode = Mode::parse(constant(mode, "mode")?).map_err(stored)?;
+        add(fcinfo, state, within, mode, finite(at)?, steps)
+    }
 
-#[pg_extern(schema = "analytics_groups", name = "window_funnel_trans", immutable, parallel_safe)]
-pub(super) fn window_funnel_int_trans(
-    state: Option<RawBehaviour>,
-    within: Option<i64>,
-    at: Option<i64>,
-    steps: Option<Flags<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    add(fcinfo, state, constant(within, "within")?, Mode::default(), at, steps)
-}
+    fn window_funnel_int_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        within: Option<i64>,
+        at: Option<i64>,
+        steps: Option<Flags<'_>>,
+    ) -> RawBehaviour {
+        add(fcinfo, state, constant(within, "within")?, Mode::default(), at, steps)
+    }
 
-#[pg_extern(schema = "analytics_groups", name = "window_funnel_trans", immutable, parallel_safe)]
-pub(super) fn window_funnel_int_mode_trans(
-    state: Option<RawBehaviour>,
-    within: Option<i64>,
-    mode: Option<&str>,
-    at: Option<i64>,
-    steps: Option<Flags<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    let mode = Mode::parse(constant(mode, "mode")?).map_err(stored)?;
-    add(fcinfo, state, constant(within, "within")?, mode, at, steps)
+    fn window_funnel_int_mode_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        within: Option<i64>,
+        mode: Option<&str>,
+        at: Option<i64>,
+        steps: Option<Flags<'_>>,
+    ) -> RawBehaviour {
+        let mode = Mode::parse(constant(mode, "mode")?).map_err(stored)?;
+        add(fcinfo, state, constant(within, "within")?, mode, at, steps)
+    }
 }
 
 /// A row without a time is checked like any other, and passed over.

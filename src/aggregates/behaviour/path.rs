@@ -2,6 +2,7 @@
 
 use super::{collect, constant, copied, finite};
 use crate::pg::behaviour::{BehaviourState, Instant, RawBehaviour, TextArray, TextBuf, TextBytes};
+use crate::pg::direct::per_row;
 use crate::pg::{ErrorReport, FunctionCallInfo};
 use crate::types::stored;
 use engine::behaviour::Row;
@@ -9,38 +10,68 @@ use engine::behaviour::path::{self, Options};
 use engine::behaviour::state::{self, Asked, Kind};
 use pgrx::prelude::*;
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-pub(super) fn path_trans(
-    state: Option<RawBehaviour>,
-    at: Option<Instant>,
-    event: Option<TextBytes<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    add(fcinfo, state, i32::MAX, false, at, event)
-}
+per_row! {
+    fn path_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        at: Option<Instant>,
+        event: Option<TextBytes<'_>>,
+    ) -> RawBehaviour {
+        add(fcinfo, state, i32::MAX, false, finite(at)?, event)
+    }
 
-#[pg_extern(schema = "analytics_groups", name = "path_trans", immutable, parallel_safe)]
-pub(super) fn path_most_trans(
-    state: Option<RawBehaviour>,
-    at: Option<Instant>,
-    event: Option<TextBytes<'_>>,
-    most: Option<i32>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    add(fcinfo, state, constant(most, "most")?, false, at, event)
-}
+    fn path_most_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        at: Option<Instant>,
+        event: Option<TextBytes<'_>>,
+        most: Option<i32>,
+    ) -> RawBehaviour {
+        add(fcinfo, state, constant(most, "most")?, false, finite(at)?, event)
+    }
 
-#[pg_extern(schema = "analytics_groups", name = "path_trans", immutable, parallel_safe)]
-pub(super) fn path_collapse_trans(
-    state: Option<RawBehaviour>,
-    at: Option<Instant>,
-    event: Option<TextBytes<'_>>,
-    most: Option<i32>,
-    collapse: Option<bool>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    let collapse = constant(collapse, "collapse")?;
-    add(fcinfo, state, constant(most, "most")?, collapse, at, event)
+    fn path_collapse_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        at: Option<Instant>,
+        event: Option<TextBytes<'_>>,
+        most: Option<i32>,
+        collapse: Option<bool>,
+    ) -> RawBehaviour {
+        let collapse = constant(collapse, "collapse")?;
+        add(fcinfo, state, constant(most, "most")?, collapse, finite(at)?, event)
+    }
+
+    fn path_int_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        at: Option<i64>,
+        event: Option<TextBytes<'_>>,
+    ) -> RawBehaviour {
+        add(fcinfo, state, i32::MAX, false, at, event)
+    }
+
+    fn path_int_most_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        at: Option<i64>,
+        event: Option<TextBytes<'_>>,
+        most: Option<i32>,
+    ) -> RawBehaviour {
+        add(fcinfo, state, constant(most, "most")?, false, at, event)
+    }
+
+    fn path_int_collapse_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        at: Option<i64>,
+        event: Option<TextBytes<'_>>,
+        most: Option<i32>,
+        collapse: Option<bool>,
+    ) -> RawBehaviour {
+        let collapse = constant(collapse, "collapse")?;
+        add(fcinfo, state, constant(most, "most")?, collapse, at, event)
+    }
 }
 
 fn add(
@@ -48,7 +79,7 @@ fn add(
     state: Option<RawBehaviour>,
     most: i32,
     collapse: bool,
-    at: Option<Instant>,
+    at: Option<i64>,
     event: Option<TextBytes<'_>>,
 ) -> Result<Option<RawBehaviour>, ErrorReport> {
     let options = Options::new(most, collapse).map_err(stored)?;
@@ -57,7 +88,6 @@ fn add(
         conditions: 0,
         parameters: &options.parameters(),
     };
-    let at = finite(at)?;
     match (at, event) {
         (Some(at), Some(event)) => collect(fcinfo, state, asked, |s| {
             state::push(s, asked, Row { at, meets: 0 }, Some(event.0))
@@ -77,31 +107,49 @@ pub(super) fn path_final(state: BehaviourState<'_>) -> Result<TextArray, ErrorRe
     TextArray::of(&path::path(state.0).map_err(stored)?)
 }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-pub(super) fn first_touch_trans(
-    state: Option<RawBehaviour>,
-    at: Option<Instant>,
-    value: Option<TextBytes<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    touch(Kind::First, fcinfo, state, at, value)
-}
+per_row! {
+    fn first_touch_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        at: Option<Instant>,
+        value: Option<TextBytes<'_>>,
+    ) -> RawBehaviour {
+        touch(Kind::First, fcinfo, state, finite(at)?, value)
+    }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-pub(super) fn last_touch_trans(
-    state: Option<RawBehaviour>,
-    at: Option<Instant>,
-    value: Option<TextBytes<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    touch(Kind::Last, fcinfo, state, at, value)
+    fn last_touch_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        at: Option<Instant>,
+        value: Option<TextBytes<'_>>,
+    ) -> RawBehaviour {
+        touch(Kind::Last, fcinfo, state, finite(at)?, value)
+    }
+
+    fn first_touch_int_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        at: Option<i64>,
+        value: Option<TextBytes<'_>>,
+    ) -> RawBehaviour {
+        touch(Kind::First, fcinfo, state, at, value)
+    }
+
+    fn last_touch_int_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        at: Option<i64>,
+        value: Option<TextBytes<'_>>,
+    ) -> RawBehaviour {
+        touch(Kind::Last, fcinfo, state, at, value)
+    }
 }
 
 fn touch(
     kind: Kind,
     fcinfo: FunctionCallInfo,
     state: Option<RawBehaviour>,
-    at: Option<Instant>,
+    at: Option<i64>,
     value: Option<TextBytes<'_>>,
 ) -> Result<Option<RawBehaviour>, ErrorReport> {
     let asked = Asked {
@@ -109,7 +157,7 @@ fn touch(
         conditions: 0,
         parameters: &[],
     };
-    match (finite(at)?, value) {
+    match (at, value) {
         (Some(at), Some(value)) => collect(fcinfo, state, asked, |s| state::keep(s, asked, at, value.0)),
         _ => Ok(state),
     }

@@ -2,6 +2,7 @@
 
 use super::{collect, constant, finite};
 use crate::pg::behaviour::{BehaviourState, Flags, Instant, RawBehaviour, Span};
+use crate::pg::direct::per_row;
 use crate::pg::{ErrorReport, FunctionCallInfo};
 use crate::types::stored;
 use engine::behaviour::retention::{self, BORN, Periods, RETURNED};
@@ -9,25 +10,21 @@ use engine::behaviour::state::{self, Asked, Kind};
 use engine::behaviour::{Row, conditions};
 use pgrx::prelude::*;
 
-#[pg_extern(
-    schema = "analytics_groups",
-    name = "retention_conditions_trans",
-    immutable,
-    parallel_safe
-)]
-pub(super) fn conditions_trans(
-    state: Option<RawBehaviour>,
-    met: Option<Flags<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    let (meets, n) = constant(met, "the array of conditions")?.read()?;
-    conditions(n).map_err(stored)?;
-    let asked = Asked {
-        kind: Kind::Conditions,
-        conditions: n,
-        parameters: &[],
-    };
-    collect(fcinfo, state, asked, |s| state::mark(s, asked, meets))
+per_row! {
+    fn conditions_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        met: Option<Flags<'_>>,
+    ) -> RawBehaviour {
+        let (meets, n) = constant(met, "the array of conditions")?.read()?;
+        conditions(n).map_err(stored)?;
+        let asked = Asked {
+            kind: Kind::Conditions,
+            conditions: n,
+            parameters: &[],
+        };
+        collect(fcinfo, state, asked, |s| state::mark(s, asked, meets))
+    }
 }
 
 #[pg_extern(
@@ -41,22 +38,42 @@ pub(super) fn conditions_final(state: BehaviourState<'_>) -> Result<Vec<bool>, E
     retention::met(state.0).map_err(stored)
 }
 
-#[pg_extern(
-    schema = "analytics_groups",
-    name = "retention_returns_trans",
-    immutable,
-    parallel_safe
-)]
-pub(super) fn returns_trans(
+per_row! {
+    fn returns_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        every: Option<Span>,
+        periods: Option<i32>,
+        at: Option<Instant>,
+        born: Option<bool>,
+        returned: Option<bool>,
+    ) -> RawBehaviour {
+        let asked_for = Periods::new(constant(every, "every")?.0, constant(periods, "periods")?).map_err(stored)?;
+        add(fcinfo, state, &asked_for, finite(at)?, born, returned)
+    }
+
+    fn returns_int_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        every: Option<i64>,
+        periods: Option<i32>,
+        at: Option<i64>,
+        born: Option<bool>,
+        returned: Option<bool>,
+    ) -> RawBehaviour {
+        let asked_for = Periods::new(constant(every, "every")?, constant(periods, "periods")?).map_err(stored)?;
+        add(fcinfo, state, &asked_for, at, born, returned)
+    }
+}
+
+fn add(
+    fcinfo: FunctionCallInfo,
     state: Option<RawBehaviour>,
-    every: Option<Span>,
-    periods: Option<i32>,
-    at: Option<Instant>,
+    periods: &Periods,
+    at: Option<i64>,
     born: Option<bool>,
     returned: Option<bool>,
-    fcinfo: FunctionCallInfo,
 ) -> Result<Option<RawBehaviour>, ErrorReport> {
-    let asked_for = Periods::new(constant(every, "every")?.0, constant(periods, "periods")?).map_err(stored)?;
     let mut meets = 0;
     if born == Some(true) {
         meets |= BORN;
@@ -67,9 +84,8 @@ pub(super) fn returns_trans(
     let asked = Asked {
         kind: Kind::Returns,
         conditions: 2,
-        parameters: &asked_for.parameters(),
+        parameters: &periods.parameters(),
     };
-    let at = finite(at)?;
     collect(fcinfo, state, asked, |s| match at {
         Some(at) if meets != 0 => state::push(s, asked, Row { at, meets }, None),
         _ => state::pass(s, asked),

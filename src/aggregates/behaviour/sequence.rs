@@ -2,6 +2,7 @@
 
 use super::{collect, constant, copied, finite};
 use crate::pg::behaviour::{BehaviourState, Flags, Instant, RawBehaviour, TextBuf, TextBytes};
+use crate::pg::direct::per_row;
 use crate::pg::interrupts::Interrupts;
 use crate::pg::{ErrorReport, FunctionCallInfo};
 use crate::types::stored;
@@ -57,26 +58,26 @@ fn add(
     })
 }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-pub(super) fn sequence_trans(
-    state: Option<RawBehaviour>,
-    pattern: Option<&str>,
-    at: Option<Instant>,
-    met: Option<Flags<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    add(fcinfo, state, pattern, true, finite(at)?, None, met)
-}
+per_row! {
+    fn sequence_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        pattern: Option<&str>,
+        at: Option<Instant>,
+        met: Option<Flags<'_>>,
+    ) -> RawBehaviour {
+        add(fcinfo, state, pattern, true, finite(at)?, None, met)
+    }
 
-#[pg_extern(schema = "analytics_groups", name = "sequence_trans", immutable, parallel_safe)]
-pub(super) fn sequence_int_trans(
-    state: Option<RawBehaviour>,
-    pattern: Option<&str>,
-    at: Option<i64>,
-    met: Option<Flags<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    add(fcinfo, state, pattern, false, at, None, met)
+    fn sequence_int_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        pattern: Option<&str>,
+        at: Option<i64>,
+        met: Option<Flags<'_>>,
+    ) -> RawBehaviour {
+        add(fcinfo, state, pattern, false, at, None, met)
+    }
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
@@ -91,28 +92,28 @@ pub(super) fn sequence_count_final(state: Option<BehaviourState<'_>>) -> Result<
     Ok(found.map_err(stored)? as i64)
 }
 
-#[pg_extern(schema = "analytics_groups", immutable, parallel_safe)]
-pub(super) fn sequence_next_trans(
-    state: Option<RawBehaviour>,
-    pattern: Option<&str>,
-    at: Option<Instant>,
-    value: Option<TextBytes<'_>>,
-    met: Option<Flags<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    add(fcinfo, state, pattern, true, finite(at)?, Some(value), met)
-}
+per_row! {
+    fn sequence_next_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        pattern: Option<&str>,
+        at: Option<Instant>,
+        value: Option<TextBytes<'_>>,
+        met: Option<Flags<'_>>,
+    ) -> RawBehaviour {
+        add(fcinfo, state, pattern, true, finite(at)?, Some(value), met)
+    }
 
-#[pg_extern(schema = "analytics_groups", name = "sequence_next_trans", immutable, parallel_safe)]
-pub(super) fn sequence_next_int_trans(
-    state: Option<RawBehaviour>,
-    pattern: Option<&str>,
-    at: Option<i64>,
-    value: Option<TextBytes<'_>>,
-    met: Option<Flags<'_>>,
-    fcinfo: FunctionCallInfo,
-) -> Result<Option<RawBehaviour>, ErrorReport> {
-    add(fcinfo, state, pattern, false, at, Some(value), met)
+    fn sequence_next_int_trans(
+        fcinfo,
+        state: Option<RawBehaviour>,
+        pattern: Option<&str>,
+        at: Option<i64>,
+        value: Option<TextBytes<'_>>,
+        met: Option<Flags<'_>>,
+    ) -> RawBehaviour {
+        add(fcinfo, state, pattern, false, at, Some(value), met)
+    }
 }
 
 #[pg_extern(schema = "analytics_groups", immutable, strict, parallel_safe)]

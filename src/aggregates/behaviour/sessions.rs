@@ -13,19 +13,35 @@ CREATE FUNCTION analytics_groups.sessionize(at timestamp with time zone, gap int
     LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
 "#)]
 pub(super) fn sessionize(fcinfo: FunctionCallInfo) -> Result<Option<i64>, ErrorReport> {
-    let mut window = Window::of(fcinfo)?;
+    let window = Window::of(fcinfo)?;
     let gap = constant(window.argument::<Span>(1), "gap")?.0;
+    let at = finite(window.argument::<Instant>(0))?;
+    number(window, at, gap)
+}
+
+#[pg_extern(sql = r#"
+CREATE FUNCTION analytics_groups.sessionize(at bigint, gap bigint) RETURNS bigint
+    IMMUTABLE PARALLEL SAFE WINDOW
+    LANGUAGE c AS 'MODULE_PATHNAME', '@FUNCTION_NAME@';
+"#)]
+pub(super) fn sessionize_int(fcinfo: FunctionCallInfo) -> Result<Option<i64>, ErrorReport> {
+    let window = Window::of(fcinfo)?;
+    let gap = constant(window.argument::<i64>(1), "gap")?;
+    let at = window.argument::<i64>(0);
+    number(window, at, gap)
+}
+
+/// The number of the session of a row at this time.
+fn number(mut window: Window, at: Option<i64>, gap: i64) -> Result<Option<i64>, ErrorReport> {
     if gap < 0 {
         return Err(ErrorReport::new(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             "the gap between sessions is negative",
             "",
         )
-        .set_hint("It is the longest time between two events of a session, such as '30 minutes'."));
+        .set_hint("It is the longest time between two events of a session, such as '30 minutes', or a number in the unit of the times."));
     }
-    let Some(at) = finite(window.argument::<Instant>(0))? else {
-        return Ok(None);
-    };
+    let Some(at) = at else { return Ok(None) };
     let kept = window.kept()?;
     if kept.number > 0 && at < kept.last {
         return Err(ErrorReport::new(

@@ -34,7 +34,7 @@ SELECT q, r.* FROM (VALUES
   (17, $$retention_agg('0 days', 3, now(), true, true)$$),
   (18, $$retention_agg('1 day', 0, now(), true, true)$$),
   (19, $$retention_agg('1 day', 10001, now(), true, true)$$),
-  (20, $$retention_agg('1 day', 3, 'infinity', true, true)$$),
+  (20, $$retention_agg('1 day', 3, 'infinity'::timestamptz, true, true)$$),
   (21, $$sequence_match('(?2)', now(), true)$$),
   (22, $$sequence_match('(?1)(', now(), true)$$),
   (23, $$sequence_match('(?t<5)(?1)', now(), true)$$),
@@ -44,7 +44,7 @@ SELECT q, r.* FROM (VALUES
   (27, $$sequence_count(repeat('.', 1001), now(), true)$$),
   (28, $$path_agg(now(), 'a', 0)$$),
   (29, $$path_agg(now(), 'a', 1, NULL)$$),
-  (30, $$first_touch('infinity', 'a')$$)
+  (30, $$first_touch('infinity'::timestamptz, 'a')$$)
 ) AS t(no, q), LATERAL pg_temp.refused('SELECT ' || q) AS r ORDER BY no;
 
 -- Functions of aggregates are parts of aggregates.

@@ -79,3 +79,15 @@ SELECT count(*) AS rows, max(s) AS most, count(*) FILTER (WHERE s <> h) AS wrong
 FROM (SELECT sessionize(at, '1 hour') OVER w AS s, sum(new::int) OVER w AS h
       FROM (SELECT *, coalesce(at - lag(at) OVER (PARTITION BY who ORDER BY at) > '1 hour', true) AS new FROM r) AS t
       WINDOW w AS (PARTITION BY who ORDER BY at)) AS t;
+
+-- Times that are numbers, here seconds: all of these give what they give for timestamps.
+CREATE TEMP TABLE n AS SELECT who, at, extract(epoch FROM at)::bigint AS s, chr(97 + (random() * 3)::int) AS event FROM (SELECT who, date_trunc('second', at) AS at FROM r) AS t;
+SELECT count(*) AS people, count(*) FILTER (WHERE path <> path_n OR five <> five_n OR collapsed <> collapsed_n) AS path,
+       count(*) FILTER (WHERE first <> first_n OR last <> last_n) AS touch, count(*) FILTER (WHERE back IS DISTINCT FROM back_n) AS retention
+FROM (SELECT path_agg(at, event) AS path, path_agg(s, event) AS path_n, path_agg(at, event, 5) AS five, path_agg(s, event, 5) AS five_n,
+             path_agg(at, event, 5, true) AS collapsed, path_agg(s, event, 5, true) AS collapsed_n, first_touch(at, event) AS first,
+             first_touch(s, event) AS first_n, last_touch(at, event) AS last, last_touch(s, event) AS last_n,
+             retention_agg('6 hours', 12, at, event = 'a', event = 'b') AS back, retention_agg(21600, 12, s, event = 'a', event = 'b') AS back_n
+      FROM n GROUP BY who) AS t;
+SELECT count(*) AS rows, count(*) FILTER (WHERE t <> n) AS wrong
+FROM (SELECT sessionize(at, '1 hour') OVER w AS t, sessionize(s, 3600) OVER w AS n FROM n WINDOW w AS (PARTITION BY who ORDER BY at)) AS t;
