@@ -18,6 +18,14 @@ rm -f "$server.load.sql"
 sql -c "SELECT analytics_groups.define_cohort('everything', '{\"sequence\": [\"\$any\", \"\$any\", \"\$any\"], \"within\": \"60 days\"}', by => 'company_id')" >/dev/null
 sql -c 'DROP SCHEMA source CASCADE' 2>/dev/null
 
+# States of behaviour aggregates as large as groups can be: what a final function does with them.
+sql <<'SQL'
+CREATE AGGREGATE funnel_state(bigint, bigint, VARIADIC boolean[]) (SFUNC = analytics_groups.window_funnel_trans, STYPE = analytics_groups.behaviour_state);
+CREATE AGGREGATE path_state(bigint, text) (SFUNC = analytics_groups.path_trans, STYPE = analytics_groups.behaviour_state);
+CREATE TABLE states AS SELECT funnel_state(10, n * 7919 % 4000037, n % 2 = 0, n % 3 = 0, n % 70001 = 0) AS funnel, path_state(n * 7919 % 4000037, 'View') AS path
+FROM generate_series(1, 4000000) AS n;
+SQL
+
 any='"$any"'
 declare -A long=(
     [insights]="SELECT count(*) FROM analytics_groups.insights('[{\"event\": $any, \"measure\": \"unique\"}, {\"event\": $any, \"measure\": \"unique\", \"by\": \"company_id\"}]', '2024-01-01', '2024-03-31', unit => 'hour', breakdown => '[\"browser\", \"country\", \"page\"]')"
@@ -38,6 +46,8 @@ declare -A long=(
     [sessions]="SELECT count(*) FROM analytics_groups.sessions('2024-01-01', '2024-03-31', by => 'company_id')"
     [flows]="SELECT count(*) FROM analytics_groups.flows('$any', '2024-01-01', '2024-03-31', count => 'total', reverse => 5, forward => 5)"
     [journeys]="SELECT count(*) FROM analytics_groups.flows('[$any, $any]', '2024-01-01', '2024-03-31', by => 'company_id', count => 'total', reverse => 5, forward => 5, split => '{\"\$any\": \"page\"}')"
+    [behaviour]="SELECT analytics_groups.window_funnel_final(funnel) FROM states"
+    [path]="SELECT analytics_groups.path_agg_final(path) FROM states"
     [segments]="SELECT count(*) FROM analytics_groups.sessions('2024-01-01', '2024-03-31', by => 'company_id', breakdown => '[\"page\", \"\$origin_start\"]')"
     [counts]="SELECT count(*) FROM analytics_groups.insights('{\"event\": $any, \"measure\": \"sessions\", \"by\": \"company_id\"}', '2024-01-01', '2024-03-31', breakdown => '[\"page\"]')"
 )
@@ -86,7 +96,7 @@ cancelled() { # WHAT QUERY
     flunk "$1 obeys pg_cancel_backend" "$out"
 }
 
-for report in insights measures frequency funnel attempts retention sessions segments counts flows journeys whom dropped lost flown activity export company; do
+for report in insights measures frequency funnel attempts retention sessions segments counts flows journeys whom dropped lost flown activity export company behaviour path; do
     timed_out "$report" "${long[$report]}"
     cancelled "$report" "${long[$report]}"
 done

@@ -6,6 +6,7 @@
 //! answer.
 
 pub mod funnel;
+mod order;
 pub mod path;
 pub mod pattern;
 pub mod retention;

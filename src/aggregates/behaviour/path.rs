@@ -3,9 +3,9 @@
 use super::{collect, constant, copied, finite};
 use crate::pg::behaviour::{BehaviourState, Instant, RawBehaviour, TextArray, TextBuf, TextBytes};
 use crate::pg::direct::per_row;
+use crate::pg::interrupts::Interrupts;
 use crate::pg::{ErrorReport, FunctionCallInfo};
 use crate::types::stored;
-use engine::behaviour::Row;
 use engine::behaviour::path::{self, Options};
 use engine::behaviour::state::{self, Asked, Kind};
 use pgrx::prelude::*;
@@ -89,9 +89,7 @@ fn add(
         parameters: &options.parameters(),
     };
     match (at, event) {
-        (Some(at), Some(event)) => collect(fcinfo, state, asked, |s| {
-            state::push(s, asked, Row { at, meets: 0 }, Some(event.0))
-        }),
+        (Some(at), Some(event)) => collect(fcinfo, state, asked, |s| path::push(s, asked, at, event.0)),
         _ => Ok(state),
     }
 }
@@ -104,7 +102,7 @@ fn add(
     parallel_safe
 )]
 pub(super) fn path_final(state: BehaviourState<'_>) -> Result<TextArray, ErrorReport> {
-    TextArray::of(&path::path(state.0).map_err(stored)?)
+    TextArray::of(&path::path(state.0, &mut Interrupts).map_err(stored)?)
 }
 
 per_row! {

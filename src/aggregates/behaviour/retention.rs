@@ -3,6 +3,7 @@
 use super::{collect, constant, finite};
 use crate::pg::behaviour::{BehaviourState, Flags, Instant, RawBehaviour, Span};
 use crate::pg::direct::per_row;
+use crate::pg::interrupts::Interrupts;
 use crate::pg::{ErrorReport, FunctionCallInfo};
 use crate::types::stored;
 use engine::behaviour::retention::{self, BORN, Periods, RETURNED};
@@ -100,5 +101,5 @@ fn add(
     parallel_safe
 )]
 pub(super) fn returns_final(state: BehaviourState<'_>) -> Result<Option<Vec<bool>>, ErrorReport> {
-    retention::returns(state.0).map_err(stored)
+    retention::returns(state.0, &mut Interrupts).map_err(stored)
 }

@@ -150,7 +150,7 @@ impl Plan {
 pub fn level(state: &[u8], tick: &mut impl Tick) -> Result<usize> {
     let plan = Plan::read(super::state::asked_as(state, [Kind::Funnel])?)?;
     let mut walk = Walk::new(plan, None);
-    walk.all(&super::state::by_time(state)?, tick)?;
+    walk.all(&super::order::by_time(state, tick)?, tick)?;
     Ok(walk.level)
 }
 
@@ -159,7 +159,7 @@ pub fn level(state: &[u8], tick: &mut impl Tick) -> Result<usize> {
 pub fn times(state: &[u8], tick: &mut impl Tick) -> Result<Vec<i64>> {
     let plan = Plan::read(super::state::asked_as(state, [Kind::Funnel])?)?;
     let mut walk = Walk::new(plan, Some(Trails::new(plan.steps)?));
-    walk.all(&super::state::by_time(state)?, tick)?;
+    walk.all(&super::order::by_time(state, tick)?, tick)?;
     Ok(walk.trails.map(|t| t.best).unwrap_or_default())
 }
 

@@ -1,8 +1,11 @@
 //! The path of a subject: the names of its events in order of time, simultaneous ones in byte order; and the first and
 //! last value it had.
 
-use super::state::{Asked, Kind, TextRow, asked, asked_as, text_rows};
+use super::Row;
+use super::order::{sort, unsorted_texts};
+use super::state::{self, Asked, Change, Kind, TextRow, asked, asked_as, text_rows};
 use crate::error::{Error, Result};
+use crate::tick::{NoTick, Tick};
 
 /// How a path is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,15 +45,41 @@ impl Options {
     }
 }
 
-/// The names along the path.
-pub fn path(state: &[u8]) -> Result<Vec<&[u8]>> {
-    let options = Options::read(asked_as(state, [Kind::Path])?)?;
-    let mut rows: Vec<TextRow<'_>> = Vec::new();
-    for row in text_rows(state)? {
-        rows.try_reserve(1).map_err(|_| Error::OutOfMemory("rows of a path"))?;
-        rows.push(row?);
+/// Adds an event. A path that is told up to a number of events keeps not many more than that: a full buffer loses those
+/// that can't be told any more before it grows.
+pub fn push(state: &mut [u8], asked: Asked<'_>, at: i64, name: &[u8]) -> Result<Change> {
+    if !state::has_room(state, name.len())? {
+        shorten(state, asked)?;
     }
-    rows.sort_unstable_by_key(|r| (r.row.at, r.text));
+    state::push(state, asked, Row { at, meets: 0 }, Some(name))
+}
+
+/// Leaves only the rows that the answer can have, if that halves them.
+fn shorten(state: &mut [u8], asked: Asked<'_>) -> Result<()> {
+    let Options { most, collapse } = Options::read(asked)?;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    // What is between two equal names that are told once may still come.
+    if collapse || state::asked(state)? != asked || text_rows(state)?.count() / 2 < most {
+        return Ok(());
+    }
+    let mut rows = unsorted_texts(state, &mut NoTick)?;
+    if let Some(last) = most.checked_sub(1).filter(|n| *n < rows.len()) {
+        rows.select_nth_unstable_by(last, order);
+        rows.truncate(most);
+    }
+    let kept = state::written(&rows)?;
+    state::replace_rows(state, &kept)
+}
+
+fn order(a: &TextRow<'_>, b: &TextRow<'_>) -> std::cmp::Ordering {
+    (a.row.at, a.text).cmp(&(b.row.at, b.text))
+}
+
+/// The names along the path.
+pub fn path<'a>(state: &'a [u8], tick: &mut impl Tick) -> Result<Vec<&'a [u8]>> {
+    let options = Options::read(asked_as(state, [Kind::Path])?)?;
+    let mut rows = unsorted_texts(state, tick)?;
+    sort(&mut rows, tick, order)?;
     if options.collapse {
         rows.dedup_by_key(|r| r.text);
     }

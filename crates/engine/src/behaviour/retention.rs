@@ -2,6 +2,7 @@
 
 use super::state::{Asked, Kind, asked_as, rows};
 use crate::error::{Error, Result, try_vec};
+use crate::tick::{EVERY, Tick};
 
 /// So many periods an answer can have.
 const MAX_PERIODS: i32 = 10_000;
@@ -66,10 +67,13 @@ impl Periods {
 
 /// For each period whether the subject returned in it; `None` when it was never born. The birth is the earliest row that
 /// is one, and a return is later than that.
-pub fn returns(state: &[u8]) -> Result<Option<Vec<bool>>> {
+pub fn returns(state: &[u8], tick: &mut impl Tick) -> Result<Option<Vec<bool>>> {
     let periods = Periods::read(asked_as(state, [Kind::Returns])?)?;
     let mut birth = None;
-    for row in rows(state)? {
+    for (i, row) in rows(state)?.enumerate() {
+        if i % EVERY == 0 {
+            tick.tick()?;
+        }
         let row = row?;
         if row.meets & BORN != 0 && birth.is_none_or(|b| row.at < b) {
             birth = Some(row.at);
@@ -78,7 +82,10 @@ pub fn returns(state: &[u8]) -> Result<Option<Vec<bool>>> {
     let Some(birth) = birth else { return Ok(None) };
     let mut out = try_vec(periods.count as usize, "periods")?;
     out.resize(periods.count as usize, false);
-    for row in rows(state)? {
+    for (i, row) in rows(state)?.enumerate() {
+        if i % EVERY == 0 {
+            tick.tick()?;
+        }
         let row = row?;
         if row.meets & RETURNED != 0 && row.at > birth {
             let period = (row.at as u64).wrapping_sub(birth as u64) / periods.length as u64;

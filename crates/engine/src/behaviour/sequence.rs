@@ -6,8 +6,9 @@
 //! overlap and are as many as can be.
 
 use super::Row;
+use super::order::{sort, unsorted, unsorted_texts};
 use super::pattern::{Gap, Item, parse};
-use super::state::{Asked, Kind, TextRow, asked_as, by_time, text_rows};
+use super::state::{Asked, Kind, asked_as};
 use crate::error::{Error, Result, try_vec};
 use crate::tick::{EVERY, Tick};
 use std::cmp::Ordering;
@@ -44,8 +45,8 @@ fn order(a: &Row, b: &Row) -> Ordering {
 /// Number of matches, counted up to `most`.
 pub fn count(state: &[u8], most: usize, tick: &mut impl Tick) -> Result<usize> {
     let items = pattern(asked_as(state, [Kind::Sequence, Kind::SequenceInSeconds])?)?;
-    let mut rows = by_time(state)?;
-    rows.sort_unstable_by(order);
+    let mut rows = unsorted(state, tick)?;
+    sort(&mut rows, tick, order)?;
     let mut search = Search::new(&items)?;
     let mut found = 0;
     for (i, row) in rows.iter().enumerate() {
@@ -65,13 +66,10 @@ pub fn count(state: &[u8], most: usize, tick: &mut impl Tick) -> Result<usize> {
 /// The value of the row that comes right after the first match.
 pub fn next<'a>(state: &'a [u8], tick: &mut impl Tick) -> Result<Option<&'a [u8]>> {
     let items = pattern(asked_as(state, [Kind::Next, Kind::NextInSeconds])?)?;
-    let mut rows: Vec<TextRow<'a>> = Vec::new();
-    for row in text_rows(state)? {
-        rows.try_reserve(1)
-            .map_err(|_| Error::OutOfMemory("rows of a sequence"))?;
-        rows.push(row?);
-    }
-    rows.sort_unstable_by(|a, b| order(&a.row, &b.row).then_with(|| a.text.cmp(b.text)));
+    let mut rows = unsorted_texts(state, tick)?;
+    sort(&mut rows, tick, |a, b| {
+        order(&a.row, &b.row).then_with(|| a.text.cmp(b.text))
+    })?;
     let mut search = Search::new(&items)?;
     for (i, row) in rows.iter().enumerate() {
         if i % EVERY == 0 {

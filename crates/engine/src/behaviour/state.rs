@@ -273,6 +273,37 @@ pub fn push(state: &mut [u8], asked: Asked<'_>, row: Row, text: Option<&[u8]>) -
     Ok(moved)
 }
 
+/// Is there room for a row with a text of so many bytes?
+pub(super) fn has_room(state: &[u8], text: usize) -> Result<bool> {
+    let head = Head::read(state)?;
+    Ok(head.end() + head.width() + 4 + text <= state.len())
+}
+
+/// The bytes of rows that meet no conditions.
+pub(super) fn written(rows: &[TextRow<'_>]) -> Result<Vec<u8>> {
+    let size = |r: &TextRow<'_>| 12 + r.text.len();
+    let mut bytes = try_vec(rows.iter().map(size).sum(), "state of a behaviour aggregate")?;
+    for r in rows {
+        bytes.extend_from_slice(&r.row.at.to_le_bytes());
+        bytes.extend_from_slice(&(r.text.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(r.text);
+    }
+    Ok(bytes)
+}
+
+/// Puts rows, not more of them than there are, in the place of all that a state has.
+pub(super) fn replace_rows(state: &mut [u8], rows: &[u8]) -> Result<()> {
+    let head = Head::read(state)?;
+    let room = state.get_mut(head.first()..head.first() + rows.len()).ok_or_else(bad)?;
+    room.copy_from_slice(rows);
+    Head {
+        rows: rows.len(),
+        ..head
+    }
+    .write(state);
+    Ok(())
+}
+
 fn write_row(room: &mut [u8], width: usize, row: Row, text: Option<&[u8]>) {
     if let Some(to) = room.get_mut(..8) {
         to.copy_from_slice(&row.at.to_le_bytes());
@@ -435,19 +466,6 @@ impl<'a> Iterator for TextRows<'a> {
         self.rest = entry.map(|e| e.1).unwrap_or_default();
         Some(entry.map(|e| e.0).ok_or_else(cut_off))
     }
-}
-
-/// All rows without text, sorted by time; simultaneous ones in no order that means anything.
-pub(super) fn by_time(state: &[u8]) -> Result<Vec<Row>> {
-    let rows = rows(state)?;
-    let mut sorted = try_vec(rows.len(), "rows of a behaviour aggregate")?;
-    for row in rows {
-        sorted.push(row?);
-    }
-    if !sorted.is_sorted() {
-        sorted.sort_unstable();
-    }
-    Ok(sorted)
 }
 
 /// The part of the buffer that is in use.

@@ -59,10 +59,10 @@ fn use_all(bytes: &[u8], samples: &[Vec<u8>]) {
     let _ = funnel::level(bytes, &mut NoTick);
     let _ = funnel::times(bytes, &mut NoTick);
     let _ = retention::met(bytes);
-    let _ = retention::returns(bytes);
+    let _ = retention::returns(bytes, &mut NoTick);
     let _ = sequence::count(bytes, usize::MAX, &mut NoTick);
     let _ = sequence::next(bytes, &mut NoTick);
-    let _ = path::path(bytes);
+    let _ = path::path(bytes, &mut NoTick);
     let _ = path::touch(bytes);
     for sample in samples {
         let _ = state::combine(&mut sample.clone(), bytes);

@@ -33,7 +33,7 @@ fn returns_agree() {
                 .collect::<Vec<bool>>()
         });
         let s = state_of_parts(asked, &rows, &mut dice);
-        assert_eq!(returns(&s).unwrap(), wanted, "case {n}: {rows:?}");
+        assert_eq!(returns(&s, &mut NoTick).unwrap(), wanted, "case {n}: {rows:?}");
     }
 }
 
@@ -71,7 +71,7 @@ fn paths_and_touches_agree() {
     for n in 0..cases(5000) {
         let most = 1 + dice.below(6) as i32;
         let collapse = dice.below(2) == 1;
-        let mut rows: Vec<(i64, Vec<u8>)> = (0..dice.below(9))
+        let mut rows: Vec<(i64, Vec<u8>)> = (0..dice.below(if n % 10 == 0 { 100 } else { 9 }))
             .map(|_| {
                 (
                     dice.below(5) as i64,
@@ -90,7 +90,7 @@ fn paths_and_touches_agree() {
             for (at, text) in &rows {
                 let part = &mut parts[dice.below(2) as usize];
                 let moved = match kind {
-                    Kind::Path => state::push(part, asked(kind), Row { at: *at, meets: 0 }, Some(text)),
+                    Kind::Path => path::push(part, asked(kind), *at, text),
                     _ => state::keep(part, asked(kind), *at, text),
                 };
                 if let Some(new) = moved.unwrap() {
@@ -111,7 +111,7 @@ fn paths_and_touches_agree() {
             }
         }
         let [p, first, last] = &mut states;
-        assert_eq!(path(p).unwrap(), wanted, "case {n}: {rows:?}");
+        assert_eq!(path(p, &mut NoTick).unwrap(), wanted, "case {n}: {rows:?}");
         assert_eq!(
             path::touch(first).unwrap(),
             rows.first().map(|r| r.1.as_slice()),
@@ -123,6 +123,34 @@ fn paths_and_touches_agree() {
             "case {n}"
         );
     }
+}
+
+#[test]
+fn a_short_path_is_collected_in_a_small_state() {
+    let size = |most, collapse| {
+        let parameters = Options::new(most, collapse).unwrap().parameters();
+        let asked = Asked {
+            kind: Kind::Path,
+            conditions: 0,
+            parameters: &parameters,
+        };
+        let mut s = state::start(asked).unwrap();
+        for n in 0..10_000i64 {
+            if let Some(new) = path::push(&mut s, asked, n * 7919 % 10_007, b"View").unwrap() {
+                s = new;
+            }
+        }
+        assert_eq!(
+            path(&s, &mut NoTick).unwrap().len(),
+            if collapse { 1 } else { most as usize }
+        );
+        s.len()
+    };
+    assert!(size(5, false) < 512);
+    assert!(size(100, false) < 8192);
+    // All of these have to be kept.
+    assert!(size(5, true) > 160_000);
+    assert!(size(10_000, false) > 160_000);
 }
 
 #[test]
