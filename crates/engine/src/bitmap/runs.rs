@@ -1,4 +1,7 @@
-//! Operations on containers of runs. No branch depends on where the runs begin and end.
+//! Operations on containers of runs.
+//!
+//! Which list goes on is a branch: the processor guesses it right where runs come at regular distances, and need not wait
+//! for the next run to be read. What becomes of a run is none.
 
 use super::Op;
 use super::container::run;
@@ -51,10 +54,9 @@ impl<'a> Stretches<'a> {
 
 /// A run as its first id and the one behind its last.
 #[inline(always)]
-fn edges(runs: &[[u8; 4]], i: usize) -> Option<(i32, i32)> {
-    runs.get(i)
-        .map(run)
-        .map(|(first, last)| (first.into(), i32::from(last) + 1))
+fn edges(r: &[u8; 4]) -> (i32, i32) {
+    let (first, last) = run(r);
+    (first.into(), i32::from(last) + 1)
 }
 
 /// `a op b` of stretches of ids, with a gap between two.
@@ -76,11 +78,15 @@ pub(super) fn merge<'a>(op: Op, a: &[[u8; 4]], b: &[[u8; 4]], out: &'a mut Vec<(
 /// Passes what pairs of runs have in common: `from .. to`, which is nothing when it ends before it begins.
 #[inline(always)]
 fn in_common(a: &[[u8; 4]], b: &[[u8; 4]], mut f: impl FnMut(i32, i32)) {
-    let (mut i, mut j) = (0, 0);
-    while let (Some((x, x_end)), Some((y, y_end))) = (edges(a, i), edges(b, j)) {
+    let (mut a, mut b) = (a.iter().map(edges), b.iter().map(edges));
+    let (mut left, mut right) = (a.next(), b.next());
+    while let (Some((x, x_end)), Some((y, y_end))) = (left, right) {
         f(x.max(y), x_end.min(y_end));
-        i += usize::from(x_end <= y_end);
-        j += usize::from(y_end <= x_end);
+        if x_end < y_end {
+            left = a.next();
+        } else {
+            right = b.next();
+        }
     }
 }
 
@@ -93,14 +99,18 @@ pub(super) fn common(a: &[[u8; 4]], b: &[[u8; 4]]) -> u32 {
 
 fn unite<'a>(a: &[[u8; 4]], b: &[[u8; 4]], out: &'a mut Vec<(u16, u16)>) -> &'a [(u16, u16)] {
     let mut out = Stretches::new(out, a.len() + b.len());
-    let (mut i, mut j) = (0, 0);
-    while let (Some(x), Some(y)) = (edges(a, i), edges(b, j)) {
-        let left = x.0 <= y.0;
-        out.add(x.0.min(y.0), if left { x.1 } else { y.1 });
-        i += usize::from(left);
-        j += usize::from(!left);
+    let (mut a, mut b) = (a.iter().map(edges), b.iter().map(edges));
+    let (mut left, mut right) = (a.next(), b.next());
+    while let (Some(x), Some(y)) = (left, right) {
+        if x.0 <= y.0 {
+            out.add(x.0, x.1);
+            left = a.next();
+        } else {
+            out.add(y.0, y.1);
+            right = b.next();
+        }
     }
-    for (from, to) in (i..).map_while(|i| edges(a, i)).chain((j..).map_while(|j| edges(b, j))) {
+    for (from, to) in left.into_iter().chain(a).chain(right).chain(b) {
         out.add(from, to);
     }
     out.finish()
