@@ -8,6 +8,7 @@ mod kernels;
 pub mod ops;
 mod pair;
 mod pieces;
+mod ranges;
 mod runs;
 pub mod state;
 pub mod text;

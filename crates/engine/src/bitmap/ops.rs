@@ -3,8 +3,9 @@
 
 use super::container::Words;
 use super::pair::Scratch;
+use super::ranges::Ranges;
 use super::view::{ARRAY_LIMIT, CONTAINER_WORDS, Container};
-use super::writer::{Ranges, Writer, is_smallest};
+use super::writer::{Writer, is_smallest};
 use super::{Bitmap, Op, View};
 use crate::error::Result;
 use crate::tick::Tick;
