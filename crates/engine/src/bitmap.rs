@@ -4,8 +4,12 @@
 //! read. Pure: bytes and texts in, bytes and texts out. Nothing that comes in is believed before it is checked.
 
 mod container;
+mod kernels;
 pub mod ops;
+mod pair;
 mod pieces;
+mod ranges;
+mod runs;
 pub mod state;
 pub mod text;
 mod unite;

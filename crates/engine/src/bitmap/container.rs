@@ -4,6 +4,7 @@
 //! the end, and nothing panics.
 
 use super::view::{CONTAINER_WORDS, Container, fill};
+use super::{kernels, runs};
 use crate::error::Result;
 
 /// One bit per id of a container.
@@ -185,66 +186,9 @@ impl Container<'_> {
             (Bits(bits), Runs(runs)) | (Runs(runs), Bits(bits)) => {
                 runs.iter().map(run).map(|(first, last)| ones(bits, first, last)).sum()
             }
-            (Runs(a), Runs(b)) => {
-                let (mut a, mut b) = (a.iter().map(run).peekable(), b.iter().map(run).peekable());
-                let mut n = 0;
-                while let (Some((f, l)), Some((g, m))) = (a.peek().copied(), b.peek().copied()) {
-                    let (from, to) = (f.max(g), l.min(m));
-                    if from <= to {
-                        n += u32::from(to - from) + 1;
-                    }
-                    if l < m {
-                        a.next();
-                    } else {
-                        b.next();
-                    }
-                }
-                n
-            }
+            (Runs(a), Runs(b)) => runs::common(a, b),
         }
     }
-}
-
-/// Ids compared at a time: each of one block with each of another. The compiler makes vector code of it.
-const BLOCK: usize = 8;
-
-#[inline]
-fn block(ids: &[[u8; 2]; BLOCK]) -> [u16; BLOCK] {
-    ids.map(u16::from_le_bytes)
-}
-
-/// For each id of `a`: 1 when it is one of `b`.
-#[inline]
-fn matches(a: &[u16; BLOCK], b: &[u16; BLOCK]) -> [u16; BLOCK] {
-    let mut found = [0u16; BLOCK];
-    for other in b {
-        for (f, id) in found.iter_mut().zip(a) {
-            *f |= u16::from(id == other);
-        }
-    }
-    found
-}
-
-/// Passes each pair of blocks that may have ids in common, and the ids left at the end.
-fn walk<'a>(
-    mut a: &'a [[u8; 2]],
-    mut b: &'a [[u8; 2]],
-    mut pair: impl FnMut(&[u16; BLOCK], &[u16; BLOCK]),
-) -> (&'a [[u8; 2]], &'a [[u8; 2]]) {
-    while let (Some((x, after_x)), Some((y, after_y))) =
-        (a.split_first_chunk::<BLOCK>(), b.split_first_chunk::<BLOCK>())
-    {
-        let (x, y) = (block(x), block(y));
-        pair(&x, &y);
-        let (last_x, last_y) = (x[BLOCK - 1], y[BLOCK - 1]);
-        if last_x <= last_y {
-            a = after_x;
-        }
-        if last_y <= last_x {
-            b = after_y;
-        }
-    }
-    (a, b)
 }
 
 /// Ids of the shorter of two arrays that are looked up in the other, when it is this many times longer.
@@ -256,89 +200,19 @@ fn common_of_arrays(a: &[[u8; 2]], b: &[[u8; 2]]) -> u32 {
         let long = Container::Array(long);
         return short.iter().map(|id| u32::from(long.contains(low(*id)))).sum();
     }
-    let mut sums = [0u16; BLOCK];
-    let (a, b) = walk(a, b, |x, y| {
-        for (sum, found) in sums.iter_mut().zip(matches(x, y)) {
-            *sum += found;
-        }
-    });
-    let mut n = sums.iter().map(|s| u32::from(*s)).sum::<u32>();
-    let (mut i, mut j) = (
-        a.iter().map(|id| low(*id)).peekable(),
-        b.iter().map(|id| low(*id)).peekable(),
-    );
-    while let (Some(x), Some(y)) = (i.peek().copied(), j.peek().copied()) {
-        n += u32::from(x == y);
-        if x <= y {
-            i.next();
-        }
-        if y <= x {
-            j.next();
-        }
-    }
-    n
+    kernels::common(a, b)
 }
 
-/// The ids two arrays have in common, appended to `out`.
+/// The ids two arrays have in common.
 pub(super) fn intersect_arrays(a: &[[u8; 2]], b: &[[u8; 2]], out: &mut Vec<u16>) {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     if short.len() * MUCH_LONGER < long.len() {
         let long = Container::Array(long);
+        out.clear();
         out.extend(short.iter().map(|id| low(*id)).filter(|id| long.contains(*id)));
         return;
     }
-    let (a, b) = walk(a, b, |x, y| {
-        let found = matches(x, y);
-        if found != [0; BLOCK] {
-            out.extend(x.iter().zip(found).filter(|(_, f)| *f != 0).map(|(id, _)| *id));
-        }
-    });
-    let mut j = b.iter().map(|id| low(*id)).peekable();
-    for x in a.iter().map(|id| low(*id)) {
-        while j.next_if(|y| *y < x).is_some() {}
-        if j.peek() == Some(&x) {
-            out.push(x);
-        }
-    }
-}
-
-/// A carry-save adder: `(carry, sum)` of three words, bit by bit.
-#[inline]
-fn add3(a: u64, b: u64, c: u64) -> (u64, u64) {
-    let u = a ^ b;
-    ((a & b) | (u & c), u ^ c)
-}
-
-/// Words that are added up side by side: the compiler makes vector code of it.
-const LANES: usize = 8;
-
-/// Counts the ones of the words that `word` gives for the places `0 .. CONTAINER_WORDS`, with adders: eight words into
-/// one that has a bit for every eight ones, so that only one word in eight is counted bit by bit.
-#[inline(always)]
-fn count_ones(word: impl Fn(usize) -> u64) -> u32 {
-    let (mut ones, mut twos, mut fours, mut n) = ([0u64; LANES], [0u64; LANES], [0u64; LANES], [0u32; LANES]);
-    for start in (0..CONTAINER_WORDS).step_by(8 * LANES) {
-        let lanes = ones.iter_mut().zip(&mut twos).zip(&mut fours).zip(&mut n).enumerate();
-        for (lane, (((ones, twos), fours), n)) in lanes {
-            let w = |i: usize| word(start + i * LANES + lane);
-            let (t1, o) = add3(*ones, w(0), w(1));
-            let (t2, o) = add3(o, w(2), w(3));
-            let (t3, o) = add3(o, w(4), w(5));
-            let (t4, o) = add3(o, w(6), w(7));
-            let (f1, t) = add3(*twos, t1, t2);
-            let (f2, t) = add3(t, t3, t4);
-            let (eights, f) = add3(*fours, f1, f2);
-            (*ones, *twos, *fours) = (o, t, f);
-            *n += eights.count_ones();
-        }
-    }
-    let sum = |a: &[u64; LANES]| a.iter().map(|w| w.count_ones()).sum::<u32>();
-    8 * n.iter().sum::<u32>() + sum(&ones) + 2 * sum(&twos) + 4 * sum(&fours)
-}
-
-/// Ids of a container of bits.
-pub(super) fn size_of_words(words: &Words) -> u32 {
-    count_ones(|i| words.get(i).copied().unwrap_or(0))
+    kernels::intersect(a, b, out);
 }
 
 fn common_of_bits(a: &[[u8; 8]], b: &[[u8; 8]]) -> u32 {
@@ -349,15 +223,5 @@ fn common_of_bits(a: &[[u8; 8]], b: &[[u8; 8]]) -> u32 {
             .map(|(x, y)| (u64::from_le_bytes(*x) & u64::from_le_bytes(*y)).count_ones())
             .sum();
     };
-    let word = |bits: &[[u8; 8]; CONTAINER_WORDS], i: usize| bits.get(i).map_or(0, |w| u64::from_le_bytes(*w));
-    count_ones(|i| word(a, i) & word(b, i))
-}
-
-/// `a op b` of containers of bits, word by word.
-pub(super) fn combine_bits(a: &[[u8; 8]], b: &[[u8; 8]], op: impl Fn(u64, u64) -> u64) -> Words {
-    let mut words: Words = [0; CONTAINER_WORDS];
-    for ((word, x), y) in words.iter_mut().zip(a).zip(b) {
-        *word = op(u64::from_le_bytes(*x), u64::from_le_bytes(*y));
-    }
-    words
+    kernels::count_common(a, b)
 }

@@ -1,9 +1,11 @@
 //! Operations on sets of 32-bit ids in the portable format: bytes in, bytes out, container by container. Nothing but
 //! the result is allocated.
 
-use super::container::{Words, combine_bits, intersect_arrays, low, run};
-use super::view::{CONTAINER_WORDS, Container};
-use super::writer::{Ranges, Writer, is_smallest};
+use super::container::Words;
+use super::pair::Scratch;
+use super::ranges::Ranges;
+use super::view::{ARRAY_LIMIT, CONTAINER_WORDS, Container};
+use super::writer::{Writer, is_smallest};
 use super::{Bitmap, Op, View};
 use crate::error::Result;
 use crate::tick::Tick;
@@ -25,11 +27,11 @@ impl Op {
     }
 
     /// Is an id in the result that is in both sets?
-    fn keeps_both(self) -> bool {
+    pub(super) fn keeps_both(self) -> bool {
         matches!(self, Op::And | Op::Or)
     }
 
-    fn of_words(self, a: u64, b: u64) -> u64 {
+    pub(super) fn of_words(self, a: u64, b: u64) -> u64 {
         match self {
             Op::And => a & b,
             Op::Or => a | b,
@@ -54,14 +56,30 @@ pub fn apply(op: Op, a: &View<'_>, b: &View<'_>, tick: &mut impl Tick) -> Result
     merge(op, a, b, tick)?.finish()
 }
 
+/// How many containers of both sets have the same key.
+fn shared_keys(a: &View<'_>, b: &View<'_>) -> usize {
+    let (mut i, mut j, mut n) = (0, 0, 0);
+    while i < a.containers() && j < b.containers() {
+        let (x, y) = (a.key(i), b.key(j));
+        n += usize::from(x == y);
+        i += usize::from(x <= y);
+        j += usize::from(y <= x);
+    }
+    n
+}
+
 /// `a op b`, not yet put together.
 pub(super) fn merge(op: Op, a: &View<'_>, b: &View<'_>, tick: &mut impl Tick) -> Result<Writer> {
+    let shared = shared_keys(a, b);
     let (containers, bytes) = match op {
-        Op::And => (a.containers().min(b.containers()), a.bytes().len().min(b.bytes().len())),
+        Op::And => (shared, a.bytes().len().min(b.bytes().len())),
         Op::AndNot => (a.containers(), a.bytes().len()),
-        Op::Or | Op::Xor => (a.containers() + b.containers(), a.bytes().len() + b.bytes().len()),
+        Op::Or | Op::Xor => (
+            a.containers() + b.containers() - shared,
+            a.bytes().len() + b.bytes().len(),
+        ),
     };
-    let mut out = Writer::with_room(containers, bytes)?;
+    let mut out = Writer::with_room(containers, bytes, a.has_runs() || b.has_runs())?;
     let mut scratch = Scratch::default();
     let (mut i, mut j) = (0, 0);
     while i < a.containers() || j < b.containers() {
@@ -87,145 +105,6 @@ pub(super) fn merge(op: Op, a: &View<'_>, b: &View<'_>, tick: &mut impl Tick) ->
         j += usize::from(order != Ordering::Less);
     }
     Ok(out)
-}
-
-/// Room that is used again for each pair of containers.
-#[derive(Default)]
-struct Scratch {
-    ids: Vec<u16>,
-    runs: Vec<(u16, u16)>,
-}
-
-impl Scratch {
-    fn pair(&mut self, op: Op, key: u16, a: Container<'_>, b: Container<'_>, out: &mut Writer) -> Result<()> {
-        use Container::{Array, Runs};
-        self.ids.clear();
-        match (op, a, b) {
-            (Op::And, Array(x), Array(y)) => {
-                intersect_arrays(x, y, &mut self.ids);
-                out.push_ids(key, &self.ids)
-            }
-            (_, Array(x), Array(y)) => {
-                merge_arrays(op, x, y, &mut self.ids);
-                out.push_ids(key, &self.ids)
-            }
-            (Op::And, Array(ids), other) | (Op::And, other, Array(ids)) => {
-                self.ids
-                    .extend(ids.iter().map(|id| low(*id)).filter(|id| other.contains(*id)));
-                out.push_ids(key, &self.ids)
-            }
-            (Op::AndNot, Array(ids), other) => {
-                self.ids
-                    .extend(ids.iter().map(|id| low(*id)).filter(|id| !other.contains(*id)));
-                out.push_ids(key, &self.ids)
-            }
-            (_, Container::Bits(x), Container::Bits(y)) => {
-                let words = match op {
-                    Op::And => combine_bits(x, y, |a, b| a & b),
-                    Op::Or => combine_bits(x, y, |a, b| a | b),
-                    Op::Xor => combine_bits(x, y, |a, b| a ^ b),
-                    Op::AndNot => combine_bits(x, y, |a, b| a & !b),
-                };
-                out.push_words(key, &words)
-            }
-            (_, Runs(x), Runs(y)) => {
-                merge_runs(op, x, y, &mut self.runs);
-                out.push_runs(key, &self.runs)
-            }
-            _ => {
-                let mut words: Words = [0; CONTAINER_WORDS];
-                a.or_into(&mut words)?;
-                match (op, b) {
-                    (Op::Or, _) => b.or_into(&mut words)?,
-                    (_, Container::Bits(bits)) => {
-                        for (word, other) in words.iter_mut().zip(bits) {
-                            *word = op.of_words(*word, u64::from_le_bytes(*other));
-                        }
-                    }
-                    _ => {
-                        let mut right: Words = [0; CONTAINER_WORDS];
-                        b.or_into(&mut right)?;
-                        for (word, other) in words.iter_mut().zip(right) {
-                            *word = op.of_words(*word, other);
-                        }
-                    }
-                }
-                out.push_words(key, &words)
-            }
-        }
-    }
-}
-
-/// `a op b` of sorted ids, for the operations that keep what is on the left only.
-fn merge_arrays(op: Op, a: &[[u8; 2]], b: &[[u8; 2]], out: &mut Vec<u16>) {
-    let (left, right, both) = (op.keeps_left(), op.keeps_right(), op.keeps_both());
-    out.resize(a.len() + b.len(), 0);
-    let (mut i, mut j, mut n) = (0, 0, 0);
-    // Written first and counted after: no branch depends on the ids.
-    while let (Some(x), Some(y), Some(to)) = (a.get(i), b.get(j), out.get_mut(n)) {
-        let (x, y) = (low(*x), low(*y));
-        *to = x.min(y);
-        n += usize::from((left && x < y) || (right && y < x) || (both && x == y));
-        i += usize::from(x <= y);
-        j += usize::from(y <= x);
-    }
-    out.truncate(n);
-    if left {
-        out.extend(a.get(i..).unwrap_or_default().iter().map(|id| low(*id)));
-    }
-    if right {
-        out.extend(b.get(j..).unwrap_or_default().iter().map(|id| low(*id)));
-    }
-}
-
-/// `a op b` of stretches of ids, by sweeping over where they begin and end.
-fn merge_runs(op: Op, a: &[[u8; 4]], b: &[[u8; 4]], out: &mut Vec<(u16, u16)>) {
-    // Each run as its first id and the one behind its last; the edges of a list ascend.
-    let edges = |runs: &'_ [[u8; 4]], i: usize| -> u32 {
-        match runs.get(i / 2).map(run) {
-            Some((first, _)) if i.is_multiple_of(2) => u32::from(first),
-            Some((_, last)) => u32::from(last) + 1,
-            None => u32::MAX,
-        }
-    };
-    out.clear();
-    let (mut i, mut j) = (0, 0);
-    let mut open: Option<u32> = None;
-    loop {
-        let (x, y) = (edges(a, i), edges(b, j));
-        let at = x.min(y);
-        if at == u32::MAX {
-            return;
-        }
-        i += usize::from(x == at);
-        j += usize::from(y == at);
-        let (in_a, in_b) = (i % 2 == 1, j % 2 == 1);
-        let inside = match op {
-            Op::And => in_a && in_b,
-            Op::Or => in_a || in_b,
-            Op::Xor => in_a != in_b,
-            Op::AndNot => in_a && !in_b,
-        };
-        match (open, inside) {
-            (None, true) => {
-                // Continues what ended right here.
-                match out.last() {
-                    Some((first, last)) if u32::from(*last) + 1 == at => {
-                        open = Some(u32::from(*first));
-                        out.pop();
-                    }
-                    _ => open = Some(at),
-                }
-            }
-            (Some(first), false) => {
-                if at > first {
-                    out.push((first as u16, (at - 1) as u16));
-                }
-                open = None;
-            }
-            _ => {}
-        }
-    }
 }
 
 /// Passes the ids each pair of containers has in common, until `go_on` says no.
@@ -433,16 +312,33 @@ impl Stats {
 
 /// The set of sorted ids; repetitions do not matter.
 pub(super) fn of_sorted(ids: &[u32], out: &mut Vec<u8>) -> Result<()> {
-    let mut writer = Writer::with_room(0, ids.len() * 2)?;
+    let mut writer = Writer::with_room(0, ids.len() * 2, false)?;
     let mut lows: Vec<u16> = Vec::new();
-    for same_key in ids.chunk_by(|a, b| a >> 16 == b >> 16) {
-        let key = same_key.first().map_or(0, |id| (id >> 16) as u16);
+    let mut rest = ids;
+    while let Some(first) = rest.first() {
+        let key = first >> 16;
+        let (same_key, after) = rest.split_at(len_of_key(rest, key));
+        rest = after;
+        if same_key.len() > ARRAY_LIMIT as usize {
+            writer.push_many(key as u16, same_key.iter().map(|id| *id as u16))?;
+            continue;
+        }
         lows.clear();
         lows.extend(same_key.iter().map(|id| *id as u16));
         lows.dedup();
-        writer.push_ids(key, &lows)?;
+        writer.push_ids(key as u16, &lows)?;
     }
     writer.finish_into(out)
+}
+
+/// How many of the sorted ids, from the first on, have the upper half `key`: looks twice as far each time.
+fn len_of_key(ids: &[u32], key: u32) -> usize {
+    let mut far = 64;
+    while ids.get(far).is_some_and(|id| id >> 16 == key) {
+        far *= 2;
+    }
+    let near = ids.get(..far).unwrap_or(ids);
+    near.partition_point(|id| id >> 16 <= key)
 }
 
 /// Every id moved by `distance`; those that leave the 32 bits are dropped.
@@ -496,7 +392,7 @@ pub fn slice(a: &View<'_>, skip: u64, take: u64, tick: &mut impl Tick) -> Result
 
 /// The same set in the encoding of this module: every container in its smallest form.
 pub fn compact(a: &View<'_>) -> Result<Vec<u8>> {
-    let mut out = Writer::with_room(a.containers(), a.bytes().len())?;
+    let mut out = Writer::with_room(a.containers(), a.bytes().len(), a.has_runs())?;
     let mut scratch = Vec::new();
     for i in 0..a.containers() {
         let (key, container) = a.container(i)?;

@@ -2,10 +2,13 @@
 
 use super::View;
 use super::container::{Words, low};
-use super::view::{ARRAY_LIMIT, CONTAINER_WORDS, Container};
+use super::view::{CONTAINER_WORDS, Container};
 use super::wide::{View64, Writer64};
 use super::writer::Writer;
 use crate::error::{Error, Result, try_vec};
+
+/// Ids up to which lists are sorted together; more are quicker to set as bits and to read back in order.
+const SORTED: u64 = 128;
 
 /// Unites the sets, or takes their symmetric difference when `odd`: container by container, each pass over one key.
 pub(super) fn unite(sets: &[View<'_>], odd: bool) -> Result<Vec<u8>> {
@@ -27,7 +30,7 @@ pub(super) fn unite(sets: &[View<'_>], odd: bool) -> Result<Vec<u8>> {
         let sum: u64 = same_key.iter().map(|(_, n, _)| u64::from(*n)).sum();
         if same_key.len() == 1 {
             out.copy(*key, *size, *container)?;
-        } else if sum <= u64::from(ARRAY_LIMIT) && same_key.iter().all(|c| matches!(c.2, Container::Array(_))) {
+        } else if sum <= SORTED && same_key.iter().all(|c| matches!(c.2, Container::Array(_))) {
             ids.clear();
             for (_, _, container) in same_key {
                 if let Container::Array(more) = container {
@@ -54,7 +57,7 @@ pub(super) fn unite(sets: &[View<'_>], odd: bool) -> Result<Vec<u8>> {
 
 /// Of sorted ids, keeps one of those that are there an odd number of times.
 fn keep_odd(ids: &mut Vec<u16>) {
-    let mut kept = Vec::with_capacity(ids.len().min(ARRAY_LIMIT as usize));
+    let mut kept = Vec::with_capacity(ids.len().min(SORTED as usize));
     for same in ids.chunk_by(|a, b| a == b) {
         if same.len() % 2 == 1 {
             kept.extend(same.first());

@@ -173,6 +173,11 @@ impl<'a> View<'a> {
         self.descriptions.len()
     }
 
+    /// May one of the containers be stored as runs?
+    pub(super) fn has_runs(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
     /// Smallest and largest id of a container.
     fn bounds(&self, i: usize) -> Result<(u32, u32)> {
         let (key, container) = self.container(i)?;

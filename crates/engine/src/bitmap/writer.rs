@@ -1,6 +1,8 @@
 //! Writes sets in the portable format, container by container, each in its smallest form.
 
-use super::container::{Words, low, run, size_of_words};
+use super::Op;
+use super::container::{Words, low, run};
+use super::kernels::{self, Bits};
 use super::view::{ARRAY_LIMIT, CONTAINER_WORDS, COOKIE_PLAIN, COOKIE_RUNS, Container, OFFSETS_FROM, fill};
 use crate::error::{Error, Result, try_vec};
 
@@ -15,6 +17,23 @@ fn run_bytes(runs: usize) -> usize {
     2 + 4 * runs
 }
 
+/// The number of runs from which on bits are smaller.
+const MANY_RUNS: usize = (BITS_BYTES - 2).div_ceil(4);
+
+/// Bytes in front of the containers.
+fn header_bytes(containers: usize, runs: bool) -> usize {
+    let cookie = if runs { 4 + containers.div_ceil(8) } else { 8 };
+    let offsets = !runs || containers >= OFFSETS_FROM;
+    cookie + containers * if offsets { 8 } else { 4 }
+}
+
+/// A run: its first id and its length less one.
+fn encoded(first: u16, last: u16) -> [u8; 4] {
+    let [a, b] = first.to_le_bytes();
+    let [c, d] = last.saturating_sub(first).to_le_bytes();
+    [a, b, c, d]
+}
+
 /// Containers are written in the order of their keys. One set has one encoding: a container is an array up to 4,096
 /// ids and bits above, but runs when those are smaller.
 #[derive(Default)]
@@ -22,17 +41,25 @@ pub(super) struct Writer {
     descriptions: Vec<[u8; 4]>,
     starts: Vec<u32>,
     is_run: Vec<bool>,
-    body: Vec<u8>,
+    /// Bytes kept free in front of the containers: the header, if the guess at its length was right.
+    front: usize,
+    /// The room for the header, then the containers.
+    bytes: Vec<u8>,
 }
 
 impl Writer {
-    /// With room for `containers` and for `bytes` of their contents.
-    pub(super) fn with_room(containers: usize, bytes: usize) -> Result<Self> {
+    /// With room for `containers` and for `bytes` of their contents and the header. When the result has just so many
+    /// containers, and `runs` if and only if some are runs, the contents need not be moved in the end.
+    pub(super) fn with_room(containers: usize, bytes: usize, runs: bool) -> Result<Self> {
+        let front = header_bytes(containers, runs);
+        let mut room = try_vec(bytes.saturating_add(front), "bitmap")?;
+        room.resize(front, 0);
         Ok(Writer {
             descriptions: try_vec(containers, "bitmap")?,
             starts: try_vec(containers, "bitmap")?,
             is_run: try_vec(containers, "bitmap")?,
-            body: try_vec(bytes, "bitmap")?,
+            front,
+            bytes: room,
         })
     }
 
@@ -43,16 +70,23 @@ impl Writer {
     /// What the one container holds: ids, bits or runs.
     pub(super) fn contents(&self) -> &[u8] {
         let counted = self.is_run.first() == Some(&true);
-        self.body.get(if counted { 2 } else { 0 }..).unwrap_or_default()
+        self.bytes
+            .get(self.front + if counted { 2 } else { 0 }..)
+            .unwrap_or_default()
     }
 
     /// Begins a container of `ids` ids that takes `bytes`.
     fn begin(&mut self, key: u16, ids: u32, is_run: bool, bytes: usize) -> Result<()> {
+        self.bytes.try_reserve(bytes).map_err(no_memory)?;
+        self.describe(key, ids, is_run, self.bytes.len())
+    }
+
+    /// Enters a container of `ids` ids that begins at `at`.
+    fn describe(&mut self, key: u16, ids: u32, is_run: bool, at: usize) -> Result<()> {
         self.descriptions.try_reserve(1).map_err(no_memory)?;
         self.starts.try_reserve(1).map_err(no_memory)?;
         self.is_run.try_reserve(1).map_err(no_memory)?;
-        self.body.try_reserve(bytes).map_err(no_memory)?;
-        let start = u32::try_from(self.body.len()).map_err(|_| Error::Limit {
+        let start = u32::try_from(at - self.front).map_err(|_| Error::Limit {
             message: "a bitmap grew too large".into(),
             hint: None,
         })?;
@@ -69,16 +103,16 @@ impl Writer {
         match container {
             Container::Array(a) => {
                 self.begin(key, ids, false, a.len() * 2)?;
-                self.body.extend_from_slice(a.as_flattened());
+                self.bytes.extend_from_slice(a.as_flattened());
             }
             Container::Bits(b) => {
                 self.begin(key, ids, false, BITS_BYTES)?;
-                self.body.extend_from_slice(b.as_flattened());
+                self.bytes.extend_from_slice(b.as_flattened());
             }
             Container::Runs(r) => {
                 self.begin(key, ids, true, run_bytes(r.len()))?;
-                self.body.extend_from_slice(&(r.len() as u16).to_le_bytes());
-                self.body.extend_from_slice(r.as_flattened());
+                self.bytes.extend_from_slice(&(r.len() as u16).to_le_bytes());
+                self.bytes.extend_from_slice(r.as_flattened());
             }
         }
         Ok(())
@@ -104,22 +138,18 @@ impl Writer {
             return Ok(());
         };
         if ids.len() > ARRAY_LIMIT as usize {
-            let mut words: Words = [0; CONTAINER_WORDS];
-            for id in ids {
-                if let Some(word) = words.get_mut(usize::from(id >> 6)) {
-                    *word |= 1 << (id & 63);
-                }
-            }
-            return self.push_words(key, &words);
+            return self.push_many(key, ids.iter().copied());
         }
-        let gaps: usize = ids
+        // As many as fit 16 bits, which the compiler can count side by side.
+        let gaps: u16 = ids
             .iter()
             .zip(rest)
-            .map(|(a, b)| usize::from(b.wrapping_sub(*a) != 1))
+            .map(|(a, b)| u16::from(b.wrapping_sub(*a) != 1))
             .sum();
+        let gaps = usize::from(gaps);
         if run_bytes(gaps + 1) < ids.len() * 2 {
             self.begin(key, ids.len() as u32, true, run_bytes(gaps + 1))?;
-            self.body.extend_from_slice(&(gaps as u16 + 1).to_le_bytes());
+            self.bytes.extend_from_slice(&(gaps as u16 + 1).to_le_bytes());
             let (mut first, mut last) = (*first, *first);
             for id in rest {
                 if id.wrapping_sub(last) != 1 {
@@ -132,9 +162,7 @@ impl Writer {
             return Ok(());
         }
         self.begin(key, ids.len() as u32, false, ids.len() * 2)?;
-        let at = self.body.len();
-        self.body.resize(at + ids.len() * 2, 0);
-        let (to, _) = self.body.get_mut(at..).unwrap_or_default().as_chunks_mut::<2>();
+        let (to, _) = self.zeroed(ids.len() * 2).as_chunks_mut::<2>();
         for (to, id) in to.iter_mut().zip(ids) {
             *to = id.to_le_bytes();
         }
@@ -142,19 +170,70 @@ impl Writer {
     }
 
     fn run(&mut self, first: u16, last: u16) {
-        let [a, b] = first.to_le_bytes();
-        let [c, d] = last.saturating_sub(first).to_le_bytes();
-        self.body.extend_from_slice(&[a, b, c, d]);
+        self.bytes.extend_from_slice(&encoded(first, last));
+    }
+
+    /// Writes ids in ascending order; repetitions do not matter. Quick for many only.
+    #[inline(never)]
+    pub(super) fn push_many(&mut self, key: u16, ids: impl Iterator<Item = u16>) -> Result<()> {
+        let mut words: Words = [0; CONTAINER_WORDS];
+        // Neighbours mostly share a word, which is written when it is full.
+        let (mut at, mut word) = (0, 0u64);
+        for id in ids {
+            let next = usize::from(id >> 6);
+            if next != at {
+                if let Some(to) = words.get_mut(at) {
+                    *to |= word;
+                }
+                (at, word) = (next, 0);
+            }
+            word |= 1 << (id & 63);
+        }
+        if let Some(to) = words.get_mut(at) {
+            *to |= word;
+        }
+        self.push_words(key, &words)
+    }
+
+    /// So many more bytes, which are zero.
+    fn zeroed(&mut self, bytes: usize) -> &mut [u8] {
+        let at = self.bytes.len();
+        self.bytes.resize(at + bytes, 0);
+        self.bytes.get_mut(at..).unwrap_or_default()
     }
 
     /// Writes the ids whose bits are set.
     pub(super) fn push_words(&mut self, key: u16, words: &Words) -> Result<()> {
-        let n = size_of_words(words);
+        let bits = words.map(u64::to_le_bytes);
+        self.push_bits(key, &bits, kernels::count(&bits))
+    }
+
+    /// Writes `a op b` of two containers of bits.
+    pub(super) fn combine(&mut self, key: u16, op: Op, a: &[[u8; 8]], b: &[[u8; 8]]) -> Result<()> {
+        let (Some(a), Some(b)) = (a.first_chunk(), b.first_chunk()) else {
+            return Ok(());
+        };
+        // Where the container most often ends up. It has no place yet when it turns out to be something else.
+        let at = self.bytes.len();
+        self.bytes.try_reserve(BITS_BYTES).map_err(no_memory)?;
+        let (to, _) = self.zeroed(BITS_BYTES).as_chunks_mut::<8>();
+        let Some(to) = to.first_chunk_mut() else { return Ok(()) };
+        let n = kernels::combine(op, a, b, to);
+        if n > ARRAY_LIMIT && kernels::stretches(to, MANY_RUNS) >= MANY_RUNS {
+            return self.describe(key, n, false, at);
+        }
+        let bits = *to;
+        self.bytes.truncate(at);
+        self.push_bits(key, &bits, n)
+    }
+
+    /// Writes the `n` ids whose bits are set.
+    fn push_bits(&mut self, key: u16, bits: &Bits, n: u32) -> Result<()> {
         if n <= ARRAY_LIMIT {
             let mut ids = [0u16; ARRAY_LIMIT as usize];
             let mut free = ids.iter_mut();
-            for (i, word) in words.iter().enumerate() {
-                let mut word = *word;
+            for (i, word) in bits.iter().enumerate() {
+                let mut word = u64::from_le_bytes(*word);
                 while word != 0 {
                     if let Some(id) = free.next() {
                         *id = i as u16 * 64 + word.trailing_zeros() as u16;
@@ -164,22 +243,17 @@ impl Writer {
             }
             return self.push_ids(key, ids.get(..n as usize).unwrap_or_default());
         }
-        if let Some(runs) = few_runs(words) {
-            let bits = words.map(u64::to_le_bytes);
+        let runs = kernels::stretches(bits, MANY_RUNS);
+        if runs < MANY_RUNS {
             self.begin(key, n, true, run_bytes(runs))?;
-            self.body.extend_from_slice(&(runs as u16).to_le_bytes());
-            return Container::Bits(&bits).try_for_each_range(|first, last| {
+            self.bytes.extend_from_slice(&(runs as u16).to_le_bytes());
+            return Container::Bits(bits).try_for_each_range(|first, last| {
                 self.run(first, last);
                 Ok(())
             });
         }
         self.begin(key, n, false, BITS_BYTES)?;
-        let at = self.body.len();
-        self.body.resize(at + BITS_BYTES, 0);
-        let (to, _) = self.body.get_mut(at..).unwrap_or_default().as_chunks_mut::<8>();
-        for (to, word) in to.iter_mut().zip(words) {
-            *to = word.to_le_bytes();
-        }
+        self.bytes.extend_from_slice(bits.as_flattened());
         Ok(())
     }
 
@@ -191,14 +265,15 @@ impl Writer {
         }
         if run_bytes(runs.len()) < (n as usize * 2).min(BITS_BYTES) {
             self.begin(key, n, true, run_bytes(runs.len()))?;
-            self.body.extend_from_slice(&(runs.len() as u16).to_le_bytes());
-            for (first, last) in runs {
-                self.run(*first, *last);
+            self.bytes.extend_from_slice(&(runs.len() as u16).to_le_bytes());
+            let (to, _) = self.zeroed(4 * runs.len()).as_chunks_mut::<4>();
+            for (to, (first, last)) in to.iter_mut().zip(runs) {
+                *to = encoded(*first, *last);
             }
         } else if n <= ARRAY_LIMIT {
             self.begin(key, n, false, n as usize * 2)?;
             for id in runs.iter().flat_map(|(f, l)| *f..=*l) {
-                self.body.extend_from_slice(&id.to_le_bytes());
+                self.bytes.extend_from_slice(&id.to_le_bytes());
             }
         } else {
             let mut words: Words = [0; CONTAINER_WORDS];
@@ -207,20 +282,18 @@ impl Writer {
             }
             self.begin(key, n, false, BITS_BYTES)?;
             for word in words {
-                self.body.extend_from_slice(&word.to_le_bytes());
+                self.bytes.extend_from_slice(&word.to_le_bytes());
             }
         }
         Ok(())
     }
 
-    /// The bytes of the set, appended to `out`.
-    pub(super) fn finish_into(self, out: &mut Vec<u8>) -> Result<()> {
+    /// The bytes in front of the containers.
+    fn header(&self) -> Result<Vec<u8>> {
         let n = self.descriptions.len();
         let runs = self.is_run.contains(&true);
-        let cookie = if runs { 4 + n.div_ceil(8) } else { 8 };
-        let offsets = !runs || n >= OFFSETS_FROM;
-        let header = cookie + n * 4 + if offsets { n * 4 } else { 0 };
-        out.try_reserve_exact(header + self.body.len()).map_err(no_memory)?;
+        let header = header_bytes(n, runs);
+        let mut out = try_vec(header, "bitmap")?;
         if runs {
             out.extend_from_slice(&COOKIE_RUNS.to_le_bytes());
             out.extend_from_slice(&(n as u16).wrapping_sub(1).to_le_bytes());
@@ -232,37 +305,42 @@ impl Writer {
             out.extend_from_slice(&(n as u32).to_le_bytes());
         }
         out.extend_from_slice(self.descriptions.as_flattened());
-        if offsets {
-            for start in &self.starts {
-                out.extend_from_slice(&(header as u32).saturating_add(*start).to_le_bytes());
-            }
+        if out.len() < header {
+            out.extend(
+                self.starts
+                    .iter()
+                    .flat_map(|start| (header as u32).saturating_add(*start).to_le_bytes()),
+            );
         }
-        out.extend_from_slice(&self.body);
+        Ok(out)
+    }
+
+    /// The bytes of the set, appended to `out`.
+    pub(super) fn finish_into(self, out: &mut Vec<u8>) -> Result<()> {
+        let header = self.header()?;
+        let body = self.bytes.get(self.front..).unwrap_or_default();
+        out.try_reserve_exact(header.len() + body.len()).map_err(no_memory)?;
+        out.extend_from_slice(&header);
+        out.extend_from_slice(body);
         Ok(())
     }
 
     /// The bytes of the set.
-    pub(super) fn finish(self) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
-        self.finish_into(&mut out)?;
-        Ok(out)
-    }
-}
-
-/// How many stretches of ones there are, when they are so few that runs are smaller than bits.
-fn few_runs(words: &Words) -> Option<usize> {
-    let (mut runs, mut before) = (0, 0);
-    let (parts, _) = words.as_chunks::<64>();
-    for part in parts {
-        for word in part {
-            runs += (word & !(word << 1 | before)).count_ones() as usize;
-            before = word >> 63;
+    pub(super) fn finish(mut self) -> Result<Vec<u8>> {
+        let header = self.header()?;
+        let body = self.bytes.len() - self.front;
+        if header.len() != self.front {
+            let grown = header.len().saturating_sub(self.front);
+            self.bytes.try_reserve(grown).map_err(no_memory)?;
+            self.bytes.resize(self.bytes.len() + grown, 0);
+            self.bytes.copy_within(self.front..self.front + body, header.len());
+            self.bytes.truncate(header.len() + body);
         }
-        if run_bytes(runs) >= BITS_BYTES {
-            return None;
+        if let Some(to) = self.bytes.get_mut(..header.len()) {
+            to.copy_from_slice(&header);
         }
+        Ok(self.bytes)
     }
-    Some(runs)
 }
 
 /// Is this the form [`Writer`] would give the container?
@@ -295,57 +373,5 @@ pub(super) fn is_smallest(container: &Container<'_>, ids: u32) -> bool {
     match container {
         Container::Runs(_) => smaller && joined,
         Container::Array(_) | Container::Bits(_) => !smaller,
-    }
-}
-
-/// Collects stretches of ids in ascending order; neighbours are joined.
-#[derive(Default)]
-pub(super) struct Ranges {
-    writer: Writer,
-    key: u16,
-    runs: Vec<(u16, u16)>,
-}
-
-impl Ranges {
-    pub(super) fn push(&mut self, first: u32, last: u32) -> Result<()> {
-        let mut first = first;
-        loop {
-            let key = (first >> 16) as u16;
-            let end = last.min(first | 0xffff);
-            if key != self.key {
-                self.flush()?;
-                self.key = key;
-            }
-            self.runs.try_reserve(1).map_err(no_memory)?;
-            match self.runs.last_mut() {
-                Some((_, open)) if open.checked_add(1) == Some(first as u16) => *open = end as u16,
-                _ => self.runs.push((first as u16, end as u16)),
-            }
-            if end == last {
-                return Ok(());
-            }
-            first = end.wrapping_add(1);
-        }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.writer.push_runs(self.key, &self.runs)?;
-        self.runs.clear();
-        Ok(())
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.writer.is_empty() && self.runs.is_empty()
-    }
-
-    pub(super) fn finish_into(mut self, out: &mut Vec<u8>) -> Result<()> {
-        self.flush()?;
-        self.writer.finish_into(out)
-    }
-
-    pub(super) fn finish(self) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
-        self.finish_into(&mut out)?;
-        Ok(out)
     }
 }

@@ -1,7 +1,7 @@
 //! Operations on sets of 64-bit ids: part by part with those of 32-bit sets, bytes in, bytes out.
 
 use super::super::ops::{self, Stats};
-use super::super::writer::Ranges;
+use super::super::ranges::Ranges;
 use super::super::{Bitmap, Op, View};
 use super::{MAX_FILL, View64, Writer64, join, split};
 use crate::error::{Error, Result};
