@@ -267,7 +267,7 @@ pub fn into_ids(a: &View<'_>) -> Result<impl Iterator<Item = u32> + use<>> {
 /// Bytes from outside: checked whole, and written anew, so that stored bytes are always our own.
 pub fn import(bytes: &[u8]) -> Result<Vec<u8>> {
     let set = Bitmap::from_portable(bytes)?;
-    View::new(bytes)?.check_offsets()?;
+    View::new(bytes)?.check_header()?;
     set.into_portable()
 }
 

@@ -120,10 +120,11 @@ pub fn parse64(text: &str, tick: &mut impl Tick) -> Result<Vec<u8>> {
     wide::of_ids(numbers(text, "bigint", |n| Some(n as u64), tick)?)
 }
 
-/// Writes signed numbers.
+/// Writes signed numbers, as many as were announced at most.
 struct Text<'t, T> {
     out: String,
-    n: usize,
+    n: u64,
+    ids: u64,
     tick: &'t mut T,
 }
 
@@ -143,14 +144,18 @@ impl<'t, T: Tick> Text<'t, T> {
         out.try_reserve(size + 2)
             .map_err(|_| Error::OutOfMemory("text of a bitmap"))?;
         out.push('{');
-        Ok(Text { out, n: 0, tick })
+        Ok(Text { out, n: 0, ids, tick })
     }
 
     fn push(&mut self, id: i64) -> Result<()> {
+        if self.n == self.ids {
+            // Room was reserved for so many; a string grows without asking.
+            return Err(Error::corrupt("bitmap: more ids than the header has"));
+        }
         if self.n > 0 {
             self.out.push(',');
         }
-        if self.n.is_multiple_of(EVERY) {
+        if self.n.is_multiple_of(EVERY as u64) {
             self.tick.tick()?;
         }
         self.n += 1;

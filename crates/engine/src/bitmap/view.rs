@@ -113,18 +113,28 @@ impl<'a> View<'a> {
         Ok((View { bytes: own, ..view }, rest))
     }
 
-    /// Checks everything: each container down to its ids, and that the table of offsets leads to them.
+    /// Checks everything: each container down to its ids, and what the header says of them.
     pub fn check(&self) -> Result<()> {
         super::Bitmap::from_portable(self.bytes)?;
-        self.check_offsets()
+        self.check_header()
     }
 
-    /// Checks that the table of offsets leads to the containers.
-    pub(super) fn check_offsets(&self) -> Result<()> {
+    /// Checks what decoding does not look at: that the table of offsets leads to the containers, and that runs are as
+    /// many ids as the header has.
+    pub(super) fn check_header(&self) -> Result<()> {
         let mut at = self.body;
         for i in 0..self.containers() {
             if self.start(i)? != at {
                 return Err(Error::corrupt("bitmap: an offset that leads elsewhere"));
+            }
+            if let (_, Container::Runs(runs)) = self.container(i)? {
+                let ids: u64 = runs
+                    .iter()
+                    .map(|&[_, _, lo, hi]| u64::from(u16::from_le_bytes([lo, hi])) + 1)
+                    .sum();
+                if ids != u64::from(self.size(i)) {
+                    return Err(Error::corrupt("bitmap: runs of more or fewer ids than the header has"));
+                }
             }
             at += self.bytes_at(i, at)?;
         }

@@ -273,3 +273,49 @@ fn every_truncation_is_refused() {
         assert!(!wide || wide::import(&long).is_err());
     }
 }
+
+/// Decoding reads a container of runs without looking at the number of ids its header has; a set that was let in with a
+/// wrong one would be counted wrong ever after.
+#[test]
+fn runs_are_as_many_ids_as_their_header_says() {
+    let ids: Vec<u32> = (10..400).collect();
+    let narrow = bytes(&ids);
+    let wide = wide::of_ids(ids.iter().map(|id| u64::from(*id)).collect()).unwrap();
+    let state = states::start_set::<Narrow>(Kind::And, &narrow).unwrap();
+    let state64 = states::start_set::<Wide>(Kind::And, &wide).unwrap();
+    // Cookie, which containers are runs, key: the number of ids less one comes next.
+    let count = 4 + 1 + 2;
+    for at in [count, count + 1] {
+        let forged = |value: &[u8], before: usize| {
+            let mut value = value.to_vec();
+            value[before + at] ^= 3;
+            value
+        };
+        let set = forged(&narrow, 0);
+        assert!(matches!(View::new(&set).unwrap().check(), Err(Error::Corrupt(_))));
+        assert!(matches!(ops::import(&set), Err(Error::Corrupt(_))));
+        let set = forged(&wide, 8 + 4);
+        assert!(matches!(View64::new(&set).unwrap().check(), Err(Error::Corrupt(_))));
+        assert!(matches!(wide::import(&set), Err(Error::Corrupt(_))));
+        assert!(states::check::<Narrow>(&forged(&state, 12)).is_err());
+        assert!(states::check::<Wide>(&forged(&state64, 12 + 8 + 4)).is_err());
+    }
+}
+
+/// Room for a text is reserved for as many ids as the header has: more are an error, not a text that grows without end.
+#[test]
+fn a_text_has_no_more_ids_than_the_header() {
+    let ids: Vec<u32> = (10..40_000).collect();
+    let mut narrow = bytes(&ids);
+    narrow[7..9].copy_from_slice(&[3, 0]);
+    assert!(matches!(
+        text::write(&View::new(&narrow).unwrap(), &mut NoTick),
+        Err(Error::Corrupt(_))
+    ));
+    let mut wide = wide::of_ids(ids.iter().map(|id| u64::from(*id)).collect()).unwrap();
+    wide[8 + 4 + 7..8 + 4 + 9].copy_from_slice(&[3, 0]);
+    assert!(matches!(
+        text::write64(&View64::new(&wide).unwrap(), &mut NoTick),
+        Err(Error::Corrupt(_))
+    ));
+}
