@@ -115,14 +115,10 @@ fn pairs(values: &[Vec<u8>], ops: usize) -> Vec<Vec<u8>> {
             out.push(input(op as u8, (i % 2) as u8, 70_000 + op as u64, 5, a, b));
         }
         // What is made of the bytes, where a target makes something.
-        out.push(input(
-            op as u8,
-            4,
-            65_500,
-            3,
-            &[1, 9, 200, 140, 33, 250, 255],
-            &[3, 220, 130, 17],
-        ));
+        for many in [0, 0xe0] {
+            let (a, b) = ([1, 9, 135, 140, 33, 190, 200], [3, 180, 130, 17]);
+            out.push(input(op as u8 | many, 4, 65_500, 3, &a, &b));
+        }
     }
     out
 }
