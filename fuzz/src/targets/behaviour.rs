@@ -58,14 +58,14 @@ fn answer(kind: Kind, s: &[u8]) -> Result<Answer> {
     Ok(match kind {
         Kind::Funnel => Answer::Funnel(steps::level(s, &mut NoTick)?, steps::times(s, &mut NoTick)?),
         Kind::Conditions => Answer::Met(returns::met(s)?),
-        Kind::Returns => Answer::Returns(returns::returns(s)?),
+        Kind::Returns => Answer::Returns(returns::returns(s, &mut NoTick)?),
         Kind::Sequence | Kind::SequenceInSeconds => {
             let all = sequences::count(s, usize::MAX, &mut NoTick)?;
             assert_eq!(sequences::count(s, 1, &mut NoTick)?, all.min(1));
             Answer::Count(all)
         }
         Kind::Next | Kind::NextInSeconds => Answer::Text(sequences::next(s, &mut NoTick)?.map(<[u8]>::to_vec)),
-        Kind::Path => Answer::Path(paths::path(s)?.into_iter().map(<[u8]>::to_vec).collect()),
+        Kind::Path => Answer::Path(paths::path(s, &mut NoTick)?.into_iter().map(<[u8]>::to_vec).collect()),
         Kind::First | Kind::Last => Answer::Text(paths::touch(s)?.map(<[u8]>::to_vec)),
     })
 }
@@ -197,6 +197,7 @@ fn use_all(i: &Input, kind: Kind, a: &[u8], b: &[u8]) {
         let _ = after(a.to_vec(), |s| match kind {
             Kind::Conditions => state::mark(s, asked, row.meets),
             Kind::First | Kind::Last => state::keep(s, asked, row.at, b"text"),
+            Kind::Path => paths::push(s, asked, row.at, b"text"),
             _ => state::push(s, asked, row, has_text(kind).then_some(b"text")),
         })
         .map(|s| answer(kind, &s));
@@ -263,19 +264,21 @@ fn made(i: &Input, kind: Kind) {
         let meets = (mask | u64::from(more) << 8).rotate_left(u32::from(more & 0x30)) & known;
         let text: &[u8] = &b"abcb"[usize::from(more & 1)..2 + usize::from(more % 3)];
         met |= meets;
-        let add = |s: Vec<u8>| {
+        // The state with all rows keeps each of them; the parts leave out what a short path can't tell.
+        let add = |s: Vec<u8>, short: bool| {
             after(s, |s| match kind {
+                Kind::Path if short => paths::push(s, asked, at, text),
                 Kind::Conditions => state::mark(s, asked, meets),
                 Kind::First | Kind::Last => state::keep(s, asked, at, text),
                 _ => state::push(s, asked, Row { at, meets }, has_text(kind).then_some(text)),
             })
             .unwrap()
         };
-        all = add(all);
+        all = add(all, false);
         if more & 0x80 == 0 {
-            one = add(one);
+            one = add(one, true);
         } else {
-            two = add(two);
+            two = add(two, true);
         }
         best = Some(match (best, kind) {
             (None, _) => (at, text),
