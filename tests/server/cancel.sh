@@ -23,7 +23,7 @@ sql <<'SQL'
 CREATE AGGREGATE funnel_state(bigint, bigint, VARIADIC boolean[]) (SFUNC = analytics_groups.window_funnel_trans, STYPE = analytics_groups.behaviour_state);
 CREATE AGGREGATE path_state(bigint, text) (SFUNC = analytics_groups.path_trans, STYPE = analytics_groups.behaviour_state);
 CREATE TABLE states AS SELECT funnel_state(10, n * 7919 % 4000037, n % 2 = 0, n % 3 = 0, n % 70001 = 0) AS funnel, path_state(n * 7919 % 4000037, 'View') AS path
-FROM generate_series(1, 4000000) AS n;
+FROM generate_series(1::bigint, 4000000) AS n;
 SQL
 
 any='"$any"'
