@@ -101,16 +101,6 @@ macro_rules! copied {
                 (!is_null).then(|| $name(read(datum)))
             }
         }
-
-        // SAFETY: the SQL declaration makes every such argument a datum of this type; a NULL is never unboxed, because
-        // all of them are passed as options.
-        unsafe impl<'fcx> ArgAbi<'fcx> for $name {
-            unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-                // SAFETY: see above.
-                let read: Option<$name> = unsafe { arg.unbox_arg_using_from_datum() };
-                read.unwrap_or($name(Default::default()))
-            }
-        }
     };
 }
 

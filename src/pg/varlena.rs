@@ -296,23 +296,6 @@ macro_rules! raw_state {
                 (!is_null).then_some($name(datum))
             }
         }
-
-        // SAFETY: hands on the datum of an argument that is not null.
-        unsafe impl<'fcx> ArgAbi<'fcx> for $name {
-            unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-                // SAFETY: `from_polymorphic_datum` above does not look behind the datum.
-                let raw: Option<$name> = unsafe { arg.unbox_arg_using_from_datum() };
-                raw.unwrap_or($name(pg_sys::Datum::null()))
-            }
-        }
-
-        // SAFETY: the datum is an argument of this call or was made for it by `agg_state::change`.
-        unsafe impl BoxRet for $name {
-            unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-                // SAFETY: see above.
-                unsafe { fcinfo.return_raw_datum(self.0) }
-            }
-        }
     };
 }
 
