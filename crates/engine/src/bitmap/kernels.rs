@@ -107,7 +107,7 @@ fn count_ones(word: impl Fn(usize) -> u64) -> u32 {
 }
 
 /// Ids compared at a time: each of one block with each of another.
-const BLOCK: usize = 8;
+pub(super) const BLOCK: usize = 8;
 
 /// How many ids two sorted lists have in common.
 pub(super) fn common(a: &[[u8; 2]], b: &[[u8; 2]]) -> u32 {

@@ -3,8 +3,8 @@
 use super::container::{Words, intersect_arrays, low};
 use super::view::{CONTAINER_WORDS, Container};
 use super::writer::Writer;
-use super::{Op, runs};
-use crate::error::Result;
+use super::{Op, kernels, runs};
+use crate::error::{Error, Result};
 
 /// Room that is used again for each pair of containers.
 #[derive(Default)]
@@ -14,6 +14,19 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
+    /// Empties the room, and makes it large enough for whatever becomes of these two: what is pushed or resized after
+    /// that can't fail.
+    fn reserve(&mut self, a: &Container<'_>, b: &Container<'_>) -> Result<()> {
+        let ids = |c: &Container<'_>| if let Container::Array(ids) = c { ids.len() } else { 0 };
+        let runs = |c: &Container<'_>| if let Container::Runs(runs) = c { runs.len() } else { 0 };
+        self.ids.clear();
+        self.runs.clear();
+        self.ids
+            .try_reserve(ids(a) + ids(b) + kernels::BLOCK)
+            .and_then(|()| self.runs.try_reserve(runs(a) + runs(b) + 1))
+            .map_err(|_| Error::OutOfMemory("bitmap"))
+    }
+
     pub(super) fn pair(
         &mut self,
         op: Op,
@@ -23,7 +36,7 @@ impl Scratch {
         out: &mut Writer,
     ) -> Result<()> {
         use Container::{Array, Bits, Runs};
-        self.ids.clear();
+        self.reserve(&a, &b)?;
         match (op, a, b) {
             (Op::And, Array(x), Array(y)) => {
                 intersect_arrays(x, y, &mut self.ids);
